@@ -1,0 +1,29 @@
+import type { AgentId, JobId, RunId } from './ids.ts';
+import type { JobState } from './transitions.ts';
+
+/** `turn`: one inference call and its tools. `merge`: `source`'s branch into the agent's, or into the run's when there is none. `close`: end the run. */
+export type JobKind = 'turn' | 'merge' | 'close';
+
+/** Best first. */
+export const PRIORITIES = ['person', 'review', 'critical', 'batch'] as const;
+export type Priority = (typeof PRIORITIES)[number];
+
+export interface Job {
+  readonly id: JobId;
+  readonly run: RunId;
+  /** Whose turn it is, or whose branch is merged into; null: the run's. */
+  readonly agent: AgentId | null;
+  readonly kind: JobKind;
+  readonly source: AgentId | null;
+  readonly state: JobState;
+  readonly priority: Priority;
+  /** Agents that share a prompt prefix share this; a claim prefers a prefix that is hot in the server. */
+  readonly prefix: string;
+  /** Not claimed before this time, ms. */
+  readonly runAt: number;
+  readonly queuedAt: number;
+  /** Counted at the claim. */
+  readonly attempts: number;
+  readonly error: string | null;
+  readonly epoch: number;
+}

@@ -1,0 +1,22 @@
+import type { AgentId, MessageId, RunId, TurnId } from './ids.ts';
+
+export type MessageKind = 'steer' | 'note' | 'report' | 'notice';
+
+/** Something put in an agent's inbox. Delivered exactly once, into a turn. */
+export interface Message {
+  readonly id: MessageId;
+  readonly run: RunId;
+  readonly to: AgentId;
+  /** `person`, `engine`, or the agent that sent it. */
+  readonly from: AgentId | 'person' | 'engine';
+  readonly kind: MessageKind;
+  /** Higher first; then in order of arrival. A person's is 10, all others 0. */
+  readonly priority: number;
+  readonly body: string;
+  readonly createdAt: number;
+  /** The turn that it was delivered into. */
+  readonly turn: TurnId | null;
+}
+
+/** Undelivered messages that an inbox holds; a person's and the engine's always fit. */
+export const INBOX_BOUND = 100;

@@ -1,0 +1,18 @@
+import { PRIORITIES, type Priority } from './job.ts';
+import type { Random } from './ids.ts';
+
+/** A job that has waited this much longer than another outranks one class of priority. */
+export const AGEING_MS = 300_000;
+/** Jobs of one class that were queued within this time of each other count as equally old. */
+export const AGE_BUCKET_MS = 2_000;
+
+/** Lower goes first. Constant from the moment a job is queued, so that an index can order by it, and yet it ages. */
+export const orderKey = (priority: Priority, queuedAt: number): number =>
+  Math.floor((queuedAt + PRIORITIES.indexOf(priority) * AGEING_MS) / AGE_BUCKET_MS);
+
+/** Attempts after which a job is parked. */
+export const MAX_ATTEMPTS = 6;
+
+/** Exponential back-off with full jitter, ms: at most 0.5, 1, 2, 4 … seconds, 60 at the most. */
+export const retryDelayMs = (attempt: number, random: Random): number =>
+  Math.round(Math.min(500 * 2 ** Math.max(0, attempt - 1), 60_000) * (0.5 + random() / 2));

@@ -1,0 +1,17 @@
+/** The one rule for cutting text that a model will read: keep the head and the tail, and say what was cut. */
+export const truncate = (text: string, maxChars: number, hint = ''): string => {
+  if (text.length <= maxChars) return text;
+  const head = wholeChars(text.slice(0, Math.ceil(maxChars * 0.75)));
+  const tail = maxChars < 8 ? '' : wholeChars(text.slice(-Math.floor(maxChars * 0.25)));
+  const cut = text.length - head.length - tail.length;
+  return `${head}\n[… ${cut} of ${text.length} characters cut${hint && `; ${hint}`} …]\n${tail}`;
+};
+
+/** Drops a surrogate that lost its partner at either end. */
+const wholeChars = (text: string): string => text.replace(/[\uD800-\uDBFF]$/, '').replace(/^[\uDC00-\uDFFF]/, '');
+
+/** One line, at most `max` characters, for a tree or a status bar. */
+export const oneLine = (text: string, max: number): string => {
+  const flat = text.replace(/\s+/g, ' ').trim();
+  return flat.length <= max ? flat : `${wholeChars(flat.slice(0, max - 1))}…`;
+};

@@ -1,0 +1,82 @@
+/** Every state table. One function moves a state; a wrong move is a bug and throws. */
+export const RUN_STATES = {
+  planning: ['running', 'completed', 'answered', 'nothing', 'partial', 'failed', 'cancelled'],
+  running: ['completed', 'answered', 'nothing', 'partial', 'failed', 'cancelled'],
+  /** Files changed and every step done. */
+  completed: [],
+  /** No file changed; there is a report. */
+  answered: [],
+  /** No file changed and there is no report. */
+  nothing: [],
+  /** Some steps failed; what the others did is on the branch. */
+  partial: [],
+  failed: [],
+  cancelled: [],
+} as const;
+export type RunState = keyof typeof RUN_STATES;
+
+export const STEP_STATES = {
+  pending: ['running', 'skipped'],
+  running: ['merging', 'done', 'failed'],
+  merging: ['done', 'failed'],
+  done: [],
+  failed: [],
+  skipped: [],
+} as const;
+export type StepState = keyof typeof STEP_STATES;
+
+export const AGENT_STATES = {
+  /** Its step's dependencies are not settled. */
+  pending: ['ready', 'cancelled', 'failed'],
+  /** A turn of it is queued. */
+  ready: ['running', 'paused', 'failed', 'cancelled'],
+  running: ['ready', 'waiting', 'paused', 'completed', 'failed', 'cancelled'],
+  /** For its children, or for a person. It holds no slot. */
+  waiting: ['ready', 'paused', 'failed', 'cancelled'],
+  paused: ['ready', 'waiting', 'failed', 'cancelled'],
+  completed: [],
+  failed: [],
+  cancelled: [],
+} as const;
+export type AgentState = keyof typeof AGENT_STATES;
+
+export const JOB_STATES = {
+  queued: ['running', 'done', 'cancelled'],
+  running: ['queued', 'done', 'parked', 'cancelled'],
+  done: [],
+  /** Failed too often; kept with its reason. */
+  parked: ['queued', 'cancelled'],
+  cancelled: [],
+} as const;
+export type JobState = keyof typeof JOB_STATES;
+
+export const TURN_STATES = {
+  /** Tokens are reserved; the call may be under way. */
+  calling: ['answered', 'done', 'dropped'],
+  /** The model's answer is stored; its tool calls may be under way. */
+  answered: ['done'],
+  done: [],
+  /** The call gave no answer; its inputs went back to the inbox. */
+  dropped: [],
+} as const;
+export type TurnState = keyof typeof TURN_STATES;
+
+export const WORKTREE_STATES = {
+  creating: ['ready', 'trash'],
+  ready: ['trash', 'kept'],
+  /** It fails the deletion rule: it holds something that is nowhere else. */
+  kept: ['trash', 'ready'],
+  trash: ['gone'],
+  gone: [],
+} as const;
+export type WorktreeState = keyof typeof WORKTREE_STATES;
+
+type Table = Readonly<Record<string, readonly string[]>>;
+
+/** Returns `to`. Throws when the table has no arrow from `from` to `to`. */
+export const move = <T extends Table, S extends keyof T & string>(table: T, from: S, to: S): S => {
+  if (!table[from]?.includes(to)) throw new Error(`No transition from ${from} to ${to}.`);
+  return to;
+};
+
+export const isFinal = <T extends Table>(table: T, state: keyof T & string): boolean => table[state]?.length === 0;

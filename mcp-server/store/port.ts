@@ -1,0 +1,176 @@
+import type { Agent } from '../domain/agent.ts';
+import type { EngineEvent, NewEvent } from '../domain/event.ts';
+import type { AccountId, AgentId, JobId, MessageId, RunId, StepId, TurnId } from '../domain/ids.ts';
+import type { Job, JobKind } from '../domain/job.ts';
+import type { Account, LedgerRow } from '../domain/ledger.ts';
+import type { Message } from '../domain/message.ts';
+import type { Observation } from '../domain/observation.ts';
+import type { Plan, Step } from '../domain/plan.ts';
+import type { Run } from '../domain/run.ts';
+import type { AgentState, JobState, RunState, StepState, WorktreeState } from '../domain/transitions.ts';
+import type { Answer, Call, Timings, Turn, Usage } from '../domain/turn.ts';
+import type { Worktree } from '../domain/worktree.ts';
+
+/** Reading. Outside a transaction it sees the last commit; inside, what the transaction wrote. A missing row is undefined. */
+export interface Reader {
+  run(id: RunId): Promise<Run | undefined>;
+  /** Newest first. */
+  runs(limit: number): Promise<readonly Run[]>;
+  plan(run: RunId): Promise<Plan | undefined>;
+  steps(run: RunId): Promise<readonly Step[]>;
+  agent(id: AgentId): Promise<Agent | undefined>;
+  /** In order of creation. `ids` keeps only these; `states` only those in one of these states. */
+  agents(run: RunId, filter?: { ids?: readonly AgentId[]; states?: readonly AgentState[] }): Promise<readonly Agent[]>;
+  children(id: AgentId): Promise<readonly Agent[]>;
+  job(id: JobId): Promise<Job | undefined>;
+  jobs(filter: { run?: RunId; states?: readonly JobState[] }): Promise<readonly Job[]>;
+  /** By sequence; dropped turns left out. */
+  turns(agent: AgentId): Promise<readonly Turn[]>;
+  /** The agent's turn that is `calling` or `answered`. At most one. */
+  openTurn(agent: AgentId): Promise<Turn | undefined>;
+  /** Of all turns of the agent, by turn, then ordinal. */
+  calls(agent: AgentId): Promise<readonly Call[]>;
+  /** Delivered ones, by turn and then in the order of delivery. */
+  delivered(agent: AgentId): Promise<readonly Message[]>;
+  /** Not yet delivered ones: priority, then order of arrival. */
+  inbox(agent: AgentId, limit: number): Promise<readonly Message[]>;
+  account(id: AccountId): Promise<Account | undefined>;
+  accounts(run: RunId): Promise<readonly Account[]>;
+  ledger(run: RunId): Promise<readonly LedgerRow[]>;
+  worktrees(filter?: { run?: RunId; states?: readonly WorktreeState[] }): Promise<readonly Worktree[]>;
+  worktree(agent: AgentId): Promise<Worktree | undefined>;
+  observations(filter: { role?: string; tier?: string; limit: number }): Promise<readonly Observation[]>;
+  /** Events with seq > after, oldest first. `run` keeps the run's own and the engine's. */
+  events(after: number, limit: number, run?: RunId): Promise<readonly EngineEvent[]>;
+  /** 0 when there are none. */
+  lastEvent(): Promise<number>;
+}
+
+export type NewRun = Omit<Run, 'state' | 'headCommit' | 'cancelRequested' | 'report' | 'error' | 'review' | 'endedAt'>;
+export type NewAgent = Omit<
+  Agent,
+  'action' | 'report' | 'error' | 'endReason' | 'wrapUp' | 'compactedBefore' | 'startedAt' | 'endedAt'
+>;
+export type NewJob = Omit<Job, 'state' | 'attempts' | 'error' | 'epoch' | 'queuedAt'>;
+export type NewTurn = Omit<Turn, 'seq' | 'state' | 'answer' | 'usage' | 'timings' | 'commit' | 'endedAt'>;
+export type NewMessage = Omit<Message, 'turn'>;
+export type NewWorktree = Omit<Worktree, 'state' | 'reason'>;
+export type AgentPatch = Partial<
+  Pick<
+    Agent,
+    | 'action'
+    | 'baseCommit'
+    | 'headCommit'
+    | 'report'
+    | 'error'
+    | 'endReason'
+    | 'wrapUp'
+    | 'compactedBefore'
+    | 'startedAt'
+    | 'endedAt'
+  >
+>;
+export type RunPatch = Partial<
+  Pick<Run, 'headCommit' | 'cancelRequested' | 'report' | 'error' | 'review' | 'endedAt'>
+>;
+
+export interface ClaimQuery {
+  readonly kinds: readonly JobKind[];
+  readonly now: number;
+  /** Prefixes that are hot in the server, best first; among equally old jobs of one class these go first. */
+  readonly hot: readonly string[];
+  /** Keep only turns of runs on this server; undefined: any. */
+  readonly server?: string;
+}
+
+/**
+ * One transaction. Its methods throw on a state table's violation (a bug) and, where it is said, return false when the
+ * data does not allow it (an expected outcome). Awaiting anything but the transaction's own methods inside is a bug.
+ */
+export interface Tx extends Reader {
+  /** Inserts the run in state `planning`, its head at its base, and its pool account holding `options.budget`. */
+  insertRun(run: NewRun): Promise<void>;
+  moveRun(id: RunId, to: RunState, patch?: RunPatch): Promise<void>;
+  patchRun(id: RunId, patch: RunPatch): Promise<void>;
+  insertPlan(run: RunId, plan: Plan, steps: readonly Step[]): Promise<void>;
+  moveStep(id: StepId, to: StepState): Promise<void>;
+  /** Of the run: pending steps whose needs are all settled (done, failed or skipped). */
+  releasableSteps(run: RunId): Promise<readonly Step[]>;
+  insertAgents(agents: readonly NewAgent[]): Promise<void>;
+  /** Emits nothing: the caller emits `agent.moved`. Returns the state it had. */
+  moveAgent(id: AgentId, to: AgentState, patch?: AgentPatch): Promise<AgentState>;
+  patchAgent(id: AgentId, patch: AgentPatch): Promise<void>;
+  countAgents(run: RunId, depth?: number): Promise<number>;
+  /** Agents of the run that are not in a final state, and unfinished jobs other than `except`. */
+  unsettled(run: RunId, except?: JobId): Promise<{ readonly agents: number; readonly jobs: number }>;
+
+  enqueue(jobs: readonly NewJob[], now: number): Promise<void>;
+  /**
+   * Takes the best queued job: its `runAt` has come, no other job of its agent (or, without agent, of its run) is running,
+   * its run has fewer running turns than its concurrency. Moves it to running, counts the attempt, writes the epoch.
+   */
+  claim(query: ClaimQuery): Promise<Job | undefined>;
+  /** running → done | parked | cancelled. */
+  finishJob(id: JobId, to: 'done' | 'parked' | 'cancelled', error?: string): Promise<void>;
+  /** running → queued, not before `runAt`. `refund` takes the attempt back (the engine was stopped, not the job's fault). */
+  requeue(id: JobId, runAt: number, error: string | null, refund?: boolean): Promise<void>;
+  /** Cancels queued and parked jobs of the agent; returns how many. */
+  cancelJobs(agent: AgentId): Promise<number>;
+  /** Parked → queued with its attempts at 0. */
+  unpark(id: JobId, now: number): Promise<void>;
+  /** Jobs that are running under an older epoch. */
+  staleJobs(): Promise<readonly Job[]>;
+
+  /** State `calling`, sequence one above the agent's last (dropped ones do not count). */
+  openTurnRow(turn: NewTurn): Promise<Turn>;
+  answerTurn(id: TurnId, answer: Answer, usage: Usage, timings: Timings): Promise<void>;
+  /** → done */
+  closeTurn(id: TurnId, patch: { commit: Turn['commit']; endedAt: number }): Promise<void>;
+  /** → dropped; its messages are undelivered again. */
+  dropTurn(id: TurnId, endedAt: number): Promise<void>;
+  insertCalls(calls: readonly Call[]): Promise<void>;
+  /** Fills in waiting calls that wait for this agent (or person); returns how many calls of that turn still wait. */
+  settleCalls(
+    owner: AgentId,
+    waitsFor: AgentId | 'person',
+    result: { readonly ok: boolean; readonly output: string },
+  ): Promise<{ readonly settled: number; readonly stillWaiting: number }>;
+  /** Makes calls that wait for `from` wait for `to`. */
+  redirectCalls(from: AgentId, to: AgentId): Promise<void>;
+  waitingCalls(owner: AgentId): Promise<readonly Call[]>;
+
+  /** False when the inbox is full (a person's, the engine's and reports always fit). */
+  send(message: NewMessage): Promise<boolean>;
+  deliver(turn: TurnId, messages: readonly MessageId[]): Promise<void>;
+
+  /** Opens the account if it is new, moves tokens from `from`'s available to `to`'s. False: `from` has not enough. */
+  grant(from: AccountId, to: AgentId, tokens: number, now: number): Promise<boolean>;
+  /** available → reserved. False: not enough available. */
+  reserve(account: AccountId, turn: TurnId, tokens: number, now: number): Promise<boolean>;
+  /**
+   * The turn's whole reservation ends: `used` tokens of it are charged, the rest is available again. What exceeds the
+   * reservation is taken from available; what exceeds that too is not charged and returned as `over` (normally 0).
+   */
+  settle(account: AccountId, turn: TurnId, used: number, now: number): Promise<{ readonly over: number }>;
+  /** All that is available of `from` goes to `to`. Throws while anything is reserved. */
+  reclaim(from: AgentId, to: AccountId, now: number): Promise<number>;
+
+  insertWorktree(worktree: NewWorktree): Promise<void>;
+  moveWorktree(agent: AgentId, to: WorktreeState, reason?: string): Promise<void>;
+  observe(observation: Observation): Promise<void>;
+  /** Appends; the events get their numbers and `at` at once and are announced after the commit. */
+  emit(now: number, events: readonly NewEvent[]): Promise<void>;
+}
+
+export interface Store extends Reader {
+  /** Of this engine; written to every claim, checked by every transaction. */
+  readonly epoch: number;
+  /**
+   * Runs `work` in one BEGIN IMMEDIATE transaction and commits it, or rolls all of it back when it throws. Transactions
+   * run one after another, in the order of the calls. Throws FencedError when another engine has taken a newer epoch.
+   */
+  transaction<T>(work: (tx: Tx) => Promise<T>): Promise<T>;
+  /** Called after each commit that emitted events. Returns how to stop. */
+  onEvents(listener: (events: readonly EngineEvent[]) => void): () => void;
+  close(): Promise<void>;
+}
