@@ -1,0 +1,179 @@
+import type { Agent } from '../domain/agent.ts';
+import type { EngineEvent } from '../domain/event.ts';
+import type { AgentId, JobId, RunId } from '../domain/ids.ts';
+import type { JobKind, Priority } from '../domain/job.ts';
+import type { Run, RunOptions, RunResult } from '../domain/run.ts';
+import type { Answer, Call, Timings, Usage } from '../domain/turn.ts';
+import type { FileChange, LandOutcome } from '../worktrees/port.ts';
+
+/** Tokens of one account. `subtreeUsed` adds what all descendants used. */
+export interface TokensView {
+  readonly granted: number;
+  readonly available: number;
+  readonly reserved: number;
+  readonly used: number;
+  readonly subtreeUsed: number;
+}
+
+export interface RunView
+  extends Pick<
+    Run,
+    'task' | 'state' | 'branch' | 'baseBranch' | 'baseCommit' | 'review' | 'report' | 'error' | 'createdAt' | 'endedAt'
+  > {
+  readonly run: RunId;
+  readonly commit: string;
+  readonly cancelRequested: Run['cancelRequested'];
+  readonly server: string;
+  readonly agents: { readonly total: number; readonly completed: number; readonly failed: number; readonly active: number };
+  /** Over the whole run: `granted` is its budget. */
+  readonly tokens: { readonly granted: number; readonly available: number; readonly reserved: number; readonly used: number };
+  /** Set when the run has ended. */
+  readonly filesChanged: number | null;
+}
+
+export interface AgentView
+  extends Pick<
+    Agent,
+    | 'run'
+    | 'parent'
+    | 'name'
+    | 'role'
+    | 'tier'
+    | 'depth'
+    | 'task'
+    | 'state'
+    | 'action'
+    | 'branch'
+    | 'report'
+    | 'error'
+    | 'endReason'
+    | 'createdAt'
+    | 'startedAt'
+    | 'endedAt'
+  > {
+  readonly agent: AgentId;
+  readonly commit: string | null;
+  readonly tokens: TokensView;
+  /** Prompt tokens sent in all, and how many of them came from the KV cache. */
+  readonly prompt: { readonly sent: number; readonly cached: number };
+  readonly turns: number;
+  /** Open question to the person. */
+  readonly question: string | null;
+}
+
+/** One line of a transcript, oldest first. */
+export type TranscriptEntry =
+  | { readonly kind: 'task'; readonly text: string; readonly at: number }
+  | { readonly kind: 'message'; readonly from: string; readonly messageKind: string; readonly text: string; readonly at: number }
+  | {
+      readonly kind: 'answer';
+      readonly seq: number;
+      readonly turnKind: string;
+      readonly answer: Answer | null;
+      readonly usage: Usage | null;
+      readonly timings: Timings | null;
+      readonly commit: string | null;
+      readonly calls: readonly Pick<Call, 'tool' | 'arguments' | 'ok' | 'output' | 'state'>[];
+      readonly at: number;
+    };
+
+export interface AccountView {
+  /** The run's pool, or an agent. */
+  readonly account: string;
+  readonly parent: string | null;
+  readonly name: string;
+  readonly state: string;
+  readonly tokens: TokensView;
+}
+
+export interface JobView {
+  readonly job: JobId;
+  readonly run: RunId;
+  readonly agent: AgentId | null;
+  readonly name: string;
+  readonly kind: JobKind;
+  readonly priority: Priority;
+  readonly state: 'queued' | 'running' | 'parked';
+  readonly ageMs: number;
+  readonly attempts: number;
+  readonly error: string | null;
+}
+
+export interface ServerView {
+  readonly url: string;
+  readonly model: string | null;
+  readonly reachable: boolean;
+  readonly error: string | null;
+  readonly slots: { readonly busy: number; readonly total: number };
+  readonly contextSize: number | null;
+}
+
+export interface ReviewView {
+  readonly run: RunId;
+  readonly task: string;
+  readonly state: Run['state'];
+  readonly review: Run['review'];
+  readonly branch: string;
+  readonly base: string;
+  readonly head: string;
+  readonly files: number;
+  readonly additions: number;
+  readonly deletions: number;
+}
+
+export interface SetupProblem {
+  readonly severity: 'error' | 'warning' | 'ok';
+  readonly what: string;
+  /** What to do; empty when nothing is wrong. */
+  readonly fix: string;
+}
+
+export type StartOptions = { readonly [K in keyof RunOptions]?: RunOptions[K] | undefined };
+
+/**
+ * All that a face may ask of an engine: plain data in, plain data out. Methods throw UserError for what the person can
+ * put right. `signal` ends the asking, never the work.
+ */
+export interface Engine {
+  /** Returns at once; the same `key` returns the same run again instead of starting a second one. */
+  startRun(input: { task: string; options: StartOptions; key?: string | undefined }): Promise<RunView>;
+  runStatus(run: RunId): Promise<RunView>;
+  runResult(run: RunId): Promise<RunResult>;
+  /** Resolves when the run has ended or `waitMs` is over. */
+  waitRun(run: RunId, waitMs: number, signal: AbortSignal): Promise<RunView>;
+  listRuns(limit: number): Promise<readonly RunView[]>;
+  /** `agent` limits it to that agent and its descendants. */
+  cancelRun(input: { run: RunId; agent?: AgentId | undefined; mode: 'wrap-up' | 'abort' }): Promise<RunView>;
+  /** Lets parked jobs try again. */
+  resumeRun(run: RunId): Promise<RunView>;
+  /** Events after `after`; when there are none, waits for one up to `waitMs`. */
+  events(input: {
+    after: number;
+    waitMs: number;
+    limit: number;
+    run?: RunId | undefined;
+    signal: AbortSignal;
+  }): Promise<{ events: readonly EngineEvent[]; last: number }>;
+  /** `changedSince`: only agents that an event after this number concerns. */
+  listAgents(input: {
+    run: RunId;
+    changedSince?: number | undefined;
+  }): Promise<{ agents: readonly AgentView[]; last: number }>;
+  transcript(agent: AgentId): Promise<{ agent: AgentView; entries: readonly TranscriptEntry[] }>;
+  messageAgent(input: { agent: AgentId; text: string }): Promise<{ message: string; delivery: 'next-turn' | 'answer' }>;
+  budget(run: RunId): Promise<{ accounts: readonly AccountView[]; granted: number; sum: number }>;
+  queue(): Promise<{ servers: readonly ServerView[]; jobs: readonly JobView[]; counts: Readonly<Record<Priority, number>> }>;
+  listReviews(): Promise<readonly ReviewView[]>;
+  reviewDiff(input: {
+    run: RunId;
+    path?: string | undefined;
+  }): Promise<{ review: ReviewView; files: readonly FileChange[]; patch: string }>;
+  reviewFile(input: { run: RunId; path: string; side: 'base' | 'head' }): Promise<{ text: string | null }>;
+  land(run: RunId): Promise<LandOutcome>;
+  discard(run: RunId): Promise<{ discarded: true; keptWorktrees: readonly string[] }>;
+  checkSetup(options: StartOptions): Promise<{ ok: boolean; problems: readonly SetupProblem[] }>;
+  /** Work that is going on, for the idle exit. */
+  isIdle(): Promise<boolean>;
+  /** Stops claiming, aborts calls under way (their turns go on at the next start), closes everything. Idempotent. */
+  stop(): Promise<void>;
+}

@@ -1,0 +1,23 @@
+import type { Clock } from '../domain/clock.ts';
+import type { Random } from '../domain/ids.ts';
+import type { RunOptions } from '../domain/run.ts';
+import type { Endpoint } from '../inference/port.ts';
+import type { Store } from '../store/port.ts';
+import type { Repository } from '../worktrees/port.ts';
+
+/** All that an engine is made of; the composition root hands it over ready to use. The engine closes store and repository. */
+export interface EngineParts {
+  readonly store: Store;
+  readonly repository: Repository;
+  /** The endpoint for a `server` of the run options: a URL, or `rehearsal`, which starts the built-in server at need. */
+  endpoint(server: string, model: string | null): Promise<Endpoint>;
+  /** Defaults of runs, and the most that a run may be permitted. */
+  readonly settings: RunOptions;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly version: string;
+  /** Allow-listed environment for commands of agents. */
+  readonly commandEnvironment: Readonly<Record<string, string>>;
+  /** One line for the log file. */
+  log(line: string): void;
+}

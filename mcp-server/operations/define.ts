@@ -1,0 +1,23 @@
+import type { z } from 'zod';
+import type { Engine } from '../engine/facade.ts';
+
+/** What a caller may assume of an operation; faces derive their annotations from it. */
+export type Effect = 'reads' | 'changes' | 'destroys';
+
+/** One operation, declared once; MCP tools, CLI, HTTP and editor are faces of the same table. */
+export interface Operation<I extends z.ZodObject = z.ZodObject, O extends z.ZodObject = z.ZodObject> {
+  readonly name: string;
+  readonly title: string;
+  readonly description: string;
+  readonly effect: Effect;
+  /** Calling it again with the same input changes nothing more. */
+  readonly idempotent: boolean;
+  readonly input: I;
+  readonly output: O;
+  handle(engine: Engine, input: z.infer<I>, signal: AbortSignal): Promise<z.infer<O>>;
+}
+
+/** Gives the declaration its types; changes nothing. */
+export const defineOperation = <I extends z.ZodObject, O extends z.ZodObject>(
+  operation: Operation<I, O>,
+): Operation<I, O> => operation;

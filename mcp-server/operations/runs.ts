@@ -1,0 +1,126 @@
+import { z } from 'zod';
+import type { AgentId, RunId } from '../domain/ids.ts';
+import { defineOperation } from './define.ts';
+import { engineEvent, runView } from './views.ts';
+
+const run = z.string().min(1).describe('The id of a run, such as r-3k9m1p7q2zhx.');
+
+/** What a person can set for one run; what is left out comes from the settings of the engine. */
+export const startOptions = z.object({
+  budget: z.int().min(1).optional().describe('Tokens that the whole run may spend.'),
+  maxDepth: z.int().min(1).max(20).optional().describe('Levels of agents below the run.'),
+  maxAgents: z.int().min(1).max(10_000).optional().describe('Agents of the run in all, workers that are planned included.'),
+  maxAgentsPerLevel: z.int().min(1).max(10_000).optional(),
+  concurrency: z.int().min(1).max(10_000).optional().describe("Turns in flight at once; the server's slots bound it too."),
+  server: z.string().optional().describe('http://host:port of a llama-server, or "rehearsal" for the built-in rules.'),
+  model: z.string().nullable().optional(),
+  permissions: z
+    .object({
+      commands: z.union([z.enum(['off', 'any']), z.object({ allowed: z.array(z.string()) })]),
+    })
+    .optional()
+    .describe('What agents may do besides files. Commands are off unless the settings of the repository allow them.'),
+  unattended: z.boolean().optional().describe('No person will answer questions.'),
+});
+
+const runStart = defineOperation({
+  name: 'run_start',
+  title: 'Start a run',
+  description:
+    'Start a run: one task, planned and carried out by a hierarchy of agents on the local model, on a branch of its own. ' +
+    'Returns at once with the id of the run; follow it with run_wait or events, then review_diff and review_land.',
+  effect: 'changes',
+  idempotent: false,
+  input: z.object({
+    task: z.string().trim().min(1).max(100_000).describe('What is to be done, in plain words.'),
+    options: startOptions.optional(),
+    key: z.string().max(200).optional().describe('Idempotency key: the same key returns the same run.'),
+  }),
+  output: runView,
+  handle: (engine, { task, options, key }) => engine.startRun({ task, options: options ?? {}, key }),
+});
+
+const runStatus = defineOperation({
+  name: 'run_status',
+  title: 'Status of a run',
+  description: 'State, agents, tokens and result of a run.',
+  effect: 'reads',
+  idempotent: true,
+  input: z.object({ run }),
+  output: runView,
+  handle: (engine, input) => engine.runStatus(input.run as RunId),
+});
+
+const runWait = defineOperation({
+  name: 'run_wait',
+  title: 'Wait for a run',
+  description: 'Waits until the run has ended, at most 45 seconds, and returns its status. Call it again while the run goes on.',
+  effect: 'reads',
+  idempotent: true,
+  input: z.object({ run, seconds: z.number().min(0).max(45).default(45) }),
+  output: runView,
+  handle: (engine, input, signal) => engine.waitRun(input.run as RunId, input.seconds * 1000, signal),
+});
+
+const runCancel = defineOperation({
+  name: 'run_cancel',
+  title: 'Cancel a run or an agent',
+  description:
+    'Ends a run, or one agent with its descendants. "wrap-up" lets each running agent report what it has; "abort" stops at once. ' +
+    'What was committed stays on its branch.',
+  effect: 'destroys',
+  idempotent: true,
+  input: z.object({
+    run,
+    agent: z.string().optional(),
+    mode: z.enum(['wrap-up', 'abort']).default('wrap-up'),
+  }),
+  output: runView,
+  handle: (engine, input) =>
+    engine.cancelRun({ run: input.run as RunId, agent: input.agent as AgentId | undefined, mode: input.mode }),
+});
+
+const runResume = defineOperation({
+  name: 'run_resume',
+  title: 'Resume a run',
+  description: 'Lets the parked jobs of a run try again, for example after the inference server is back.',
+  effect: 'changes',
+  idempotent: true,
+  input: z.object({ run }),
+  output: runView,
+  handle: (engine, input) => engine.resumeRun(input.run as RunId),
+});
+
+const runList = defineOperation({
+  name: 'run_list',
+  title: 'List runs',
+  description: 'Runs of this repository, newest first.',
+  effect: 'reads',
+  idempotent: true,
+  input: z.object({ limit: z.int().min(1).max(1000).default(50) }),
+  output: z.object({ runs: z.array(runView) }),
+  handle: async (engine, input) => ({ runs: [...(await engine.listRuns(input.limit))] }),
+});
+
+const events = defineOperation({
+  name: 'events',
+  title: 'Follow events',
+  description:
+    'Events with a number above "after", oldest first. With none there, waits for one up to "waitMs" (at most 45,000). ' +
+    'Pass the returned "last" as the next "after": nothing is missed across reconnects and restarts.',
+  effect: 'reads',
+  idempotent: true,
+  input: z.object({
+    after: z.int().min(0).default(0),
+    waitMs: z.number().min(0).max(45_000).default(0),
+    limit: z.int().min(1).max(5000).default(500),
+    run: z.string().optional(),
+  }),
+  output: z.object({ events: z.array(engineEvent), last: z.int() }),
+  handle: async (engine, input, signal) => {
+    const { events, last } = await engine.events({ ...input, run: input.run as RunId | undefined, signal });
+    return { events: [...events], last };
+  },
+});
+
+export const runOperations = [runStart, runStatus, runWait, runCancel, runResume, runList, events];
