@@ -1,0 +1,62 @@
+import type { ChatMessage, ChatRequest, ToolSpec } from './port.ts';
+
+/** Which fields a server understands: `llama` adds what only llama-server knows. */
+export type Dialect = 'llama' | 'openai';
+
+/** The JSON body of a call; the same one is counted and sent. Equal requests give equal bytes. */
+export const toBody = (request: ChatRequest, model: string, dialect: Dialect = 'llama'): Record<string, unknown> => {
+  const body: Record<string, unknown> = {
+    model,
+    messages: request.messages.map(wireMessage),
+    stream: true,
+    stream_options: { include_usage: true },
+    max_tokens: request.maxTokens,
+    temperature: request.temperature,
+  };
+  if (dialect === 'llama') {
+    // A prefill without progress cannot be cancelled while another slot streams.
+    body['return_progress'] = true;
+    body['cache_prompt'] = true;
+  }
+  if (request.tools.length > 0) {
+    body['tools'] = request.tools.map(wireTool);
+    body['parallel_tool_calls'] = true;
+  }
+  if (request.jsonSchema !== undefined) {
+    const { name, schema } = request.jsonSchema;
+    body['response_format'] = { type: 'json_schema', json_schema: { name, schema, strict: true } };
+  }
+  return body;
+};
+
+const wireTool = (tool: ToolSpec): object => ({
+  type: 'function',
+  function: { name: tool.name, description: tool.description, parameters: tool.parameters },
+});
+
+const wireMessage = (message: ChatMessage): object => {
+  if (message.role === 'tool') return { role: 'tool', tool_call_id: message.callId, content: message.content };
+  const { role, content } = message;
+  if (message.role !== 'assistant' || message.toolCalls.length === 0) return { role, content };
+  return { role, content, tool_calls: message.toolCalls.map(wireCall) };
+};
+
+const wireCall = (call: { readonly id: string; readonly name: string; readonly arguments: string }): object => ({
+  id: call.id,
+  type: 'function',
+  function: { name: call.name, arguments: replayable(call.arguments) },
+});
+
+/** A history with arguments that are no JSON object makes llama-server answer 500, so they are wrapped in one. */
+export const replayable = (text: string): string =>
+  isJsonObject(text) ? text : JSON.stringify({ invalid_arguments: text });
+
+/** True for the text of one whole JSON object. */
+export const isJsonObject = (text: string): boolean => {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === 'object' && value !== null && !Array.isArray(value);
+  } catch {
+    return false;
+  }
+};
