@@ -42,6 +42,7 @@ export type EndReason =
   | 'finished'
   | 'answered'
   | 'nothing'
+  | 'blocked'
   | 'out-of-budget'
   | 'turn-limit'
   | 'model-failed'

@@ -26,6 +26,8 @@ export interface RunOptions {
 
 export interface Run {
   readonly id: RunId;
+  /** Idempotency key of the caller; unique where it is not null. */
+  readonly key: string | null;
   readonly task: string;
   readonly state: RunState;
   readonly options: RunOptions;

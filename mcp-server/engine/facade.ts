@@ -27,6 +27,8 @@ export interface RunView
   readonly agents: { readonly total: number; readonly completed: number; readonly failed: number; readonly active: number };
   /** Over the whole run: `granted` is its budget. */
   readonly tokens: { readonly granted: number; readonly available: number; readonly reserved: number; readonly used: number };
+  /** Why nothing of it can go on just now (the server is away, every job is parked); null when it goes on or has ended. */
+  readonly stuck: string | null;
   /** Set when the run has ended. */
   readonly filesChanged: number | null;
 }

@@ -26,6 +26,7 @@ export const runView = z.object({
   endedAt: z.number().nullable(),
   agents: z.object({ total: z.int(), completed: z.int(), failed: z.int(), active: z.int() }),
   tokens,
+  stuck: z.string().nullable(),
   filesChanged: z.int().nullable(),
 });
 

@@ -14,8 +14,12 @@ import type { Worktree } from '../domain/worktree.ts';
 /** Reading. Outside a transaction it sees the last commit; inside, what the transaction wrote. A missing row is undefined. */
 export interface Reader {
   run(id: RunId): Promise<Run | undefined>;
+  /** The run that was started with this idempotency key. */
+  runByKey(key: string): Promise<Run | undefined>;
   /** Newest first. */
   runs(limit: number): Promise<readonly Run[]>;
+  /** Runs that have not ended, oldest first. */
+  activeRuns(): Promise<readonly Run[]>;
   plan(run: RunId): Promise<Plan | undefined>;
   steps(run: RunId): Promise<readonly Step[]>;
   agent(id: AgentId): Promise<Agent | undefined>;
@@ -39,6 +43,12 @@ export interface Reader {
   ledger(run: RunId): Promise<readonly LedgerRow[]>;
   worktrees(filter?: { run?: RunId; states?: readonly WorktreeState[] }): Promise<readonly Worktree[]>;
   worktree(agent: AgentId): Promise<Worktree | undefined>;
+  /** Of the run's agents, by agent: turns (dropped ones left out), prompt tokens sent and those that were cached. */
+  turnTotals(
+    run: RunId,
+  ): Promise<ReadonlyMap<AgentId, { readonly turns: number; readonly sent: number; readonly cached: number }>>;
+  /** Numbers of agents by state. */
+  agentCounts(run: RunId): Promise<Readonly<Partial<Record<AgentState, number>>>>;
   observations(filter: { role?: string; tier?: string; limit: number }): Promise<readonly Observation[]>;
   /** Events with seq > after, oldest first. `run` keeps the run's own and the engine's. */
   events(after: number, limit: number, run?: RunId): Promise<readonly EngineEvent[]>;
@@ -70,9 +80,7 @@ export type AgentPatch = Partial<
     | 'endedAt'
   >
 >;
-export type RunPatch = Partial<
-  Pick<Run, 'headCommit' | 'cancelRequested' | 'report' | 'error' | 'review' | 'endedAt'>
->;
+export type RunPatch = Partial<Pick<Run, 'headCommit' | 'cancelRequested' | 'report' | 'error' | 'review' | 'endedAt'>>;
 
 export interface ClaimQuery {
   readonly kinds: readonly JobKind[];
@@ -94,8 +102,11 @@ export interface Tx extends Reader {
   patchRun(id: RunId, patch: RunPatch): Promise<void>;
   insertPlan(run: RunId, plan: Plan, steps: readonly Step[]): Promise<void>;
   moveStep(id: StepId, to: StepState): Promise<void>;
-  /** Of the run: pending steps whose needs are all settled (done, failed or skipped). */
-  releasableSteps(run: RunId): Promise<readonly Step[]>;
+  step(id: StepId): Promise<Step | undefined>;
+  /** Steps that need this one, each with the states of all of its needs. Reads only rows that it returns. */
+  dependents(id: StepId): Promise<readonly { readonly step: Step; readonly needs: readonly StepState[] }[]>;
+  /** The steps that this one needs. */
+  needs(id: StepId): Promise<readonly Step[]>;
   insertAgents(agents: readonly NewAgent[]): Promise<void>;
   /** Emits nothing: the caller emits `agent.moved`. Returns the state it had. */
   moveAgent(id: AgentId, to: AgentState, patch?: AgentPatch): Promise<AgentState>;
@@ -114,7 +125,7 @@ export interface Tx extends Reader {
   finishJob(id: JobId, to: 'done' | 'parked' | 'cancelled', error?: string): Promise<void>;
   /** running → queued, not before `runAt`. `refund` takes the attempt back (the engine was stopped, not the job's fault). */
   requeue(id: JobId, runAt: number, error: string | null, refund?: boolean): Promise<void>;
-  /** Cancels queued and parked jobs of the agent; returns how many. */
+  /** Cancels queued and parked *turns* of the agent (merges into it stay); returns how many. */
   cancelJobs(agent: AgentId): Promise<number>;
   /** Parked → queued with its attempts at 0. */
   unpark(id: JobId, now: number): Promise<void>;

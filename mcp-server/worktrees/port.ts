@@ -75,6 +75,10 @@ export interface Repository {
   facts(): Promise<RepositoryFacts>;
   /** Creates the branch, or moves it: a ref only; no checkout. Idempotent. */
   publish(branch: string, commit: Commit): Promise<void>;
+  /** Publishes every branch that is not where it should be, in one go; returns how many were moved. */
+  reconcile(expected: readonly { readonly branch: string; readonly commit: string }[]): Promise<number>;
+  /** Keeps a commit reachable as refs/coppice/discarded/<name>, where no branch list shows it. */
+  pin(name: string, commit: Commit): Promise<void>;
   branchHead(branch: string): Promise<Commit | null>;
   deleteBranch(branch: string, expected: Commit): Promise<void>;
   /** Reads files as they are in the commit. */

@@ -1,0 +1,53 @@
+import type { Agent } from '../domain/agent.ts';
+import type { Job } from '../domain/job.ts';
+import type { Run } from '../domain/run.ts';
+import type { RunState } from '../domain/transitions.ts';
+import type { Core } from './core.ts';
+
+/** Ends the run: what it came to, its report, whether there is something to review. */
+export const runCloseJob = async (core: Core, job: Job): Promise<void> => {
+  const { store, repository, clock } = core.parts;
+  const run = await store.run(job.run);
+  if (!run) throw new Error('A close job without its run.');
+  const agents = await store.agents(run.id);
+  const changes =
+    run.headCommit === run.baseCommit ? [] : await repository.changes(run.baseCommit, run.headCommit);
+  const steps = await store.steps(run.id);
+  const whole = steps.every((step) => step.state === 'done');
+  const report = reportOf(agents);
+  const state = endState(run, agents, changes.length, whole, report);
+  const error = errorOf(agents, state);
+  await store.transaction(async (tx) => {
+    const now = clock.now();
+    await tx.finishJob(job.id, 'done');
+    await tx.moveRun(run.id, state, { report, error, review: changes.length > 0 ? 'open' : 'none', endedAt: now });
+    await tx.emit(now, [{ type: 'run.ended', run: run.id, agent: null, state, commit: run.headCommit, error }]);
+  });
+  core.tidy();
+};
+
+const endState = (run: Run, agents: readonly Agent[], files: number, whole: boolean, report: string | null): RunState => {
+  if (run.cancelRequested !== 'no') return 'cancelled';
+  const workers = agents.filter((agent) => agent.tier !== 'planner');
+  const useful = workers.some((agent) => agent.state === 'completed' && agent.endReason !== 'nothing');
+  if (!useful) return workers.some((agent) => agent.state === 'failed') || workers.length === 0 ? 'failed' : 'nothing';
+  if (!whole) return 'partial';
+  if (files > 0) return 'completed';
+  return report ? 'answered' : 'nothing';
+};
+
+/** The agents at the top speak for the run: the executive, the only synthesizer, or each worker in turn. */
+const reportOf = (agents: readonly Agent[]): string | null => {
+  const top = agents.filter((agent) => agent.parent === null && agent.tier !== 'planner' && agent.report);
+  if (top.length === 1) return top[0]?.report ?? null;
+  const parts = top.map((agent) => `## ${agent.name}\n\n${agent.report}`);
+  return parts.length > 0 ? parts.join('\n\n') : null;
+};
+
+const errorOf = (agents: readonly Agent[], state: RunState): string | null => {
+  if (state !== 'failed' && state !== 'partial') return null;
+  const failed = agents.filter((agent) => agent.state === 'failed');
+  const lines = failed.slice(0, 10).map((agent) => `${agent.name}: ${agent.error ?? agent.endReason ?? 'failed'}`);
+  if (failed.length > lines.length) lines.push(`… and ${failed.length - lines.length} more`);
+  return lines.join('\n') || 'No agent did anything useful.';
+};

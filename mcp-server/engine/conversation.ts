@@ -1,0 +1,87 @@
+import { buildMessages, compactionPlan } from '../agent/prompt.ts';
+import type { AgentLimits, Draft, WrapUp } from '../agent/prepare.ts';
+import { offeredTools, toSpec } from '../agent/tools/tools.ts';
+import type { Agent } from '../domain/agent.ts';
+import type { AgentId } from '../domain/ids.ts';
+import type { Message } from '../domain/message.ts';
+import type { Run } from '../domain/run.ts';
+import type { Call, Turn } from '../domain/turn.ts';
+import type { ChatRequest } from '../inference/port.ts';
+import { planningMessages, planSchema } from '../planning/plan-prompt.ts';
+import type { Reader } from '../store/port.ts';
+
+/** The rows that an agent's prompt is made of. */
+export interface Conversation {
+  readonly run: Run;
+  readonly agent: Agent;
+  readonly turns: readonly Turn[];
+  readonly calls: readonly Call[];
+  readonly delivered: readonly Message[];
+  readonly pending: readonly Message[];
+  /** Names of agents that the messages come from. */
+  readonly names: ReadonlyMap<AgentId, Agent>;
+  /** Only for a planner. */
+  readonly digest: string;
+}
+
+/** Messages that one turn takes in at the most; the rest wait for the next. */
+const MESSAGES_A_TURN = 40;
+
+export const loadConversation = async (reader: Reader, run: Run, agent: Agent, digest: string): Promise<Conversation> => {
+  const [turns, pending] = await Promise.all([reader.turns(agent.id), reader.inbox(agent.id, MESSAGES_A_TURN)]);
+  const started = turns.length > 0;
+  const [calls, delivered] = started
+    ? await Promise.all([reader.calls(agent.id), reader.delivered(agent.id)])
+    : [[], []];
+  const senders = new Set([...delivered, ...pending].map((m) => m.from).filter((f) => f !== 'person' && f !== 'engine'));
+  const rows = senders.size > 0 ? await reader.agents(run.id, { ids: [...senders] as AgentId[] }) : [];
+  return { run, agent, turns, calls, delivered, pending, names: new Map(rows.map((a) => [a.id, a])), digest };
+};
+
+/** Builds the request for the agent's next turn; `maxTokens` is set by whoever knows the budget. */
+export const draftRequest = (c: Conversation, limits: AgentLimits, wrapUp: WrapUp | null, cut: boolean): Draft => {
+  const { agent } = c;
+  if (agent.tier === 'planner') return planDraft(c);
+  const compactedBefore = cut ? shortest(c, wrapUp) : agent.compactedBefore;
+  const messages = buildMessages({ ...c, wrapUp, compactedBefore, limits });
+  const offered = offeredTools(c).filter((tool) => !wrapUp || tool.name === 'finish');
+  const request: ChatRequest = {
+    messages,
+    tools: offered.map(toSpec),
+    maxTokens: limits.answerTokens,
+    temperature: agent.temperature,
+  };
+  return { request, ...known(c, request, wrapUp !== null || cut) };
+};
+
+/** Old results are cut up to the last two turns; in a last turn, all of them. */
+export const shortest = (c: Conversation, wrapUp: WrapUp | null): number => {
+  const last = c.turns.at(-1)?.seq ?? 0;
+  return wrapUp ? last + 1 : Math.max(c.agent.compactedBefore, compactionPlan(c) ?? 0);
+};
+
+/** What the server counted at the last turn covers everything before its assistant message. */
+const known = (c: Conversation, request: ChatRequest, prefixBroken: boolean): Pick<Draft, 'knownPrompt' | 'newFrom'> => {
+  const last = c.turns.at(-1);
+  const newFrom = request.messages.findLastIndex((message) => message.role === 'assistant');
+  if (prefixBroken || !last?.usage || newFrom < 0 || last.kind !== 'normal') return { knownPrompt: 0, newFrom: 0 };
+  return { knownPrompt: last.usage.prompt, newFrom };
+};
+
+const planDraft = (c: Conversation): Draft => {
+  const { options, task } = c.run;
+  const maxSteps = Math.max(1, Math.min(options.maxAgents, 60));
+  const first = planningMessages({ task, digest: c.digest, maxSteps });
+  const repair = c.pending.concat(c.delivered).map((m) => ({ role: 'user' as const, content: m.body }));
+  const earlier = c.turns.flatMap((turn) =>
+    turn.answer ? [{ role: 'assistant' as const, content: turn.answer.content, toolCalls: [] }] : [],
+  );
+  const request: ChatRequest = {
+    messages: [...first, ...earlier, ...repair],
+    tools: [],
+    jsonSchema: { name: 'plan', schema: planSchema(maxSteps) },
+    maxTokens: 4096,
+    temperature: c.agent.temperature,
+  };
+  return { request, knownPrompt: 0, newFrom: 0 };
+};

@@ -1,0 +1,181 @@
+import { DEFAULT_LIMITS, type AgentLimits } from '../agent/prepare.ts';
+import type { EngineEvent } from '../domain/event.ts';
+import type { AgentId, RunId } from '../domain/ids.ts';
+import { PRIORITIES, type Priority } from '../domain/job.ts';
+import type { Run } from '../domain/run.ts';
+import { cancel } from './cancel.ts';
+import type { Core } from './core.ts';
+import { waitForEvents } from './event-wait.ts';
+import type { Engine, JobView, RunView } from './facade.ts';
+import { Leases, leaseOf } from './leases.ts';
+import { messageAgent } from './messages.ts';
+import type { EngineParts } from './parts.ts';
+import { recover } from './recover.ts';
+import { discard, land, listReviews, reviewDiff } from './review.ts';
+import { Scheduler } from './scheduler.ts';
+import { checkSetup } from './setup-check.ts';
+import { optionsOf, startRun } from './start-run.ts';
+import { serverViews } from './server-views.ts';
+import { Tidier } from './tidy.ts';
+import { accountViews, agentOf, agentViews, runOf, runResult, runView, transcriptOf } from './views.ts';
+
+/** Recovers what an earlier engine left, then starts to work. Throws UserError when it cannot. */
+export const createEngine = async (parts: EngineParts, limits: Partial<AgentLimits> = {}): Promise<Engine> => {
+  let scheduler: Scheduler | undefined;
+  let tidier: Tidier | undefined;
+  const core: Core = {
+    parts,
+    limits: { ...DEFAULT_LIMITS, ...limits },
+    leases: new Leases(parts),
+    inFlight: new Map(),
+    aborting: new Set(),
+    wake: () => scheduler?.wake(),
+    tidy: () => tidier?.request(),
+  };
+  await recover(core);
+  const rows = await parts.store.worktrees({ states: ['creating', 'ready', 'kept'] });
+  await parts.repository.sweep(rows.map(leaseOf));
+  scheduler = new Scheduler(core);
+  tidier = new Tidier(core);
+  scheduler.wake();
+  tidier.request();
+  return facadeOf(core, scheduler, tidier);
+};
+
+const facadeOf = (core: Core, scheduler: Scheduler, tidier: Tidier): Engine => {
+  const { parts } = core;
+  const { store, repository } = parts;
+  const view = (run: Run): Promise<RunView> => runView(store, repository, run, scheduler.serverErrors().get(run.options.server));
+  const statusOf = async (run: RunId): Promise<RunView> => view(await runOf(store, run));
+  let stopped: Promise<void> | undefined;
+  const stop = async (): Promise<void> => {
+    await scheduler.stop();
+    await tidier.stop();
+    await repository.close();
+    await store.close();
+  };
+  return {
+    startRun: async (input) => view(await startRun(core, input)),
+    runStatus: statusOf,
+    runResult: async (run) => runResult(store, repository, await runOf(store, run)),
+    waitRun: async (run, waitMs, signal) => {
+      await waitForEnd(core, run, waitMs, signal);
+      return statusOf(run);
+    },
+    listRuns: async (limit) => Promise.all((await store.runs(limit)).map(view)),
+    cancelRun: async ({ run, agent, mode }) => {
+      await cancel(core, run, agent, mode);
+      return statusOf(run);
+    },
+    resumeRun: async (run) => {
+      await resume(core, (await runOf(store, run)).id);
+      return statusOf(run);
+    },
+    events: (input) => waitForEvents(core, input),
+    listAgents: ({ run, changedSince }) => listAgents(core, run, changedSince),
+    transcript: async (id) => {
+      const agent = await agentOf(store, id);
+      const views = await agentViews(store, agent.run, new Set([id]));
+      const [one] = views;
+      if (!one) throw new Error('An agent without a view.');
+      return { agent: one, entries: await transcriptOf(store, agent) };
+    },
+    messageAgent: (input) => messageAgent(core, input),
+    budget: (run) => budget(core, run),
+    queue: () => queue(core, scheduler),
+    listReviews: () => listReviews(core),
+    reviewDiff: async ({ run, path }) => reviewDiff(core, await runOf(store, run), path),
+    reviewFile: async ({ run, path, side }) => {
+      const row = await runOf(store, run);
+      return { text: await repository.fileAt(side === 'base' ? row.baseCommit : row.headCommit, path) };
+    },
+    land: async (run) => land(core, await runOf(store, run)),
+    discard: async (run) => discard(core, await runOf(store, run)),
+    checkSetup: (options) => checkSetup(parts, optionsOf(parts.settings, options)),
+    isIdle: async () => !scheduler.busy && (await store.activeRuns()).length === 0,
+    stop: () => {
+      stopped ??= stop();
+      return stopped;
+    },
+  };
+};
+
+const waitForEnd = async (core: Core, run: RunId, waitMs: number, signal: AbortSignal): Promise<void> => {
+  const { store, clock } = core.parts;
+  const until = clock.now() + waitMs;
+  let after = await store.lastEvent();
+  while ((await runOf(store, run)).endedAt === null && clock.now() < until && !signal.aborted) {
+    const { last } = await waitForEvents(core, { after, waitMs: until - clock.now(), limit: 1000, run, signal });
+    after = last;
+  }
+};
+
+const resume = async (core: Core, run: RunId): Promise<void> => {
+  const { store, clock } = core.parts;
+  await store.transaction(async (tx) => {
+    for (const job of await tx.jobs({ run, states: ['parked'] })) await tx.unpark(job.id, clock.now());
+  });
+  core.wake();
+};
+
+/** Above this many events since, every agent counts as changed: cheaper than to look which. */
+const MANY_EVENTS = 20_000;
+
+const listAgents = async (core: Core, run: RunId, changedSince: number | undefined) => {
+  const { store } = core.parts;
+  await runOf(store, run);
+  const last = await store.lastEvent();
+  if (changedSince === undefined || last - changedSince > MANY_EVENTS) return { agents: await agentViews(store, run), last };
+  const events = await store.events(changedSince, MANY_EVENTS, run);
+  const changed = new Set(events.map((event: EngineEvent) => event.agent).filter((id) => id !== null));
+  return { agents: changed.size > 0 ? await agentViews(store, run, withAncestors(await store.agents(run), changed)) : [], last };
+};
+
+/** An agent's change shows in its ancestors' sums too. */
+const withAncestors = (
+  agents: readonly { id: AgentId; parent: AgentId | null }[],
+  changed: ReadonlySet<AgentId>,
+): ReadonlySet<AgentId> => {
+  const parents = new Map(agents.map((agent) => [agent.id, agent.parent]));
+  const all = new Set<AgentId>();
+  for (const id of changed) for (let at: AgentId | null | undefined = id; at && !all.has(at); at = parents.get(at)) all.add(at);
+  return all;
+};
+
+const budget = async (core: Core, id: RunId) => {
+  const { store } = core.parts;
+  const run = await runOf(store, id);
+  const accounts = await accountViews(store, run);
+  const sum = accounts.reduce((n, { tokens }) => n + tokens.available + tokens.reserved + tokens.used, 0);
+  return { accounts, granted: run.options.budget, sum };
+};
+
+/** Jobs that one answer carries; the counts are of all. */
+const MOST_JOBS = 500;
+
+const queue = async (core: Core, scheduler: Scheduler) => {
+  const { store, clock } = core.parts;
+  const jobs = await store.jobs({ states: ['queued', 'running', 'parked'] });
+  const shown = jobs.slice(0, MOST_JOBS);
+  const names = new Map<AgentId, string>();
+  for (const run of new Set(shown.map((job) => job.run)))
+    for (const agent of await store.agents(run)) names.set(agent.id, agent.name);
+  const now = clock.now();
+  const views = shown.map(
+    (job): JobView => ({
+      job: job.id,
+      run: job.run,
+      agent: job.agent,
+      name: (job.agent && names.get(job.agent)) ?? 'the run',
+      kind: job.kind,
+      priority: job.priority,
+      state: job.state as JobView['state'],
+      ageMs: now - job.queuedAt,
+      attempts: job.attempts,
+      error: job.error,
+    }),
+  );
+  const count = (priority: Priority): number => jobs.filter((job) => job.priority === priority && job.state === 'queued').length;
+  const counts = Object.fromEntries(PRIORITIES.map((priority) => [priority, count(priority)])) as Record<Priority, number>;
+  return { servers: await serverViews(core, scheduler), jobs: views, counts };
+};

@@ -1,0 +1,34 @@
+import { UserError } from '../domain/errors.ts';
+import type { AgentId } from '../domain/ids.ts';
+import { newId } from '../domain/ids.ts';
+import type { Core } from './core.ts';
+import { isOver, resumeAgent } from './settle.ts';
+
+/** A person's message: the answer to an open question, or else a steer that goes into the next turn before all others. */
+export const messageAgent = async (
+  core: Core,
+  input: { agent: AgentId; text: string },
+): Promise<{ message: string; delivery: 'next-turn' | 'answer' }> => {
+  const { store, clock, random } = core.parts;
+  const now = clock.now();
+  const result = await store.transaction(async (tx) => {
+    const agent = await tx.agent(input.agent);
+    if (!agent) throw new UserError('not-found', `There is no agent ${input.agent}. agent_list shows a run's agents.`);
+    if (isOver(agent)) throw new UserError('wrong-state', `${agent.name} has ended (${agent.state}) and reads no more messages.`);
+    const run = await tx.run(agent.run);
+    if (!run) throw new Error('An agent without its run.');
+    const id = newId('message', random);
+    const sent = { type: 'message.sent', run: run.id, agent: agent.id, to: agent.id, from: 'person', kind: 'steer' } as const;
+    await tx.emit(now, [sent]);
+    const answer = await tx.settleCalls(agent.id, 'person', { ok: true, output: `The person answers: ${input.text}` });
+    if (answer.settled > 0) {
+      if (answer.stillWaiting === 0 && agent.state === 'waiting') await resumeAgent(core.parts, tx, run, agent, true);
+      return { message: id as string, delivery: 'answer' as const };
+    }
+    const body = input.text;
+    await tx.send({ id, run: run.id, to: agent.id, from: 'person', kind: 'steer', priority: 10, body, createdAt: now });
+    return { message: id as string, delivery: 'next-turn' as const };
+  });
+  core.wake();
+  return result;
+};

@@ -1,0 +1,201 @@
+import type { Effect, ToolResult } from '../agent/tool.ts';
+import type { Agent } from '../domain/agent.ts';
+import type { Commit, JobId } from '../domain/ids.ts';
+import { newId } from '../domain/ids.ts';
+import type { NewEvent } from '../domain/event.ts';
+import type { Run } from '../domain/run.ts';
+import { oneLine } from '../domain/text.ts';
+import type { Call, ToolCall, Turn } from '../domain/turn.ts';
+import type { Tx } from '../store/port.ts';
+import type { EngineParts } from './parts.ts';
+import { closeIfDone, type Ending, endAgent, isOver } from './settle.ts';
+import { asAgent, createdEvent, newAgent, turnJob } from './spawn.ts';
+
+type Makes = Pick<EngineParts, 'random' | 'clock'>;
+
+/** All that one turn did, to be made true in one transaction. */
+export interface TurnOutcome {
+  readonly job: JobId;
+  readonly turn: Turn;
+  readonly calls: readonly { readonly call: ToolCall; readonly result: ToolResult }[];
+  readonly commit: { readonly commit: Commit; readonly files: readonly string[] } | null;
+  /** Null: the agent goes on. */
+  readonly ending: Ending | null;
+}
+
+/** Makes a turn's outcome true: results, commit, messages, children, and what comes next for the agent. */
+export const applyOutcome = async (makes: Makes, tx: Tx, outcome: TurnOutcome): Promise<void> => {
+  const now = makes.clock.now();
+  const agent = await tx.agent(outcome.turn.agent);
+  const run = agent && (await tx.run(agent.run));
+  if (!agent || !run) throw new Error('A turn without its agent or run.');
+  const head = outcome.commit?.commit ?? agent.headCommit;
+  const calls = await carryOutAll(makes, tx, run, { ...agent, headCommit: head }, outcome);
+  await tx.insertCalls(calls);
+  await tx.closeTurn(outcome.turn.id, { commit: outcome.commit?.commit ?? null, endedAt: now });
+  if (outcome.commit) {
+    await tx.patchAgent(agent.id, { headCommit: outcome.commit.commit });
+    await tx.emit(now, [
+      { type: 'agent.committed', run: run.id, agent: agent.id, commit: outcome.commit.commit, files: outcome.commit.files },
+    ]);
+  }
+  await tx.finishJob(outcome.job, 'done');
+  if (isOver(agent)) return closeIfDone(makes, tx, run, outcome.job);
+  if (outcome.ending) return endAgent(makes, tx, run, { ...agent, headCommit: head }, outcome.ending, outcome.job);
+  await goOn(makes, tx, run, agent, calls);
+};
+
+/** The agent's next turn is queued, unless a call waits for a child or for the person. */
+const goOn = async (makes: Makes, tx: Tx, run: Run, agent: Agent, calls: readonly Call[]): Promise<void> => {
+  const now = makes.clock.now();
+  const waits = calls.some((call) => call.state === 'waiting');
+  const full = calls.some((call) => !call.ok && call.output.startsWith(INBOX_FULL));
+  const to = waits ? 'waiting' : 'ready';
+  await tx.moveAgent(agent.id, to, { action: waits ? waitingFor(calls) : '' });
+  if (!waits) await tx.enqueue([turnJob(makes, run, agent, undefined, full ? now + 2000 : 0)], now);
+  await tx.emit(now, [{ type: 'agent.moved', run: run.id, agent: agent.id, from: 'running', to, reason: null }]);
+};
+
+const waitingFor = (calls: readonly Call[]): string => {
+  const waiting = calls.filter((call) => call.state === 'waiting');
+  if (waiting.some((call) => call.waitsFor === 'person')) return 'waits for your answer';
+  return `waits for ${waiting.length} ${waiting.length === 1 ? 'child' : 'children'}`;
+};
+
+const carryOutAll = async (
+  makes: Makes,
+  tx: Tx,
+  run: Run,
+  agent: Agent,
+  outcome: TurnOutcome,
+): Promise<Call[]> => {
+  const rows: Call[] = [];
+  for (const [ordinal, { call, result }] of outcome.calls.entries()) {
+    const done = result.effect ? await carryOut(makes, tx, run, agent, result.effect, result) : settled(result);
+    rows.push({
+      turn: outcome.turn.id,
+      ordinal,
+      callId: call.id,
+      tool: call.name,
+      arguments: call.arguments,
+      ...done,
+    });
+  }
+  return rows;
+};
+
+type Done = Pick<Call, 'state' | 'ok' | 'output' | 'waitsFor'>;
+const settled = (result: Pick<ToolResult, 'ok' | 'output'>): Done => ({
+  state: 'done',
+  ok: result.ok,
+  output: result.output,
+  waitsFor: null,
+});
+const refused = (output: string): Done => settled({ ok: false, output });
+const INBOX_FULL = 'The inbox of';
+
+const carryOut = (makes: Makes, tx: Tx, run: Run, agent: Agent, effect: Effect, result: ToolResult): Promise<Done> => {
+  switch (effect.kind) {
+    case 'finish':
+      return Promise.resolve(settled(result));
+    case 'ask':
+      return ask(makes, tx, run, agent, effect.question);
+    case 'send':
+      return send(makes, tx, run, agent, effect);
+    case 'delegate':
+      return delegate(makes, tx, run, agent, effect);
+  }
+};
+
+const ask = async (makes: Makes, tx: Tx, run: Run, agent: Agent, question: string): Promise<Done> => {
+  if (run.options.unattended)
+    return settled({ ok: true, output: 'Nobody is there to answer. Decide yourself, and say so in your report.' });
+  await tx.emit(makes.clock.now(), [{ type: 'agent.asked', run: run.id, agent: agent.id, question }]);
+  return { state: 'waiting', ok: true, output: '', waitsFor: 'person' };
+};
+
+const send = async (
+  makes: Makes,
+  tx: Tx,
+  run: Run,
+  agent: Agent,
+  effect: Extract<Effect, { kind: 'send' }>,
+): Promise<Done> => {
+  const to = await recipient(tx, run, agent, effect.to);
+  if (typeof to === 'string') return refused(to);
+  const now = makes.clock.now();
+  const message = {
+    id: newId('message', makes.random),
+    run: run.id,
+    to: to.id,
+    from: agent.id,
+    kind: 'note',
+    priority: 0,
+    body: effect.body,
+    createdAt: now,
+  } as const;
+  if (!(await tx.send(message))) return refused(`${INBOX_FULL} ${to.name} is full; your message was not sent. Send it again.`);
+  await tx.emit(now, [
+    { type: 'message.sent', run: run.id, agent: to.id, to: to.id, from: agent.id, kind: 'note' },
+  ]);
+  return settled({ ok: true, output: `Sent to ${to.name}. It will be read at its next turn.` });
+};
+
+const recipient = async (tx: Tx, run: Run, agent: Agent, to: string): Promise<Agent | string> => {
+  if (to === 'parent' && !agent.parent) return 'You have no parent: put what the person should know into your report.';
+  if (to === 'person') return 'Use ask_person for a question; put what the person should know into your report.';
+  const all = await tx.agents(run.id);
+  const found = all.filter((a) => a.id === to || a.name === to || (to === 'parent' && a.id === agent.parent));
+  const open = found.filter((a) => !isOver(a) && a.id !== agent.id);
+  if (open[0] && open.length === 1) return open[0];
+  if (open.length > 1) return `Several agents are called "${to}". Use an id: ${open.map((a) => a.id).join(', ')}.`;
+  if (found.length > 0) return `"${to}" has ended and reads no more messages.`;
+  const names = all.filter((a) => !isOver(a) && a.id !== agent.id).slice(0, 20).map((a) => `${a.name} (${a.id})`);
+  return `There is no agent "${to}". You can write to: ${names.join(', ') || 'nobody'}.`;
+};
+
+/** Depth, numbers and tokens bound it; a refusal says which. */
+const delegate = async (
+  makes: Makes,
+  tx: Tx,
+  run: Run,
+  agent: Agent,
+  effect: Extract<Effect, { kind: 'delegate' }>,
+): Promise<Done> => {
+  const { options } = run;
+  if (agent.depth >= options.maxDepth) return refused(`You are at the last of ${options.maxDepth} levels: do it yourself.`);
+  if (run.cancelRequested !== 'no' || agent.wrapUp) return refused('The run is being ended: no new agents.');
+  if ((await tx.countAgents(run.id)) >= options.maxAgents)
+    return refused(`The run already has its ${options.maxAgents} agents: do it yourself.`);
+  if ((await tx.countAgents(run.id, agent.depth + 1)) >= options.maxAgentsPerLevel)
+    return refused(`Your level already has its ${options.maxAgentsPerLevel} agents: do it yourself.`);
+  const available = (await tx.account(agent.id))?.available ?? 0;
+  const tokens = effect.tokens ?? Math.floor(available / 2);
+  if (tokens > available || tokens < 1)
+    return refused(`You have ${available} tokens left and cannot grant ${tokens}: ask for fewer, or do it yourself.`);
+  const child = await spawnChild(makes, tx, run, agent, effect, tokens);
+  return { state: 'waiting', ok: true, output: '', waitsFor: child };
+};
+
+const spawnChild = async (
+  makes: Makes,
+  tx: Tx,
+  run: Run,
+  parent: Agent,
+  effect: Extract<Effect, { kind: 'delegate' }>,
+  tokens: number,
+): Promise<Agent['id']> => {
+  const now = makes.clock.now();
+  const start = parent.headCommit ?? run.headCommit;
+  const spec = { parent, tier: 'worker', role: effect.role, name: oneLine(effect.task, 48), task: effect.task } as const;
+  const child = newAgent(makes, run, { ...spec, temperature: parent.temperature, step: null, start }, 'ready');
+  await tx.insertAgents([child]);
+  await tx.grant(parent.id, child.id, tokens, now);
+  await tx.enqueue([turnJob(makes, run, asAgent(child))], now);
+  const events: NewEvent[] = [
+    createdEvent(child),
+    { type: 'budget.granted', run: run.id, agent: child.id, to: child.id, tokens },
+  ];
+  await tx.emit(now, events);
+  return child.id;
+};

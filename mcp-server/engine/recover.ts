@@ -1,0 +1,59 @@
+import { AGENT_STATES, isFinal } from '../domain/transitions.ts';
+import type { Tx } from '../store/port.ts';
+import type { Core } from './core.ts';
+
+/**
+ * Takes up the work of an engine that died: its running jobs are queued again, calls that gave no stored answer are
+ * undone and their tokens released, stored answers stay, and git refs are brought to where the database says.
+ */
+export const recover = async (core: Core): Promise<void> => {
+  const { store, clock, repository, version, log } = core.parts;
+  const start = performance.now();
+  const counts = await store.transaction(async (tx) => {
+    const stale = await tx.staleJobs();
+    let turns = 0;
+    for (const job of stale) {
+      if (job.kind === 'turn' && job.agent) turns += await putBack(core, tx, job.agent);
+      await tx.requeue(job.id, 0, 'The engine was stopped.', true);
+    }
+    const ms = Math.round(performance.now() - start);
+    await tx.emit(clock.now(), [{ type: 'engine.started', run: null, agent: null, epoch: store.epoch, version }]);
+    if (stale.length > 0)
+      await tx.emit(clock.now(), [{ type: 'engine.recovered', run: null, agent: null, jobs: stale.length, turns, ms }]);
+    return { jobs: stale.length, turns };
+  });
+  const refs = await repository.reconcile(await expectedRefs(core));
+  if (counts.jobs > 0 || refs > 0)
+    log(`recovered ${counts.jobs} jobs, ${counts.turns} cut calls, ${refs} refs in ${Math.round(performance.now() - start)} ms`);
+};
+
+const putBack = async (core: Core, tx: Tx, id: Parameters<Tx['agent']>[0]): Promise<number> => {
+  const agent = await tx.agent(id);
+  const open = await tx.openTurn(id);
+  const cut = open?.state === 'calling';
+  const now = core.parts.clock.now();
+  if (cut) {
+    await tx.settle(id, open.id, 0, now);
+    await tx.dropTurn(open.id, now);
+  }
+  if (agent?.state === 'running') await tx.moveAgent(id, 'ready', { action: '' });
+  return cut ? 1 : 0;
+};
+
+/** Branches of runs that go on, or wait for a review, and of their agents that hold unmerged work. */
+const expectedRefs = async (core: Core): Promise<readonly { branch: string; commit: string }[]> => {
+  const { store } = core.parts;
+  const refs: { branch: string; commit: string }[] = [];
+  for (const run of await store.runs(200)) {
+    const active = run.endedAt === null;
+    if (!active && run.review !== 'open') continue;
+    if (run.headCommit !== run.baseCommit) refs.push({ branch: run.branch, commit: run.headCommit });
+    if (!active) continue;
+    for (const agent of await store.agents(run.id)) {
+      const working = !isFinal(AGENT_STATES, agent.state) || agent.state === 'completed';
+      if (working && agent.headCommit && agent.headCommit !== agent.baseCommit)
+        refs.push({ branch: agent.branch, commit: agent.headCommit });
+    }
+  }
+  return refs;
+};

@@ -1,0 +1,265 @@
+import { messageOf } from '../domain/errors.ts';
+import type { RunId } from '../domain/ids.ts';
+import type { Job } from '../domain/job.ts';
+import { MAX_ATTEMPTS, retryDelayMs } from '../domain/policy.ts';
+import type { Run } from '../domain/run.ts';
+import type { Endpoint } from '../inference/port.ts';
+import type { NewEvent } from '../domain/event.ts';
+import { runCloseJob } from './close-job.ts';
+import type { Core } from './core.ts';
+import { runMergeJob } from './merge-job.ts';
+import { digestOf } from './plan-outcome.ts';
+import { runTurnJob } from './turn-job.ts';
+
+/** Merges and closings at once; they are short, and serialised by git in part. */
+const DESK_WORKERS = 4;
+const TICK_MS = 500;
+/** How often a server that is away is asked again, ms. */
+const AWAY_MS = [500, 1000, 2000, 4000, 8000, 15_000];
+
+interface Server {
+  readonly name: string;
+  readonly model: string | null;
+  endpoint: Endpoint | null;
+  stopFree: () => void;
+  /** Failed asks in a row; 0: it is there. */
+  away: number;
+  error: string | null;
+  asking: boolean;
+  /** Prefixes of the last calls, newest first. */
+  hot: string[];
+}
+
+/**
+ * A pool, not waves: whenever a permit is free and a job is queued, the best job is claimed. A permit is held from the
+ * claim to the end of the call only; whoever waits for a child, a tool or a person holds nothing.
+ */
+export class Scheduler {
+  readonly #core: Core;
+  readonly #servers = new Map<string, Server>();
+  readonly #digests = new Map<RunId, Promise<string>>();
+  readonly #running = new Set<Promise<void>>();
+  readonly #stop = new AbortController();
+  #desk = 0;
+  #pumping = false;
+  #again = false;
+  #ticking = false;
+
+  constructor(core: Core) {
+    this.#core = core;
+  }
+
+  /** Claims what can be claimed now, and again whenever something changes. */
+  wake(): void {
+    this.#again = true;
+    if (this.#pumping || this.#stop.signal.aborted) return;
+    this.#pumping = true;
+    queueMicrotask(() => void this.#pump());
+  }
+
+  /** While a run goes on, jobs that were put off become claimable just by time. */
+  #tick(): void {
+    if (this.#ticking) return;
+    this.#ticking = true;
+    void this.#core.parts.clock.sleep(TICK_MS, this.#stop.signal).then(() => {
+      this.#ticking = false;
+      this.wake();
+    });
+  }
+
+  serverErrors(): ReadonlyMap<string, string> {
+    return new Map([...this.#servers.values()].flatMap((s) => (s.error ? [[s.name, s.error] as const] : [])));
+  }
+
+  /** Stops claiming, cuts what is under way, and resolves when all of it has put itself back. */
+  async stop(): Promise<void> {
+    this.#stop.abort();
+    for (const work of this.#core.inFlight.values()) work.abort.abort();
+    await Promise.allSettled([...this.#running]);
+    for (const server of this.#servers.values()) server.stopFree();
+  }
+
+  get busy(): boolean {
+    return this.#running.size > 0;
+  }
+
+  async #pump(): Promise<void> {
+    try {
+      while (this.#again && !this.#stop.signal.aborted) {
+        this.#again = false;
+        while (this.#desk < DESK_WORKERS && (await this.#claimDesk()));
+        for (const server of await this.#activeServers()) while (await this.#claimTurn(server));
+      }
+    } catch (error) {
+      this.#core.parts.log(`scheduler: ${messageOf(error)}`);
+    } finally {
+      this.#pumping = false;
+    }
+    if (this.#again) this.wake();
+  }
+
+  async #claimDesk(): Promise<boolean> {
+    const { store, clock } = this.#core.parts;
+    const query = { kinds: ['merge', 'close'] as const, now: clock.now(), hot: [] };
+    const job = await store.transaction((tx) => tx.claim(query));
+    if (!job) return false;
+    this.#desk += 1;
+    this.#track(job, async () => {
+      try {
+        await (job.kind === 'merge' ? runMergeJob(this.#core, job) : runCloseJob(this.#core, job));
+      } finally {
+        this.#desk -= 1;
+      }
+    });
+    return true;
+  }
+
+  /** Servers of runs that are going on. */
+  async #activeServers(): Promise<readonly Server[]> {
+    const { store } = this.#core.parts;
+    const runs = await store.activeRuns();
+    if (runs.length > 0) this.#tick();
+    for (const run of runs) {
+      const name = run.options.server;
+      if (!this.#servers.has(name)) {
+        const server: Server = { name, model: run.options.model, endpoint: null, stopFree: () => {}, away: 0, error: null, asking: false, hot: [] };
+        this.#servers.set(name, server);
+      }
+      const server = this.#servers.get(name);
+      if (server && !server.endpoint) this.#ask(server);
+    }
+    return [...this.#servers.values()].filter((server) => server.endpoint !== null && server.away === 0);
+  }
+
+  /** Asks the server for its facts until it gives them; meanwhile its jobs stay queued. */
+  #ask(server: Server): void {
+    if (server.asking) return;
+    server.asking = true;
+    const { parts } = this.#core;
+    const attempt = async (): Promise<void> => {
+      try {
+        const endpoint = await parts.endpoint(server.name, server.model);
+        await endpoint.facts(this.#stop.signal);
+        server.stopFree();
+        server.stopFree = endpoint.onFree(() => this.wake());
+        Object.assign(server, { endpoint, away: 0, error: null, asking: false });
+      } catch (error) {
+        server.error = messageOf(error);
+        server.away += 1;
+        const delay = AWAY_MS[Math.min(server.away, AWAY_MS.length) - 1] ?? 15_000;
+        await parts.clock.sleep(delay, this.#stop.signal);
+        if (!this.#stop.signal.aborted) return attempt();
+      }
+      this.wake();
+    };
+    this.#running.add(this.#forget(attempt()));
+  }
+
+  async #claimTurn(server: Server): Promise<boolean> {
+    const { store, clock } = this.#core.parts;
+    const endpoint = server.endpoint;
+    if (!endpoint || server.away > 0) return false;
+    const permit = endpoint.tryPermit();
+    if (!permit) return false;
+    const job = await this.#claimAndStart(server.name, clock.now(), server.hot, store).catch((error: unknown) => {
+      permit();
+      throw error;
+    });
+    if (!job) {
+      permit();
+      return false;
+    }
+    server.hot = [job.prefix, ...server.hot.filter((prefix) => prefix !== job.prefix)].slice(0, 8);
+    let held = true;
+    const release = (): void => {
+      if (held) permit();
+      held = false;
+    };
+    const lost = (message: string): void => {
+      server.error = message;
+      server.away = Math.max(1, server.away);
+      this.#ask(server);
+    };
+    this.#track(job, async (signal) => {
+      try {
+        await runTurnJob(this.#core, job, { endpoint, release, lost, digest: (run) => this.#digest(run) }, signal);
+      } finally {
+        release();
+      }
+    });
+    return true;
+  }
+
+  #claimAndStart(server: string, now: number, hot: readonly string[], store: Core['parts']['store']): Promise<Job | undefined> {
+    return store.transaction(async (tx) => {
+      const job = await tx.claim({ kinds: ['turn'], now, hot, server });
+      if (!job?.agent) return job;
+      const agent = await tx.agent(job.agent);
+      const patch = { action: 'thinks', ...(agent?.startedAt === null ? { startedAt: now } : {}) };
+      const from = await tx.moveAgent(job.agent, 'running', patch);
+      const moved: NewEvent = { type: 'agent.moved', run: job.run, agent: job.agent, from, to: 'running', reason: null };
+      await tx.emit(now, [moved]);
+      return job;
+    });
+  }
+
+  #digest(run: Run): Promise<string> {
+    const known = this.#digests.get(run.id);
+    if (known) return known;
+    const made = digestOf(this.#core, run);
+    this.#digests.set(run.id, made);
+    return made;
+  }
+
+  #track(job: Job, work: (signal: AbortSignal) => Promise<void>): void {
+    const abort = new AbortController();
+    this.#core.inFlight.set(job.id, { job: job.id, run: job.run, agent: job.agent, abort });
+    const done = work(abort.signal)
+      .catch((error: unknown) => this.#crashed(job, error))
+      .finally(() => {
+        this.#core.inFlight.delete(job.id);
+        this.wake();
+      });
+    this.#running.add(this.#forget(done));
+  }
+
+  #forget(work: Promise<void>): Promise<void> {
+    const tracked: Promise<void> = work.finally(() => this.#running.delete(tracked));
+    return tracked;
+  }
+
+  /** Something went wrong that the job does not know of: it is tried again later, and parked when that does not help. */
+  async #crashed(job: Job, error: unknown): Promise<void> {
+    const { store, clock, random, log } = this.#core.parts;
+    log(`${job.kind} ${job.id}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
+    if (job.agent) this.#core.leases.forget(job.agent);
+    const now = clock.now();
+    try {
+      await store.transaction(async (tx) => {
+        if ((await tx.job(job.id))?.state !== 'running') return;
+        await this.#undo(tx, job, now);
+        if (job.attempts < MAX_ATTEMPTS) {
+          const at = now + retryDelayMs(job.attempts, random);
+          await tx.requeue(job.id, at, messageOf(error));
+          return;
+        }
+        await tx.finishJob(job.id, 'parked', messageOf(error));
+        await tx.emit(now, [
+          { type: 'job.parked', run: job.run, agent: job.agent, kind: job.kind, error: messageOf(error) },
+        ]);
+      });
+    } catch (again) {
+      log(`${job.id}: ${messageOf(again)}`);
+    }
+  }
+
+  async #undo(tx: Parameters<Parameters<Core['parts']['store']['transaction']>[0]>[0], job: Job, now: number): Promise<void> {
+    if (job.kind !== 'turn' || !job.agent) return;
+    const open = await tx.openTurn(job.agent);
+    if (open?.state === 'calling') {
+      await tx.settle(job.agent, open.id, 0, now);
+      await tx.dropTurn(open.id, now);
+    }
+    if ((await tx.agent(job.agent))?.state === 'running') await tx.moveAgent(job.agent, 'ready', { action: '' });
+  }
+}

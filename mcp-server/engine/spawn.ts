@@ -1,0 +1,182 @@
+import type { Agent } from '../domain/agent.ts';
+import type { AccountId, AgentId, Commit, RunId, StepId } from '../domain/ids.ts';
+import { newId } from '../domain/ids.ts';
+import type { NewEvent } from '../domain/event.ts';
+import type { Priority } from '../domain/job.ts';
+import type { Plan, Step } from '../domain/plan.ts';
+import type { Run } from '../domain/run.ts';
+import { oneLine } from '../domain/text.ts';
+import { prefixKey } from '../agent/roles.ts';
+import { shareBudget } from '../planning/share-budget.ts';
+import type { NewAgent, NewJob, Tx } from '../store/port.ts';
+import type { EngineParts } from './parts.ts';
+
+type Makes = Pick<EngineParts, 'random' | 'clock'>;
+
+export const branchOf = (run: Pick<Run, 'branch'>, agent: AgentId): string => `${run.branch}.${agent}`;
+
+/** Critical: others wait for it. */
+export const priorityOf = (agent: Pick<Agent, 'tier' | 'role'>): Priority =>
+  agent.tier === 'worker' && agent.role !== 'resolver' ? 'batch' : 'critical';
+
+export const turnJob = (makes: Makes, run: Run, agent: Agent, priority = priorityOf(agent), runAt = 0): NewJob => ({
+  id: newId('job', makes.random),
+  run: run.id,
+  agent: agent.id,
+  kind: 'turn',
+  source: null,
+  priority,
+  prefix: prefixKey({ run, agent }),
+  runAt,
+});
+
+export const mergeJob = (makes: Makes, run: RunId, into: AgentId | null, source: AgentId): NewJob => ({
+  id: newId('job', makes.random),
+  run,
+  agent: into,
+  kind: 'merge',
+  source,
+  priority: 'critical',
+  prefix: '',
+  runAt: 0,
+});
+
+export interface ChildSpec {
+  readonly parent: Agent | null;
+  readonly tier: Agent['tier'];
+  readonly role: string;
+  readonly name: string;
+  readonly task: string;
+  readonly temperature: number;
+  readonly step: StepId | null;
+  readonly start: Commit;
+}
+
+/** A row for a new agent; its branch starts at `start`. */
+export const newAgent = (makes: Makes, run: Run, spec: ChildSpec, state: NewAgent['state']): NewAgent => {
+  const id = newId('agent', makes.random);
+  return {
+    id,
+    run: run.id,
+    parent: spec.parent?.id ?? null,
+    step: spec.step,
+    depth: (spec.parent?.depth ?? 0) + 1,
+    tier: spec.tier,
+    role: spec.role,
+    name: oneLine(spec.name, 60),
+    task: spec.task,
+    temperature: spec.temperature,
+    state,
+    branch: branchOf(run, id),
+    baseCommit: spec.start,
+    headCommit: spec.start,
+    createdAt: makes.clock.now(),
+  };
+};
+
+export const createdEvent = (agent: NewAgent): NewEvent => ({
+  type: 'agent.created',
+  run: agent.run,
+  agent: agent.id,
+  parent: agent.parent,
+  name: agent.name,
+  tier: agent.tier,
+  depth: agent.depth,
+});
+
+/** Rows as they are right after the insert; what the table adds has its starting value. */
+export const asAgent = (agent: NewAgent): Agent => ({
+  ...agent,
+  action: '',
+  report: null,
+  error: null,
+  endReason: null,
+  wrapUp: false,
+  compactedBefore: 0,
+  startedAt: null,
+  endedAt: null,
+});
+
+/** Parents before children. */
+const topDown = (plan: Plan): Plan['steps'] => {
+  const done = new Set<string>();
+  const order: Plan['steps'][number][] = [];
+  const rest = [...plan.steps];
+  while (rest.length > 0) {
+    const index = rest.findIndex((step) => step.parent === null || done.has(step.parent));
+    const [next] = rest.splice(index, 1);
+    if (index < 0 || !next) throw new Error('A step hangs from a step that is not in the plan.');
+    done.add(next.key);
+    order.push(next);
+  }
+  return order;
+};
+
+/**
+ * Makes the plan's agents, all at once: rows, grants down the hierarchy, steps, and the first turns. Whatever is not
+ * granted stays in the run's pool.
+ */
+export const acceptPlan = async (makes: Makes, tx: Tx, run: Run, plan: Plan): Promise<void> => {
+  const now = makes.clock.now();
+  const pool = await tx.account(run.id);
+  const shares = shareBudget(plan, pool?.available ?? 0);
+  const agents = new Map<string, NewAgent>();
+  const steps: Step[] = [];
+  for (const planned of topDown(plan)) {
+    const step = newId('step', makes.random);
+    const parent = planned.parent === null ? null : agents.get(planned.parent);
+    const spec = { ...planned, name: planned.title, step, parent: parent ? asAgent(parent) : null, start: run.headCommit };
+    const agent = newAgent(makes, run, spec, 'pending');
+    agents.set(planned.key, agent);
+    steps.push({ ...planned, id: step, run: run.id, agent: agent.id, state: 'pending' });
+  }
+  await tx.insertPlan(run.id, plan, steps);
+  await tx.insertAgents([...agents.values()]);
+  await tx.emit(now, [
+    { type: 'run.planned', run: run.id, agent: null, steps: steps.length, pattern: plan.pattern, by: plan.source.by, reason: plan.source.by === 'rules' ? plan.source.reason : '' },
+    ...[...agents.values()].map(createdEvent),
+  ]);
+  for (const planned of topDown(plan)) {
+    const from: AccountId = planned.parent === null ? run.id : (agents.get(planned.parent)?.id ?? run.id);
+    const to = agents.get(planned.key);
+    const tokens = shares.get(planned.key)?.subtree ?? 0;
+    if (to) await tx.grant(from, to.id, tokens, now);
+  }
+  for (const step of steps) if (step.needs.length === 0) await startStep(makes, tx, run, step);
+};
+
+/**
+ * A step whose needs are settled begins: its agent starts from its parent's newest commit unless it already holds merged
+ * work, takes in the branches of needs that its parent does not hold, and gets its first turn.
+ */
+export const startStep = async (makes: Makes, tx: Tx, run: Run, step: Step): Promise<void> => {
+  const agent = await tx.agent(step.agent);
+  if (!agent || agent.state !== 'pending') return;
+  await tx.moveStep(step.id, 'running');
+  const parent = agent.parent ? await tx.agent(agent.parent) : null;
+  const untouched = agent.headCommit === agent.baseCommit;
+  const start = untouched ? (parent?.headCommit ?? run.headCommit) : agent.headCommit;
+  if (untouched) await tx.patchAgent(agent.id, { baseCommit: start, headCommit: start });
+  const merges = await foreignNeeds(makes, tx, run, step, agent);
+  if (merges.length > 0) await tx.enqueue(merges, makes.clock.now());
+  else await releaseAgent(makes, tx, run, { ...agent, headCommit: start });
+};
+
+/** Needed work that hangs below another parent, and so is not in this agent's start. */
+const foreignNeeds = async (makes: Makes, tx: Tx, run: Run, step: Step, agent: Agent): Promise<NewJob[]> => {
+  const jobs: NewJob[] = [];
+  for (const needed of step.needs.length > 0 ? await tx.needs(step.id) : []) {
+    const other = needed.state === 'done' ? await tx.agent(needed.agent) : undefined;
+    if (!other || other.headCommit === other.baseCommit) continue;
+    if (other.parent !== agent.parent && other.parent !== agent.id) jobs.push(mergeJob(makes, run.id, agent.id, other.id));
+  }
+  return jobs;
+};
+
+/** pending → ready, with its first turn queued. */
+export const releaseAgent = async (makes: Makes, tx: Tx, run: Run, agent: Agent): Promise<void> => {
+  const now = makes.clock.now();
+  await tx.moveAgent(agent.id, 'ready');
+  await tx.enqueue([turnJob(makes, run, agent)], now);
+  await tx.emit(now, [{ type: 'agent.moved', run: run.id, agent: agent.id, from: 'pending', to: 'ready', reason: null }]);
+};

@@ -1,0 +1,113 @@
+import type { Agent } from '../domain/agent.ts';
+import { messageOf } from '../domain/errors.ts';
+import type { Commit } from '../domain/ids.ts';
+import type { Run } from '../domain/run.ts';
+import type { Worktree } from '../domain/worktree.ts';
+import { leaseOf } from './leases.ts';
+import type { Core } from './core.ts';
+import { isOver } from './settle.ts';
+
+/**
+ * Removes worktrees and branches of agents that have ended, wherever the one deletion rule allows it; what it does not
+ * allow is kept, with the reason. Runs one at a time, and again when it was asked for meanwhile.
+ */
+export class Tidier {
+  readonly #core: Core;
+  #busy: Promise<void> | null = null;
+  #again = false;
+  #stopped = false;
+
+  constructor(core: Core) {
+    this.#core = core;
+  }
+
+  request(): void {
+    if (this.#stopped) return;
+    this.#again = true;
+    this.#busy ??= this.#work().finally(() => {
+      this.#busy = null;
+      if (this.#again && !this.#stopped) this.request();
+    });
+  }
+
+  /** Resolves when nothing is being removed. */
+  async settled(): Promise<void> {
+    while (this.#busy) await this.#busy;
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    await this.#busy;
+  }
+
+  async #work(): Promise<void> {
+    this.#again = false;
+    const { store, log } = this.#core.parts;
+    try {
+      for (const row of await store.worktrees({ states: ['ready', 'creating'] })) {
+        if (this.#stopped) return;
+        const agent = await store.agent(row.agent);
+        const run = await store.run(row.run);
+        if (agent && run && isOver(agent)) await removeWorktree(this.#core, run, agent, row, false);
+      }
+    } catch (error) {
+      log(`tidy: ${messageOf(error)}`);
+    }
+  }
+}
+
+/** Returns the reason when the worktree is kept. */
+export const removeWorktree = async (
+  core: Core,
+  run: Run,
+  agent: Agent,
+  row: Worktree,
+  discarded: boolean,
+): Promise<string | null> => {
+  const { store, repository, clock } = core.parts;
+  const parent = agent.parent ? await store.agent(agent.parent) : undefined;
+  const merged = await isMerged(core, run, agent, parent);
+  if (!merged && !discarded && (await mayStillMerge(core, run, agent))) return null;
+  const commits = [parent?.headCommit, run.headCommit].filter((c): c is Commit => c !== null && c !== undefined);
+  const outcome = await repository.remove(leaseOf(row), { commits, discarded });
+  core.leases.forget(agent.id);
+  await store.transaction(async (tx) => {
+    if (outcome.kind === 'removed') {
+      await tx.moveWorktree(agent.id, 'trash');
+      await tx.moveWorktree(agent.id, 'gone');
+    } else if (row.state === 'ready') await tx.moveWorktree(agent.id, 'kept', outcome.reason);
+    const event =
+      outcome.kind === 'removed'
+        ? ({ type: 'worktree.removed', path: row.path } as const)
+        : ({ type: 'worktree.kept', path: row.path, reason: outcome.reason } as const);
+    await tx.emit(clock.now(), [{ ...event, run: run.id, agent: agent.id }]);
+  });
+  if (outcome.kind === 'kept') return outcome.reason;
+  if ((merged || discarded) && agent.headCommit && agent.headCommit !== agent.baseCommit)
+    await deleteBranch(core, agent.branch, agent.headCommit);
+  return null;
+};
+
+const deleteBranch = async (core: Core, branch: string, commit: Commit): Promise<void> => {
+  try {
+    await core.parts.repository.deleteBranch(branch, commit);
+  } catch (error) {
+    core.parts.log(`branch ${branch} is kept: ${messageOf(error)}`);
+  }
+};
+
+const isMerged = async (core: Core, run: Run, agent: Agent, parent: Agent | undefined): Promise<boolean> => {
+  const { repository } = core.parts;
+  if (!agent.headCommit) return true;
+  if (await repository.isAncestor(agent.headCommit, run.headCommit)) return true;
+  return parent?.headCommit ? repository.isAncestor(agent.headCommit, parent.headCommit) : false;
+};
+
+/** Its merge is queued, or a resolver works on it: too early to say that its work is nowhere else. */
+const mayStillMerge = async (core: Core, run: Run, agent: Agent): Promise<boolean> => {
+  if (run.endedAt !== null) return false;
+  const step = agent.step ? (await core.parts.store.steps(run.id)).find((s) => s.id === agent.step) : undefined;
+  if (step?.state === 'merging') return true;
+  const jobs = await core.parts.store.jobs({ run: run.id, states: ['queued', 'running', 'parked'] });
+  return jobs.some((job) => job.kind === 'merge' && job.source === agent.id);
+};

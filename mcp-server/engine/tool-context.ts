@@ -1,0 +1,74 @@
+import type { Acted } from '../agent/act.ts';
+import type { ToolContext } from '../agent/tool.ts';
+import type { Agent } from '../domain/agent.ts';
+import type { Commit } from '../domain/ids.ts';
+import type { Run } from '../domain/run.ts';
+import type { Lease } from '../worktrees/port.ts';
+import { COMMITTER, type Core } from './core.ts';
+
+/** The files that one turn works on. */
+export interface TurnFolder {
+  readonly context: ToolContext;
+  /** Brings a worktree that an earlier engine left to the agent's commit. */
+  begin(): Promise<void>;
+  /** Last look at what was done: a resolver may not finish while markers are left. */
+  check(acted: readonly Acted[]): Promise<readonly Acted[]>;
+  /** A commit of what changed, as an object; null when nothing did. */
+  snapshot(message: string): Promise<{ commit: Commit; files: readonly string[] } | null>;
+}
+
+export const toolContext = (core: Core, run: Run, agent: Agent): TurnFolder => {
+  const { repository, commandEnvironment } = core.parts;
+  const head = agent.headCommit ?? run.headCommit;
+  let held: Lease | undefined;
+  const lease = async (): Promise<Lease> => {
+    held ??= await core.leases.lease(agent, head);
+    return held;
+  };
+  const snapshot = async (message: string) =>
+    held ? repository.snapshot(held, head, message, COMMITTER) : null;
+  const context: ToolContext = {
+    agent,
+    run,
+    limits: core.limits,
+    environment: commandEnvironment,
+    tree: async () => (held ? repository.treeOfLease(held) : repository.treeOf(head)),
+    writable: async () => repository.treeOfLease(await lease()),
+    folder: async () => (await lease()).path,
+    diff: async (path) => {
+      const now = (await snapshot('so far'))?.commit ?? head;
+      const from = agent.baseCommit ?? run.baseCommit;
+      return repository.patch(from, now, { ...(path === undefined ? {} : { path }), maxBytes: core.limits.outputChars });
+    },
+  };
+  return {
+    context,
+    snapshot,
+    begin: async () => {
+      held = await core.leases.adopt(agent.id, head);
+    },
+    check: async (acted) => (agent.role === 'resolver' ? checkMarkers(core, run, head, acted, snapshot) : acted),
+  };
+};
+
+const checkMarkers = async (
+  core: Core,
+  run: Run,
+  head: Commit,
+  acted: readonly Acted[],
+  snapshot: (message: string) => Promise<{ commit: Commit } | null>,
+): Promise<readonly Acted[]> => {
+  if (!acted.some(({ result }) => result.effect?.kind === 'finish')) return acted;
+  const left = await markersLeft(core, run, (await snapshot('check'))?.commit ?? head);
+  if (left.length === 0) return acted;
+  const output = `Not finished: conflict markers are left in ${left.join(', ')}. Remove every <<<<<<<, ======= and >>>>>>> line.`;
+  return acted.map((one) => (one.result.effect?.kind === 'finish' ? { ...one, result: { ok: false, output } } : one));
+};
+
+/** Files changed since the run's base that hold conflict markers at the commit. */
+export const markersLeft = async (core: Core, run: Run, commit: Commit): Promise<readonly string[]> => {
+  const { repository } = core.parts;
+  const changed = await repository.changes(run.baseCommit, commit);
+  const paths = changed.filter((file) => file.status !== 'deleted').map((file) => file.path);
+  return repository.conflictMarkers(commit, paths);
+};

@@ -1,0 +1,240 @@
+import type { Agent } from '../domain/agent.ts';
+import { UserError } from '../domain/errors.ts';
+import type { AgentId, RunId } from '../domain/ids.ts';
+import type { Account } from '../domain/ledger.ts';
+import type { Run, RunResult } from '../domain/run.ts';
+import type { AgentState } from '../domain/transitions.ts';
+import type { Call, Turn } from '../domain/turn.ts';
+import type { Reader } from '../store/port.ts';
+import type { Repository } from '../worktrees/port.ts';
+import type { AccountView, AgentView, RunView, TokensView, TranscriptEntry } from './facade.ts';
+
+const ACTIVE: readonly AgentState[] = ['pending', 'ready', 'running', 'waiting', 'paused'];
+
+export const runOf = async (reader: Reader, id: RunId): Promise<Run> => {
+  const run = await reader.run(id);
+  if (!run) throw new UserError('not-found', `There is no run ${id} in this repository. run_list shows those there are.`);
+  return run;
+};
+
+export const agentOf = async (reader: Reader, id: AgentId): Promise<Agent> => {
+  const agent = await reader.agent(id);
+  if (!agent) throw new UserError('not-found', `There is no agent ${id} in this repository. agent_list shows a run's agents.`);
+  return agent;
+};
+
+const counts = async (reader: Reader, run: RunId) => {
+  const byState = await reader.agentCounts(run);
+  const sum = (states: readonly AgentState[]): number => states.reduce((n, state) => n + (byState[state] ?? 0), 0);
+  const active = sum(ACTIVE);
+  const completed = byState.completed ?? 0;
+  const failed = byState.failed ?? 0;
+  return { total: active + completed + failed + (byState.cancelled ?? 0), completed, failed, active };
+};
+
+const tokensOf = async (reader: Reader, run: Run) => {
+  const accounts = await reader.accounts(run.id);
+  const sum = (pick: (account: Account) => number): number => accounts.reduce((n, account) => n + pick(account), 0);
+  return {
+    granted: run.options.budget,
+    available: sum((a) => a.available),
+    reserved: sum((a) => a.reserved),
+    used: sum((a) => a.used),
+  };
+};
+
+/** `serverError`: what the run's server last refused with, if it is away. */
+export const runView = async (
+  reader: Reader,
+  repository: Repository,
+  run: Run,
+  serverError: string | undefined,
+): Promise<RunView> => {
+  const ended = run.endedAt !== null;
+  return {
+    run: run.id,
+    task: run.task,
+    state: run.state,
+    branch: run.branch,
+    baseBranch: run.baseBranch,
+    baseCommit: run.baseCommit,
+    commit: run.headCommit,
+    cancelRequested: run.cancelRequested,
+    server: run.options.server,
+    review: run.review,
+    report: run.report,
+    error: run.error,
+    createdAt: run.createdAt,
+    endedAt: run.endedAt,
+    agents: await counts(reader, run.id),
+    tokens: await tokensOf(reader, run),
+    stuck: ended ? null : await stuck(reader, run, serverError),
+    filesChanged: ended ? await filesChanged(repository, run) : null,
+  };
+};
+
+const stuck = async (reader: Reader, run: Run, serverError: string | undefined): Promise<string | null> => {
+  if (serverError) return `Waiting for the inference server: ${serverError}`;
+  const open = await reader.jobs({ run: run.id, states: ['queued', 'running', 'parked'] });
+  const parked = open.filter((job) => job.state === 'parked');
+  if (parked.length === 0 || parked.length < open.length) return null;
+  return `${parked.length} parked ${parked.length === 1 ? 'job' : 'jobs'}: ${parked[0]?.error ?? 'failed too often'}. run_resume lets them try again.`;
+};
+
+const filesChanged = async (repository: Repository, run: Run): Promise<number> =>
+  run.headCommit === run.baseCommit ? 0 : (await repository.changes(run.baseCommit, run.headCommit)).length;
+
+export const runResult = async (reader: Reader, repository: Repository, run: Run): Promise<RunResult> => {
+  const view = await runView(reader, repository, run, undefined);
+  const { total, completed, failed } = view.agents;
+  const { granted, used, reserved } = view.tokens;
+  return {
+    type: 'run.result',
+    run: run.id,
+    status: run.state,
+    branch: run.branch,
+    commit: run.headCommit,
+    filesChanged: view.filesChanged ?? 0,
+    agents: { total, completed, failed },
+    tokens: { granted, used, reserved },
+    wallMs: (run.endedAt ?? run.createdAt) - run.createdAt,
+    report: run.report,
+    error: run.error,
+  };
+};
+
+const NOTHING = { available: 0, reserved: 0, used: 0, granted: 0 };
+
+/** Tokens of every agent with what its descendants used; agents must be in order of creation (parents first). */
+const tokensByAgent = (agents: readonly Agent[], accounts: readonly Account[]): ReadonlyMap<string, TokensView> => {
+  const own = new Map(accounts.map((account) => [account.id as string, account]));
+  const subtree = new Map<string, number>();
+  for (const agent of [...agents].reverse()) {
+    const used = (own.get(agent.id)?.used ?? 0) + (subtree.get(agent.id) ?? 0);
+    subtree.set(agent.id, used);
+    if (agent.parent) subtree.set(agent.parent, (subtree.get(agent.parent) ?? 0) + used);
+  }
+  return new Map(
+    agents.map((agent) => {
+      const { available, reserved, used, granted } = own.get(agent.id) ?? NOTHING;
+      return [agent.id, { available, reserved, used, granted, subtreeUsed: subtree.get(agent.id) ?? 0 }];
+    }),
+  );
+};
+
+/** `only` limits the result, not the sums. */
+export const agentViews = async (
+  reader: Reader,
+  run: RunId,
+  only?: ReadonlySet<AgentId>,
+): Promise<readonly AgentView[]> => {
+  const [agents, accounts, totals] = await Promise.all([reader.agents(run), reader.accounts(run), reader.turnTotals(run)]);
+  const tokens = tokensByAgent(agents, accounts);
+  const wanted = only ? agents.filter((agent) => only.has(agent.id)) : agents;
+  const views: AgentView[] = [];
+  for (const agent of wanted) {
+    const turns = totals.get(agent.id) ?? { turns: 0, sent: 0, cached: 0 };
+    const question = agent.state === 'waiting' ? await questionOf(reader, agent) : null;
+    views.push(agentView(agent, tokens.get(agent.id) ?? { ...NOTHING, subtreeUsed: 0 }, turns, question));
+  }
+  return views;
+};
+
+const agentView = (
+  agent: Agent,
+  tokens: TokensView,
+  turns: { turns: number; sent: number; cached: number },
+  question: string | null,
+): AgentView => ({
+  agent: agent.id,
+  run: agent.run,
+  parent: agent.parent,
+  name: agent.name,
+  role: agent.role,
+  tier: agent.tier,
+  depth: agent.depth,
+  task: agent.task,
+  state: agent.state,
+  action: agent.action,
+  branch: agent.branch,
+  commit: agent.headCommit === agent.baseCommit ? null : agent.headCommit,
+  report: agent.report,
+  error: agent.error,
+  endReason: agent.endReason,
+  createdAt: agent.createdAt,
+  startedAt: agent.startedAt,
+  endedAt: agent.endedAt,
+  tokens,
+  prompt: { sent: turns.sent, cached: turns.cached },
+  turns: turns.turns,
+  question,
+});
+
+const questionOf = async (reader: Reader, agent: Agent): Promise<string | null> => {
+  const asked = (await reader.calls(agent.id)).find((call) => call.state === 'waiting' && call.waitsFor === 'person');
+  if (!asked) return null;
+  return questionIn(asked.arguments);
+};
+
+const questionIn = (args: string): string => {
+  try {
+    return String((JSON.parse(args) as { question?: unknown }).question ?? args);
+  } catch {
+    return args;
+  }
+};
+
+export const accountViews = async (reader: Reader, run: Run): Promise<readonly AccountView[]> => {
+  const [agents, accounts] = await Promise.all([reader.agents(run.id), reader.accounts(run.id)]);
+  const tokens = tokensByAgent(agents, accounts);
+  const pool = accounts.find((account) => account.id === run.id) ?? NOTHING;
+  const used = accounts.reduce((n, account) => n + account.used, 0);
+  const { available, reserved, granted } = pool;
+  return [
+    { account: run.id, parent: null, name: run.task, state: run.state, tokens: { available, reserved, used: pool.used, granted, subtreeUsed: used } },
+    ...agents.map((agent) => ({
+      account: agent.id,
+      parent: agent.parent ?? run.id,
+      name: agent.name,
+      state: agent.state,
+      tokens: tokens.get(agent.id) ?? { ...NOTHING, subtreeUsed: 0 },
+    })),
+  ];
+};
+
+export const transcriptOf = async (reader: Reader, agent: Agent): Promise<readonly TranscriptEntry[]> => {
+  const [turns, calls, delivered, inbox] = await Promise.all([
+    reader.turns(agent.id),
+    reader.calls(agent.id),
+    reader.delivered(agent.id),
+    reader.inbox(agent.id, 1000),
+  ]);
+  const entries: TranscriptEntry[] = [{ kind: 'task', text: agent.task, at: agent.createdAt }];
+  for (const turn of turns) {
+    entries.push(...delivered.filter((message) => message.turn === turn.id).map(messageEntry));
+    entries.push(answerEntry(turn, calls));
+  }
+  return [...entries, ...inbox.map(messageEntry)];
+};
+
+const messageEntry = (message: { from: string; kind: string; body: string; createdAt: number }): TranscriptEntry => ({
+  kind: 'message',
+  from: message.from,
+  messageKind: message.kind,
+  text: message.body,
+  at: message.createdAt,
+});
+
+const answerEntry = (turn: Turn, calls: readonly Call[]): TranscriptEntry => ({
+  kind: 'answer',
+  seq: turn.seq,
+  turnKind: turn.kind,
+  answer: turn.answer,
+  usage: turn.usage,
+  timings: turn.timings,
+  commit: turn.commit,
+  calls: calls
+    .filter((call) => call.turn === turn.id)
+    .map(({ tool, arguments: args, ok, output, state }) => ({ tool, arguments: args, ok, output, state })),
+  at: turn.startedAt,
+});
