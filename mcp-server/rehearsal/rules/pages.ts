@@ -1,0 +1,77 @@
+import type { FileFinding, FolderFinding } from './findings.ts';
+import { FOOTER } from './introduction.ts';
+
+export const MAP_FOLDER = 'docs/map/';
+/** A page stays well below what one answer may hold. */
+const MAX_PAGE = 7500;
+const MAX_ROWS = 80;
+const MAX_NAMES = 8;
+
+/** Where the page of a folder lies: `docs/map/src-lib.md`; `docs/map/top.md` for the top. */
+export const pageFor = (folder: string): string =>
+  `${MAP_FOLDER}${
+    folder === './'
+      ? 'top'
+      : folder
+          .replace(/\/$/, '')
+          .replace(/^\.+/, '')
+          .replace(/[/\s]+/g, '-') || 'top'
+  }.md`;
+
+const UP = '../'.repeat(MAP_FOLDER.split('/').length - 1);
+const encode = (path: string): string =>
+  encodeURI(path).replace(/[()#?]/g, (mark) => `%${mark.charCodeAt(0).toString(16)}`);
+
+/** A link from a page to a file of the repository. */
+export const linkToFile = (path: string, name = path): string => `[${name}](${UP}${encode(path)})`;
+
+/** A link from one page to another. */
+export const linkToPage = (page: string, name: string): string => `[${name}](${encode(page.slice(MAP_FOLDER.length))})`;
+
+const cell = (text: string): string => text.replaceAll('|', '\\|').replace(/\s+/g, ' ');
+
+const names = (file: FileFinding): string => {
+  const shown = file.exports.slice(0, MAX_NAMES).map((name) => `\`${name}\``);
+  const more = file.exports.length - shown.length;
+  return shown.join(', ') + (more > 0 ? ` and ${more} more` : '');
+};
+
+const row = (file: FileFinding, folder: string): string => {
+  const name = folder === './' ? file.path : file.path.slice(folder.length);
+  return `| ${linkToFile(file.path, cell(name))} | ${file.lines ?? ''} | ${cell(file.about)} | ${names(file)} |`;
+};
+
+const count = (number: number, word: string): string => `${number} ${word}${number === 1 ? '' : 's'}`;
+
+/** What was found, in one line: for the page and for the report. */
+export const summaryOf = (finding: FolderFinding): string => {
+  const exported = finding.files.reduce((sum, file) => sum + file.exports.length, 0);
+  const within = finding.subfolders.length > 0 ? ` in ${count(finding.subfolders.length + 1, 'folder')}` : '';
+  return `${count(finding.files.length, 'file')}${finding.folder === './' ? '' : within}, ${finding.read} read, ${count(exported, 'exported name')} seen`;
+};
+
+/** The page of a folder in Markdown; rows are left out, and said so, when it would grow too long. */
+export const folderPage = (finding: FolderFinding): string => {
+  const title = finding.folder === './' ? 'The top folder' : `\`${finding.folder}\``;
+  const head = [`# ${title}`, '', `${summaryOf(finding)}.`, ''];
+  if (finding.subfolders.length > 0)
+    head.push(
+      `Folders: ${finding.subfolders
+        .slice(0, 30)
+        .map((folder) => `\`${folder}\``)
+        .join(', ')}.`,
+      '',
+    );
+  head.push('| file | lines | what it says about itself | exports |', '|---|---|---|---|');
+  let left = MAX_PAGE - head.join('\n').length;
+  const rows: string[] = [];
+  for (const file of finding.files) {
+    const text = row(file, finding.folder);
+    left -= text.length + 1;
+    if (left < 0 || rows.length === MAX_ROWS) break;
+    rows.push(text);
+  }
+  const missing = finding.files.length - rows.length;
+  const rest = missing > 0 ? ['', `${count(missing, 'more file')} not shown here.`] : [];
+  return [...head, ...rows, ...rest, '', FOOTER, ''].join('\n');
+};
