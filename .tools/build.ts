@@ -1,0 +1,48 @@
+import { chmod, cp, mkdir, rm, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type BuildOptions, build } from 'esbuild';
+
+const root = join(import.meta.dirname, '..');
+const dist = join(root, 'dist');
+const quiet = process.argv.includes('--quiet');
+
+const shared: BuildOptions = {
+  absWorkingDir: root,
+  bundle: true,
+  platform: 'node',
+  target: 'node20',
+  format: 'cjs',
+  sourcemap: true,
+  sourcesContent: false,
+  logLevel: quiet ? 'error' : 'warning',
+  define: { 'import.meta.dirname': '__dirname', 'import.meta.filename': '__filename' },
+};
+
+const exists = (path: string): Promise<boolean> =>
+  stat(path).then(
+    () => true,
+    () => false,
+  );
+
+const copyFolder = async (from: string, to: string): Promise<void> => {
+  await rm(join(dist, to), { recursive: true, force: true });
+  if (await exists(join(root, from))) await cp(join(root, from), join(dist, to), { recursive: true });
+};
+
+const started = Date.now();
+await mkdir(dist, { recursive: true });
+await build({
+  ...shared,
+  entryPoints: ['mcp-server/main.ts'],
+  outfile: 'dist/coppice.js',
+  external: ['better-sqlite3'],
+  banner: { js: '#!/usr/bin/env node' },
+});
+await chmod(join(dist, 'coppice.js'), 0o755);
+if (await exists(join(root, 'extension/main.ts'))) {
+  await build({ ...shared, entryPoints: ['extension/main.ts'], outfile: 'dist/extension.js', external: ['vscode'] });
+}
+await copyFolder('mcp-server/store/migrations', 'migrations');
+await copyFolder('skills', 'skills');
+await writeFile(join(dist, 'package.json'), '{"type":"commonjs"}\n');
+if (!quiet) console.log(`dist/ built in ${Date.now() - started} ms`);

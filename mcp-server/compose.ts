@@ -1,0 +1,141 @@
+import { existsSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Config } from './config.ts';
+import type { Clock } from './domain/clock.ts';
+import { UserError } from './domain/errors.ts';
+import type { Random } from './domain/ids.ts';
+import { createEngine } from './engine/engine.ts';
+import type { Engine } from './engine/facade.ts';
+import { createEndpoint } from './inference/endpoint.ts';
+import type { Endpoint } from './inference/port.ts';
+import { createEndpoints } from './inference/registry.ts';
+import { type Rehearsal, startRehearsal } from './rehearsal/server.ts';
+import { acquireRepositoryLock } from './store/lock.ts';
+import { openStore } from './store/open.ts';
+import { openRepository } from './worktrees/open.ts';
+
+/** For tests: end the process at once at the n-th commit of the store, or at the n-th git command. */
+export interface CrashPoint {
+  readonly where: 'store' | 'git';
+  readonly at: number;
+}
+
+/** What an engine is put together from; all of it comes from argv, environment and files. */
+export interface EngineIngredients {
+  readonly root: string;
+  readonly config: Config;
+  readonly version: string;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** For git. */
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  /** For commands of agents. */
+  readonly commandEnvironment: Readonly<Record<string, string>>;
+  readonly crashPoint: CrashPoint | null;
+  /** Of the built-in model, ms. */
+  readonly rehearsalLatencyMs: number;
+  log(line: string): void;
+  /** Ends the process without any ceremony. */
+  crash(): void;
+}
+
+/** An engine that works, holding the repository's lock. */
+export interface ComposedEngine {
+  readonly engine: Engine;
+  /** After the engine has stopped: frees what is left. */
+  release(): Promise<void>;
+}
+
+/** Lock → repository → store → engine. Throws UserError `engine-busy` at once when another engine has the repository. */
+export const composeEngine = async (parts: EngineIngredients): Promise<ComposedEngine> => {
+  const stateDir = join(parts.root, '.coppice');
+  const fresh = !existsSync(stateDir);
+  const lock = acquireRepositoryLock(join(stateDir, 'engine.lock.db'));
+  if (lock === null) {
+    throw new UserError('engine-busy', `Another engine works on ${parts.root}. "coppice stop" ends it.`);
+  }
+  const servers = openServers(parts);
+  const undo: (() => Promise<unknown>)[] = [async () => lock.release()];
+  try {
+    const faults = faultsOf(parts);
+    const repository = await openRepository({
+      path: parts.root,
+      random: parts.random,
+      clock: parts.clock,
+      environment: parts.environment,
+      faults: faults.git,
+    });
+    undo.unshift(() => repository.close());
+    const { store, notice } = await openStore({
+      path: join(repository.stateDir, 'state.db'),
+      backupDir: join(repository.stateDir, 'backups'),
+      clock: parts.clock,
+      version: parts.version,
+      faults: faults.store,
+    });
+    undo.unshift(() => store.close());
+    if (notice !== null) parts.log(notice);
+    const { apiKey: _key, ...settings } = parts.config;
+    const engine = await createEngine({
+      store,
+      repository,
+      settings,
+      clock: parts.clock,
+      random: parts.random,
+      version: parts.version,
+      commandEnvironment: parts.commandEnvironment,
+      log: (line) => parts.log(line),
+      endpoint: (server, model) => servers.endpoint(server, model),
+    });
+    return {
+      engine,
+      release: async () => {
+        await servers.close();
+        lock.release();
+      },
+    };
+  } catch (error) {
+    for (const step of undo) await step().catch(() => {});
+    await servers.close();
+    // A folder that cannot be worked on is left as it was found.
+    if (fresh) await rm(stateDir, { recursive: true, force: true });
+    throw error;
+  }
+};
+
+const openServers = (
+  parts: EngineIngredients,
+): { endpoint(server: string, model: string | null): Promise<Endpoint>; close(): Promise<void> } => {
+  const { config, clock, rehearsalLatencyMs } = parts;
+  const endpoints = createEndpoints({
+    make: (url, model, pool) => createEndpoint({ url, model, pool, clock, apiKey: keyFor(url, config) }),
+  });
+  let rehearsal: Promise<Rehearsal> | undefined;
+  return {
+    endpoint: async (server, model) => {
+      if (server !== 'rehearsal') return endpoints.get(server, model);
+      rehearsal ??= startRehearsal({ port: 0, slots: 4, latencyMs: rehearsalLatencyMs });
+      return endpoints.get((await rehearsal).url, null);
+    },
+    close: async () => {
+      endpoints.close();
+      await (await rehearsal)?.close();
+    },
+  };
+};
+
+/** The key goes to the server that it was set for, and to nobody whom a client happens to name. */
+const keyFor = (url: string, config: Config): string | null =>
+  config.server !== 'rehearsal' && new URL(url).origin === new URL(config.server).origin ? config.apiKey : null;
+
+const faultsOf = (parts: EngineIngredients) => {
+  let count = 0;
+  const step = (where: CrashPoint['where']) => (): void => {
+    if (parts.crashPoint?.where === where && ++count === parts.crashPoint.at) parts.crash();
+  };
+  return {
+    store: { beforeCommit: step('store'), afterCommit: step('store') },
+    git: { before: step('git') },
+  };
+};

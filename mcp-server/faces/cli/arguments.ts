@@ -1,0 +1,202 @@
+import { type ParseArgsConfig, parseArgs } from 'node:util';
+import { UserError } from '../../domain/errors.ts';
+
+/** What the person asked of the command line; `settings` are texts by the key of the setting. */
+export type Invocation =
+  | { readonly command: 'help' | 'version' | 'demo' }
+  | ({ readonly command: 'run'; readonly task: string; readonly detach: boolean; readonly yes: boolean } & Common)
+  | ({ readonly command: 'status'; readonly run: string | null } & Common)
+  | ({
+      readonly command: 'events';
+      readonly run: string | null;
+      readonly after: number;
+      readonly follow: boolean;
+    } & Common)
+  | ({ readonly command: 'review'; readonly run: string | null; readonly action: ReviewAction } & Common)
+  | ({
+      readonly command: 'stop';
+      readonly run: string | null;
+      readonly now: boolean;
+      readonly seconds: number;
+    } & Common)
+  | ({ readonly command: 'doctor' | 'mcp' } & Common)
+  | ({ readonly command: 'engine'; readonly detached: boolean; readonly idleSeconds: number | null } & Common);
+
+/** What every command that works on a repository takes. */
+export interface Common {
+  readonly repo: string;
+  readonly json: boolean;
+  readonly settings: Readonly<Record<string, string | undefined>>;
+}
+
+/** What `coppice review RUN` does with the run. */
+export type ReviewAction = 'show' | 'patch' | 'land' | 'discard';
+
+type Options = NonNullable<ParseArgsConfig['options']>;
+
+const text = { type: 'string' } as const;
+const flag = { type: 'boolean' } as const;
+const COMMON: Options = { repo: text, json: flag, help: { type: 'boolean', short: 'h' } };
+
+/** Flag → setting. */
+const SETTINGS: Readonly<Record<string, string>> = {
+  server: 'server',
+  model: 'model',
+  budget: 'budget',
+  agents: 'maxAgents',
+  depth: 'maxDepth',
+  concurrency: 'concurrency',
+};
+const SETTING_OPTIONS: Options = Object.fromEntries(Object.keys(SETTINGS).map((name) => [name, text]));
+
+const OPTIONS: Readonly<Record<string, Options>> = {
+  run: { ...COMMON, ...SETTING_OPTIONS, yes: { type: 'boolean', short: 'y' }, follow: flag, detach: flag },
+  status: COMMON,
+  events: { ...COMMON, after: text, follow: flag, run: text },
+  review: { ...COMMON, patch: flag, land: flag, discard: flag },
+  stop: { ...COMMON, now: flag, seconds: text },
+  doctor: { ...COMMON, server: text, model: text },
+  engine: { ...COMMON, ...SETTING_OPTIONS, detached: flag, 'idle-seconds': text },
+  mcp: { ...COMMON, ...SETTING_OPTIONS },
+};
+const COMMANDS = [...Object.keys(OPTIONS), 'help'];
+
+/** How a setting is written on the command line: `maxAgents` → `--agents`. */
+export const flagOf = (setting: string): string =>
+  `--${Object.keys(SETTINGS).find((name) => SETTINGS[name] === setting) ?? setting}`;
+
+/** Reads the arguments after the program's name. Throws UserError `bad-input` with a hint. */
+export const parseArguments = (argv: readonly string[]): Invocation => {
+  const [first, ...rest] = argv;
+  if (first === undefined) return { command: 'demo' };
+  if (['help', '--help', '-h'].includes(first)) return { command: 'help' };
+  if (['version', '--version', '-v'].includes(first)) return { command: 'version' };
+  if (first === 'run' && rest.length === 0) return { command: 'demo' };
+  if (first in OPTIONS) return invocationOf(first, rest);
+  if (first.startsWith('-') || /\s/.test(first.trim())) return invocationOf('run', argv);
+  const near = nearest(first, COMMANDS);
+  throw new UserError(
+    'bad-input',
+    `There is no command "${first}".${near ? ` Did you mean "coppice ${near}"?` : ''} ` +
+      `A task of one word is given by: coppice run ${first}`,
+  );
+};
+
+const invocationOf = (command: string, argv: readonly string[]): Invocation => {
+  const { values, positionals } = parse(command, argv);
+  if (values['help']) return { command: 'help' };
+  const common: Common = {
+    repo: asText(values['repo']) ?? '.',
+    json: values['json'] === true,
+    settings: settingsOf(values),
+  };
+  if (command === 'run') return runOf(values, positionals, common);
+  const allowed = ['status', 'events', 'review', 'stop'].includes(command) ? 1 : 0;
+  const extra = positionals[allowed];
+  if (extra !== undefined)
+    throw new UserError('bad-input', `coppice ${command} does not know what to do with "${extra}".`);
+  return otherOf(command, values, positionals[0] ?? null, common);
+};
+
+type Values = Readonly<Record<string, string | boolean | (string | boolean)[] | undefined>>;
+
+const runOf = (values: Values, positionals: readonly string[], common: Common): Invocation => {
+  const task = positionals.join(' ').trim();
+  if (task === '')
+    throw new UserError('bad-input', 'There is no task. Say what is to be done: coppice run "Fix the failing test"');
+  if (values['follow'] && values['detach'])
+    throw new UserError('bad-input', '--follow and --detach exclude each other.');
+  return { command: 'run', task, detach: values['detach'] === true, yes: values['yes'] === true, ...common };
+};
+
+const otherOf = (command: string, values: Values, run: string | null, common: Common): Invocation => {
+  switch (command) {
+    case 'status':
+      return { command, run, ...common };
+    case 'events':
+      return {
+        command,
+        run: run ?? asText(values['run']) ?? null,
+        after: wholeNumber('--after', values['after'], 0),
+        follow: values['follow'] === true,
+        ...common,
+      };
+    case 'review':
+      return { command, run, action: reviewAction(values, run), ...common };
+    case 'stop':
+      return {
+        command,
+        run,
+        now: values['now'] === true,
+        seconds: wholeNumber('--seconds', values['seconds'], 30),
+        ...common,
+      };
+    case 'engine': {
+      const idle = values['idle-seconds'];
+      const idleSeconds = idle === undefined ? null : wholeNumber('--idle-seconds', idle, 0);
+      return { command, detached: values['detached'] === true, idleSeconds, ...common };
+    }
+    default:
+      return { command: command as 'doctor' | 'mcp', ...common };
+  }
+};
+
+const reviewAction = (values: Values, run: string | null): ReviewAction => {
+  const asked = (['patch', 'land', 'discard'] as const).filter((name) => values[name] === true);
+  if (asked.length > 1) throw new UserError('bad-input', `--${asked.join(' and --')} exclude each other.`);
+  const action = asked[0] ?? 'show';
+  if (action !== 'show' && run === null) {
+    throw new UserError('bad-input', `Which run? "coppice review" lists them; then: coppice review RUN --${action}`);
+  }
+  return action;
+};
+
+const parse = (command: string, argv: readonly string[]): { values: Values; positionals: readonly string[] } => {
+  const options = OPTIONS[command] ?? COMMON;
+  try {
+    return parseArgs({ args: [...argv], options, allowPositionals: true, strict: true });
+  } catch (error) {
+    throw new UserError('bad-input', explain(command, options, error as NodeJS.ErrnoException), { cause: error });
+  }
+};
+
+const explain = (command: string, options: Options, error: NodeJS.ErrnoException): string => {
+  const unknown = /Unknown option '(-[^']*)'/.exec(error.message)?.[1];
+  if (!unknown) return `${error.message.split('\n')[0]} "coppice help" shows how it is used.`;
+  const near = nearest(unknown.replace(/^-+/, ''), Object.keys(options));
+  const known = Object.keys(options).map((name) => `--${name}`);
+  return `coppice ${command} has no ${unknown}. ${near ? `Did you mean --${near}?` : `It knows ${known.join(', ')}.`}`;
+};
+
+const settingsOf = (values: Values): Record<string, string | undefined> =>
+  Object.fromEntries(Object.entries(SETTINGS).map(([name, key]) => [key, asText(values[name])]));
+
+const asText = (value: Values[string]): string | undefined => (typeof value === 'string' ? value : undefined);
+
+const wholeNumber = (name: string, value: Values[string], fallback: number): number => {
+  if (value === undefined) return fallback;
+  if (typeof value === 'string' && /^\d+$/.test(value)) return Number(value);
+  throw new UserError('bad-input', `${name} wants a whole number, not "${String(value)}".`);
+};
+
+/** The candidate that is at most two edits away, if any. */
+const nearest = (word: string, candidates: readonly string[]): string | null => {
+  const ranked = candidates
+    .map((name) => ({ name, edits: editDistance(word, name) }))
+    .sort((a, b) => a.edits - b.edits);
+  const best = ranked[0];
+  return best && best.edits <= 2 ? best.name : null;
+};
+
+const editDistance = (a: string, b: string): number => {
+  let row = Array.from({ length: b.length + 1 }, (_, at) => at);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const swap = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
+      next.push(Math.min(swap, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
+    }
+    row = next;
+  }
+  return row[b.length] ?? 0;
+};

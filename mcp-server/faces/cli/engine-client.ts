@@ -1,0 +1,100 @@
+import type { Socket } from 'node:net';
+import { Client, type JSONRPCMessage, parseJSONRPCMessage, type Transport } from '@modelcontextprotocol/client';
+import { UserError, type UserErrorCode } from '../../domain/errors.ts';
+import { readJsonLines, writeJsonLine } from '../host/json-lines.ts';
+
+/** An engine, asked by the names of its operations. */
+export interface EngineClient {
+  /** Throws UserError as the engine said it, and `engine-gone` when the connection is lost. */
+  call<T>(operation: string, input: Record<string, unknown>): Promise<T>;
+  close(): Promise<void>;
+}
+
+const CALL_TIMEOUT_MS = 300_000;
+
+/** Speaks MCP over a connection to an engine. */
+export const openClient = async (socket: Socket, version: string): Promise<EngineClient> => {
+  const client = new Client({ name: 'coppice-cli', version });
+  let gone = false;
+  // oxlint-disable-next-line unicorn/prefer-add-event-listener -- the SDK's client is no event target
+  client.onclose = () => {
+    gone = true;
+  };
+  await client.connect(new SocketTransport(socket)).catch((error) => {
+    throw lost(error);
+  });
+  return {
+    call: async <T>(operation: string, input: Record<string, unknown>): Promise<T> => {
+      const result = await client
+        .callTool({ name: operation, arguments: input }, { timeout: CALL_TIMEOUT_MS })
+        .catch((error) => {
+          throw gone ? lost(error) : error;
+        });
+      if (result.isError) throw errorOf(result);
+      return result.structuredContent as T;
+    },
+    close: () => client.close(),
+  };
+};
+
+const lost = (cause: unknown): UserError =>
+  new UserError(
+    'engine-gone',
+    'The connection to the engine was lost. It goes on where it was when it is asked again.',
+    {
+      cause,
+    },
+  );
+
+const errorOf = (result: { structuredContent?: unknown; content: readonly unknown[] }): Error => {
+  const { error } = (result.structuredContent ?? {}) as {
+    error?: { code: UserErrorCode | 'internal'; message: string };
+  };
+  if (error && error.code !== 'internal') return new UserError(error.code, error.message);
+  const first = result.content[0] as { text?: string } | undefined;
+  if (error) return new Error(error.message);
+  return new UserError('bad-input', first?.text ?? 'The engine refused without a reason.');
+};
+
+/** Newline-delimited MCP on a socket, from the client's side. */
+class SocketTransport implements Transport {
+  onclose?: (() => void) | undefined;
+  onerror?: ((error: Error) => void) | undefined;
+  onmessage?: Transport['onmessage'];
+  readonly #socket: Socket;
+  #closed = false;
+
+  constructor(socket: Socket) {
+    this.#socket = socket;
+  }
+
+  async start(): Promise<void> {
+    readJsonLines(this.#socket, {
+      onValue: (value) => this.#receive(value),
+      onBadLine: (error) => this.onerror?.(error),
+      onEnd: () => void this.close(),
+      onClose: () => void this.close(),
+    });
+    this.#socket.resume();
+  }
+
+  async send(message: JSONRPCMessage): Promise<void> {
+    if (this.#closed) throw new Error('The connection is closed.');
+    writeJsonLine(this.#socket, message);
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#socket.destroy();
+    this.onclose?.();
+  }
+
+  #receive(value: unknown): void {
+    try {
+      this.onmessage?.(parseJSONRPCMessage(value));
+    } catch (error) {
+      this.onerror?.(error as Error);
+    }
+  }
+}

@@ -1,0 +1,38 @@
+/** What `coppice help` prints. */
+export const HELP = `coppice: grow one task into a hierarchy of agents on your own llama-server, and review the diff.
+
+  coppice "TASK" [--repo PATH] [--server URL]   run a task (the same as coppice run)
+  coppice                                       a demonstration with the built-in rules; it touches nothing of yours
+
+  coppice run TASK     start a run and follow it
+      --server URL       llama-server, http://127.0.0.1:8080 by default; "rehearsal" is a built-in stand-in:
+                         fixed rules, no intelligence
+      --model NAME       model to ask for, when the server has several
+      --budget TOKENS    most that the whole run may spend (500000)
+      --agents N         most agents in all (60)
+      --depth N          levels of agents (3)
+      --concurrency N    turns in flight at once; the server's slots bound it too (64)
+      --yes              ask no questions: agents decide by themselves
+      --detach           print the run's id and leave; the run goes on
+  coppice status [RUN] list the runs, or show one with its agents
+  coppice events       print events; --after N, --follow, --run RUN
+  coppice review       list what is there to review
+  coppice review RUN   what a run changed; --patch the diff, --land merge it into your branch, --discard drop it
+  coppice stop         end the engine of this repository gracefully; what was under way goes on at its next start
+      --seconds N        wait at most so long (30);   --now  end it at once
+  coppice stop RUN     cancel a run: its agents report what they have;   --now  without that
+  coppice doctor       look at repository, git and server, and say what to put right
+  coppice mcp          speak MCP on stdin and stdout, for editors and other clients
+  coppice help, coppice --version
+
+  --repo PATH          the repository (this folder by default)
+  --json               output for programs; with run, every line is an event and the last one is the result
+
+Ctrl-C while a run is followed: once lets its agents report and end, twice aborts it, three times leaves it running.
+
+Exit status: 0 completed or answered, 1 failed, 2 wrong usage or set-up, 3 nothing useful came out, 4 partly done,
+130 cancelled.
+
+Settings, each over the one before: defaults, ~/.config/coppice/config.json, <repository>/.coppice/config.json,
+COPPICE_SERVER, COPPICE_MODEL, COPPICE_API_KEY, COPPICE_BUDGET, COPPICE_AGENTS, COPPICE_DEPTH, COPPICE_CONCURRENCY,
+COPPICE_COMMANDS, COPPICE_UNATTENDED, flags.`;

@@ -1,0 +1,62 @@
+import { UserError } from '../../domain/errors.ts';
+import type { EngineEvent, RunView } from '../../operations/views.ts';
+import type { CliContext } from './context.ts';
+import type { EngineClient } from './engine-client.ts';
+
+const WAIT_MS = 10_000;
+const PAGE = 500;
+const RECONNECTS = 5;
+
+/** A connection that finds the engine again when it is lost; the engine that it finds goes on where the last one was. */
+export class SteadyClient implements EngineClient {
+  readonly #context: CliContext;
+  #client: EngineClient | null = null;
+  #closed = false;
+
+  constructor(context: CliContext) {
+    this.#context = context;
+  }
+
+  async call<T>(operation: string, input: Record<string, unknown>): Promise<T> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        this.#client ??= await this.#context.connect();
+        return await this.#client.call<T>(operation, input);
+      } catch (error) {
+        const lost = error instanceof UserError && error.code === 'engine-gone';
+        if (!lost || this.#closed || attempt > RECONNECTS) throw error;
+        await this.#client?.close();
+        this.#client = null;
+        await this.#context.clock.sleep(100 * attempt);
+      }
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.#client?.close();
+  }
+}
+
+/** Events of the run after `after`, in batches, until it has ended or the signal aborts. Engines may come and go meanwhile. */
+export async function* runEvents(
+  client: EngineClient,
+  run: string,
+  signal: AbortSignal,
+): AsyncGenerator<readonly EngineEvent[]> {
+  let after = 0;
+  while (!signal.aborted) {
+    const page = await client.call<{ events: EngineEvent[]; last: number }>('events', {
+      after,
+      run,
+      waitMs: WAIT_MS,
+      limit: PAGE,
+    });
+    after = page.last;
+    const own = page.events.filter((event) => event.run === run);
+    if (own.length > 0) yield own;
+    if (own.some((event) => event.type === 'run.ended')) return;
+    // An engine that was asked to forget this run, or a limit in between: its state has the last word.
+    if (page.events.length === 0 && (await client.call<RunView>('run_status', { run })).endedAt !== null) return;
+  }
+}

@@ -1,0 +1,91 @@
+import { createLogUpdate } from 'log-update';
+import type { AgentView, EngineEvent, JobView, RunView, ServerView } from '../../operations/views.ts';
+import type { EngineClient } from './engine-client.ts';
+import { type QueueLine, renderTree } from './live-tree.ts';
+import { createLineWriter } from './plain-lines.ts';
+import type { Terminal } from './terminal.ts';
+
+/** Shows a run while it goes on. */
+export interface RunScreen {
+  /** After new events; fetches what it needs of them. */
+  update(events: readonly EngineEvent[]): Promise<void>;
+  /** Leaves the picture alone while the person types. */
+  pause(): void;
+  resume(): void;
+  /** Leaves the last picture where it is. */
+  close(): void;
+}
+
+/** Every event as one line of JSON. */
+export const jsonScreen = (terminal: Terminal): RunScreen => ({
+  update: async (events) => {
+    for (const event of events) terminal.print(JSON.stringify(event));
+  },
+  pause: () => {},
+  resume: () => {},
+  close: () => {},
+});
+
+/** A line for each event that matters. */
+export const plainScreen = (terminal: Terminal): RunScreen => {
+  const lineOf = createLineWriter();
+  return {
+    update: async (events) => {
+      for (const event of events) {
+        const line = lineOf(event);
+        if (line !== null) terminal.print(line);
+      }
+    },
+    pause: () => {},
+    resume: () => {},
+    close: () => {},
+  };
+};
+
+/** The tree, drawn over itself at most ten times a second; asks only for agents that have changed. */
+export const liveScreen = (terminal: Terminal, client: EngineClient, run: string): RunScreen => {
+  const draw = createLogUpdate(terminal.stdout as NodeJS.WritableStream);
+  const agents = new Map<string, AgentView>();
+  let last = 0;
+  let paused = false;
+  return {
+    update: async () => {
+      const [status, changed, queue] = await Promise.all([
+        client.call<RunView>('run_status', { run }),
+        client.call<{ agents: AgentView[]; last: number }>(
+          'agent_list',
+          last > 0 ? { run, changedSince: last } : { run },
+        ),
+        client.call<{ servers: ServerView[]; jobs: JobView[] }>('queue_status', {}),
+      ]);
+      last = changed.last;
+      for (const agent of changed.agents) agents.set(agent.agent, agent);
+      const screen = { ...terminal.size(), color: terminal.color };
+      const ordered = [...agents.values()].sort((a, b) => a.createdAt - b.createdAt);
+      if (!paused) draw(renderTree(status, ordered, queueLineOf(queue, status.server), screen).join('\n'));
+    },
+    pause: () => {
+      paused = true;
+      draw.done();
+    },
+    resume: () => {
+      paused = false;
+    },
+    close: () => draw.done(),
+  };
+};
+
+/** What the tree's last line says of the run's server and of all jobs. */
+export const queueLineOf = (
+  queue: { readonly servers: readonly ServerView[]; readonly jobs: readonly JobView[] },
+  url: string,
+): QueueLine => {
+  const server = queue.servers.find((candidate) => candidate.url === url) ?? queue.servers[0];
+  return {
+    busy: server?.slots.busy ?? 0,
+    total: server?.slots.total ?? 0,
+    waiting: queue.jobs.filter((job) => job.state === 'queued').length,
+    parked: queue.jobs.filter((job) => job.state === 'parked').length,
+    trouble: server && !server.reachable ? (server.error ?? 'server not reachable') : '',
+  };
+};

@@ -1,0 +1,20 @@
+/** The host's own requests on the socket, beside MCP. They stay the same across versions: any client can ask any engine. */
+export type ControlHandler = (
+  method: string,
+  params: Record<string, unknown>,
+) => Promise<Record<string, unknown> | null>;
+
+/** What `coppice/hello` answers. */
+export interface Hello {
+  readonly version: string;
+  readonly pid: number;
+  /** No run is going on. */
+  readonly idle: boolean;
+  /** Connections besides the one that asks. */
+  readonly others: number;
+}
+
+/** What `coppice/stop` answers; the engine ends after it has answered. */
+export interface StopAnswer {
+  readonly stopping: boolean;
+}

@@ -1,0 +1,108 @@
+import type { Socket } from 'node:net';
+import { type JSONRPCMessage, parseJSONRPCMessage, type Transport } from '@modelcontextprotocol/server';
+import { serveStdio } from '@modelcontextprotocol/server/stdio';
+import type { ControlHandler } from '../host/control.ts';
+import { readJsonLines, writeJsonLine } from '../host/json-lines.ts';
+import { createMcpServer, type McpServerParts } from './server.ts';
+
+/** Serves MCP on one connection until the client leaves. Returns how to end it. */
+export const serveConnection = (
+  socket: Socket,
+  parts: Omit<McpServerParts, 'ending'>,
+  control: ControlHandler,
+): (() => void) => {
+  const ending = new AbortController();
+  const transport = new ConnectionTransport(socket, control, () => ending.abort());
+  const handle = serveStdio(() => createMcpServer({ ...parts, ending: ending.signal }), {
+    transport,
+    onerror: (error) => parts.log(`connection: ${error.message}`),
+  });
+  return () => void handle.close().catch(() => {});
+};
+
+/**
+ * Newline-delimited MCP on a socket that the client may half-close: what was asked before is still answered. Requests
+ * of the host's own protocol (`coppice/…`) are answered here and never reach MCP.
+ */
+class ConnectionTransport implements Transport {
+  onclose?: (() => void) | undefined;
+  onerror?: ((error: Error) => void) | undefined;
+  onmessage?: Transport['onmessage'];
+  readonly #socket: Socket;
+  readonly #control: ControlHandler;
+  readonly #onEnding: () => void;
+  readonly #unanswered = new Set<string | number>();
+  #ended = false;
+  #closed = false;
+
+  constructor(socket: Socket, control: ControlHandler, onEnding: () => void) {
+    this.#socket = socket;
+    this.#control = control;
+    this.#onEnding = onEnding;
+  }
+
+  async start(): Promise<void> {
+    readJsonLines(this.#socket, {
+      onValue: (value) => this.#receive(value),
+      onBadLine: (error) => this.onerror?.(error),
+      onEnd: () => this.#end(),
+      onClose: () => void this.close(),
+    });
+  }
+
+  async send(message: JSONRPCMessage): Promise<void> {
+    if (this.#closed) return;
+    writeJsonLine(this.#socket, message);
+    if (!('method' in message) && message.id !== undefined) this.#settle(message.id);
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#onEnding();
+    // Whatever was written is flushed before the stream ends.
+    this.#socket.end();
+    this.onclose?.();
+  }
+
+  #receive(value: unknown): void {
+    if (this.#closed) return;
+    let message: JSONRPCMessage;
+    try {
+      message = parseJSONRPCMessage(value);
+    } catch (error) {
+      return this.onerror?.(error as Error);
+    }
+    if ('method' in message && 'id' in message) {
+      this.#unanswered.add(message.id);
+      if (message.method.startsWith('coppice/')) return void this.#answer(message.id, message.method, message.params);
+    }
+    this.onmessage?.(message);
+    // A cancelled request gets no answer.
+    if ('method' in message && message.method === 'notifications/cancelled') {
+      const id = message.params?.['requestId'] as string | number | undefined;
+      if (id !== undefined) this.#settle(id);
+    }
+  }
+
+  async #answer(id: string | number, method: string, params: Record<string, unknown> = {}): Promise<void> {
+    const result = await this.#control(method, params).catch(() => null);
+    const body = result ? { result } : { error: { code: -32601, message: `There is no ${method}.` } };
+    await this.send({ jsonrpc: '2.0', id, ...body });
+  }
+
+  #settle(id: string | number): void {
+    this.#unanswered.delete(id);
+    this.#leaveWhenDone();
+  }
+
+  #end(): void {
+    this.#ended = true;
+    this.#onEnding();
+    this.#leaveWhenDone();
+  }
+
+  #leaveWhenDone(): void {
+    if (this.#ended && this.#unanswered.size === 0) void this.close();
+  }
+}

@@ -1,0 +1,295 @@
+import { execFile } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { homedir, tmpdir, userInfo } from 'node:os';
+import { basename, join, relative, resolve } from 'node:path';
+import { type ConfigSource, environmentSource, fileSource, flagSource, mergeConfig, mergePartial } from './config.ts';
+import { systemClock } from './domain/clock.ts';
+import { messageOf, UserError } from './domain/errors.ts';
+import { type Common, flagOf, type Invocation, parseArguments } from './faces/cli/arguments.ts';
+import { type CliContext, EXIT } from './faces/cli/context.ts';
+import { HELP } from './faces/cli/help.ts';
+import type { Terminal } from './faces/cli/terminal.ts';
+import {
+  connectIfRunning,
+  connectToEngine,
+  type EngineFinder,
+  EXIT_LOCKED,
+  startFailure,
+} from './faces/host/find-engine.ts';
+import {
+  ensurePrivateFolder,
+  findRepository,
+  type RepositoryPlace,
+  type RuntimePlace,
+  runtimePlace,
+} from './faces/host/place.ts';
+
+const { argv, env, platform } = process;
+const SCRIPT = resolve(argv[1] ?? '.');
+const UID = process.getuid?.() ?? null;
+const IDLE_SECONDS = 600;
+const START_MS = 15_000;
+const STOP_MS = 20_000;
+
+const version = (): string =>
+  (JSON.parse(readFileSync(join(import.meta.dirname, '..', 'package.json'), 'utf8')) as { version: string }).version;
+
+/** Called by its link, or through node by its path. */
+const programName = (): string =>
+  /\.[cm]?[jt]s$/.test(argv[1] ?? '') ? `node ${relative(process.cwd(), SCRIPT) || SCRIPT}` : basename(SCRIPT);
+
+const write = (stream: NodeJS.WriteStream, text: string): void => void stream.write(`${text}\n`);
+
+const terminal: Terminal = {
+  stdin: process.stdin,
+  stdout: process.stdout,
+  live: process.stdout.isTTY && env['TERM'] !== 'dumb',
+  canAsk: process.stdin.isTTY,
+  color: process.stdout.isTTY && !env['NO_COLOR'] && env['TERM'] !== 'dumb',
+  size: () => ({ columns: process.stdout.columns || 100, rows: process.stdout.rows || 24 }),
+  print: (text) => write(process.stdout, text),
+  warn: (text) => write(process.stderr, text),
+  onInterrupt: (listener) => {
+    process.on('SIGINT', listener);
+    return () => void process.off('SIGINT', listener);
+  },
+};
+
+const runtimeOf = (place: RepositoryPlace): RuntimePlace => {
+  const base = platform === 'win32' ? tmpdir() : env['XDG_RUNTIME_DIR'] || tmpdir();
+  return runtimePlace(place, { base, user: UID === null ? userInfo().username : String(UID), platform });
+};
+
+const readText = (path: string): Promise<string | null> =>
+  readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return null;
+    throw new UserError('bad-input', `${path} cannot be read: ${error.message}.`);
+  });
+
+/** Anything but a clear "no" counts as tracked. */
+const isTracked = (root: string, path: string): Promise<boolean> =>
+  new Promise((done) => {
+    execFile('git', ['-C', root, 'ls-files', '--error-unmatch', '--', path], { env }, (error) =>
+      done(error?.code !== 1),
+    );
+  });
+
+/** Weakest first. */
+const configSources = async (root: string, settings: Common['settings']): Promise<readonly ConfigSource[]> => {
+  const home = platform === 'win32' ? env['APPDATA'] : env['XDG_CONFIG_HOME'];
+  const userPath = join(home || join(homedir(), '.config'), 'coppice', 'config.json');
+  const ownPath = join(root, '.coppice', 'config.json');
+  const own = await readText(ownPath);
+  return [
+    fileSource(userPath, await readText(userPath), { tracked: false }),
+    fileSource(ownPath, own, { tracked: own !== null && (await isTracked(root, ownPath)) }),
+    environmentSource(env),
+    flagSource(settings, flagOf),
+  ];
+};
+
+const finderFor = (place: RepositoryPlace, settings: Common['settings']): EngineFinder => {
+  const flags = Object.entries(settings).flatMap(([key, text]) =>
+    text === undefined ? [] : [`${flagOf(key)}=${text}`],
+  );
+  const args = [...process.execArgv, SCRIPT, 'engine', '--repo', place.root, '--detached', ...flags];
+  return {
+    root: place.root,
+    runtime: runtimeOf(place),
+    uid: UID,
+    version: version(),
+    launch: { command: process.execPath, args },
+    clock: systemClock,
+    startMs: START_MS,
+    warn: (line) => terminal.warn(line),
+  };
+};
+
+const openContext = async (common: Common): Promise<CliContext> => {
+  const place = await findRepository(common.repo);
+  const finder = finderFor(place, common.settings);
+  const here = await findRepository('.').catch(() => null);
+  const { openClient } = await import('./faces/cli/engine-client.ts');
+  return {
+    terminal,
+    clock: systemClock,
+    version: finder.version,
+    place,
+    runtime: finder.runtime,
+    settings: mergePartial(await configSources(place.root, common.settings)),
+    program: programName(),
+    repoFlag: here?.root === place.root ? '' : ` --repo ${shellWord(place.root)}`,
+    connect: async () => openClient(await connectToEngine(finder), finder.version),
+    connectIfRunning: () => connectIfRunning(finder.runtime.socket),
+    newKey: () => randomUUID(),
+  };
+};
+
+const shellWord = (text: string): string =>
+  /^[\w./:@%+=,-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
+
+const kill = (pid: number): void => void process.kill(pid, 'SIGKILL');
+
+const runInvocation = async (invocation: Invocation): Promise<number> => {
+  switch (invocation.command) {
+    case 'help':
+      terminal.print(HELP);
+      return EXIT.ok;
+    case 'version':
+      terminal.print(version());
+      return EXIT.ok;
+    case 'demo':
+      return runDemo();
+    case 'engine':
+      return runEngine(invocation);
+    case 'mcp': {
+      const { runPipe } = await import('./faces/mcp/pipe.ts');
+      const socket = await connectToEngine(finderFor(await findRepository(invocation.repo), invocation.settings));
+      return runPipe(socket, { stdin: process.stdin, stdout: process.stdout, warn: (line) => terminal.warn(line) });
+    }
+    case 'doctor': {
+      const { doctorCommand } = await import('./faces/cli/doctor-command.ts');
+      return doctorCommand(terminal, [checkNode, checkGit], () => openContext(invocation), invocation.json);
+    }
+    case 'run':
+    case 'status':
+    case 'events':
+    case 'review':
+    case 'stop':
+      return runCommandOn(invocation, await openContext(invocation));
+  }
+};
+
+type ContextCommand = Extract<Invocation, { command: 'run' | 'status' | 'events' | 'review' | 'stop' }>;
+
+const runCommandOn = async (invocation: ContextCommand, context: CliContext): Promise<number> => {
+  switch (invocation.command) {
+    case 'run':
+      return (await import('./faces/cli/run-command.ts')).runCommand(context, invocation);
+    case 'status':
+      return (await import('./faces/cli/status-command.ts')).statusCommand(context, invocation.run, invocation.json);
+    case 'events':
+      return (await import('./faces/cli/status-command.ts')).eventsCommand(context, invocation);
+    case 'review': {
+      const { run, action, json } = invocation;
+      return (await import('./faces/cli/review-command.ts')).reviewCommand(context, run, action, json);
+    }
+    case 'stop':
+    default: {
+      const { stopEngine, stopRun } = await import('./faces/cli/stop-command.ts');
+      return invocation.run === null
+        ? stopEngine(context, { ...invocation, kill })
+        : stopRun(context, invocation.run, invocation);
+    }
+  }
+};
+
+const runDemo = async (): Promise<number> => {
+  const { demoCommand, makeDemoRepository } = await import('./faces/cli/demo-command.ts');
+  const { path, what } = await makeDemoRepository(SCRIPT, tmpdir());
+  return demoCommand(await openContext({ repo: path, json: false, settings: {} }), what, kill);
+};
+
+const checkNode = async () => ({
+  severity: 'ok' as const,
+  what: `Node ${process.version}, Coppice ${version()}`,
+  fix: '',
+});
+
+const checkGit = () =>
+  new Promise<{ severity: 'ok' | 'error'; what: string; fix: string }>((done) => {
+    execFile('git', ['--version'], { env }, (error, stdout) =>
+      done(
+        error
+          ? {
+              severity: 'error',
+              what: 'git cannot be started.',
+              fix: 'Install git 2.38 or newer and put it on the PATH.',
+            }
+          : { severity: 'ok', what: stdout.trim(), fix: '' },
+      ),
+    );
+  });
+
+/** What programs that agents run may see of this process's environment. */
+const COMMAND_VARIABLES =
+  /^(PATH|HOME|USER|LOGNAME|SHELL|LANG|LC_\w+|TZ|TMPDIR|TEMP|TMP|SYSTEMROOT|COMSPEC|PATHEXT|USERPROFILE)$/i;
+
+const runEngine = async (invocation: Extract<Invocation, { command: 'engine' }>): Promise<number> => {
+  try {
+    const place = await findRepository(invocation.repo);
+    const runtime = runtimeOf(place);
+    await ensurePrivateFolder(runtime.folder, UID);
+    const config = mergeConfig(await configSources(place.root, invocation.settings));
+    const { serveRepository } = await import('./serve-repository.ts');
+    return await serveRepository({
+      place,
+      socket: runtime.socket,
+      platform,
+      pid: process.pid,
+      idleMs: 1000 * (invocation.idleSeconds ?? wholeNumber('COPPICE_IDLE_SECONDS') ?? IDLE_SECONDS),
+      stopMs: STOP_MS,
+      config,
+      version: version(),
+      clock: systemClock,
+      random: Math.random,
+      environment: env,
+      commandEnvironment: Object.fromEntries(
+        Object.entries(env).filter(
+          (pair): pair is [string, string] => COMMAND_VARIABLES.test(pair[0]) && pair[1] !== undefined,
+        ),
+      ),
+      crashPoint: crashPointOf(env['COPPICE_CRASH_AT']),
+      crash: () => kill(process.pid),
+      rehearsalLatencyMs: wholeNumber('COPPICE_REHEARSAL_LATENCY_MS') ?? 0,
+      onSignal: (listener) => {
+        for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => listener(signal));
+      },
+      onBug: (listener) => {
+        process.on('uncaughtException', listener).on('unhandledRejection', listener);
+      },
+      echo: invocation.detached ? null : (line) => terminal.warn(line),
+    });
+  } catch (error) {
+    if (!invocation.detached) throw error;
+    const code = error instanceof UserError ? error.code : 'engine-gone';
+    const text = error instanceof UserError ? error.message : `The engine could not start: ${stackOf(error)}`;
+    terminal.warn(startFailure(process.pid, code, text));
+    return code === 'engine-busy' ? EXIT_LOCKED : EXIT.usage;
+  }
+};
+
+const wholeNumber = (variable: string): number | null => {
+  const text = env[variable];
+  return text !== undefined && /^\d+$/.test(text) ? Number(text) : null;
+};
+
+const crashPointOf = (text: string | undefined): { where: 'store' | 'git'; at: number } | null => {
+  const match = /^(store|git):(\d+)$/.exec(text ?? '');
+  return match ? { where: match[1] as 'store' | 'git', at: Number(match[2]) } : null;
+};
+
+const stackOf = (error: unknown): string =>
+  error instanceof Error ? (error.stack ?? error.message) : messageOf(error);
+
+const main = async (): Promise<number> => {
+  try {
+    return await runInvocation(parseArguments(argv.slice(2)));
+  } catch (error) {
+    if (error instanceof UserError) {
+      terminal.warn(`coppice: ${error.message}`);
+      return EXIT.usage;
+    }
+    terminal.warn(`coppice: this is a bug: ${stackOf(error)}`);
+    return EXIT.failed;
+  }
+};
+
+// Whoever reads our output may stop reading: that is no error of ours.
+process.stdout.on('error', () => process.exit(EXIT.ok));
+void main().then((status) => {
+  process.exitCode = status;
+  process.stdout.write('', () => process.exit(status));
+});

@@ -1,0 +1,69 @@
+import { join } from 'node:path';
+import { composeEngine, type EngineIngredients } from './compose.ts';
+import { messageOf } from './domain/errors.ts';
+import { startHost } from './faces/host/engine-host.ts';
+import { openLog } from './faces/host/log-file.ts';
+import type { RepositoryPlace } from './faces/host/place.ts';
+import { serveConnection } from './faces/mcp/connection.ts';
+
+const LOG_BYTES = 2_000_000;
+
+/** What `coppice engine` works with. */
+export interface ServeOptions extends Omit<EngineIngredients, 'root' | 'log'> {
+  readonly place: RepositoryPlace;
+  readonly socket: string;
+  readonly platform: NodeJS.Platform;
+  readonly pid: number;
+  readonly idleMs: number;
+  readonly stopMs: number;
+  /** Calls when the process is asked to end. */
+  onSignal(listener: (signal: string) => void): void;
+  /** Calls when something was thrown that nobody caught. */
+  onBug(listener: (error: unknown) => void): void;
+  /** Where log lines go as well; null: nowhere. */
+  readonly echo: ((line: string) => void) | null;
+}
+
+/** Serves one repository until it is asked to stop or nobody needs it. Resolves with the exit status. */
+export const serveRepository = async (options: ServeOptions): Promise<number> => {
+  const { place, clock, version, echo } = options;
+  const stateDir = join(place.root, '.coppice');
+  const logFile = openLog(join(stateDir, 'logs', 'engine.log'), { clock, maxBytes: LOG_BYTES });
+  const pending: string[] = [];
+  // Nothing is written below the repository before the engine has it.
+  let log = (line: string): void => void pending.push(line);
+  const composed = await composeEngine({ ...options, root: place.root, log: (line) => log(line) });
+  log = (line) => {
+    logFile(`[${options.pid}] ${line}`);
+    echo?.(line);
+  };
+  for (const line of pending) log(line);
+  let failed = false;
+  const host = await startHost({
+    engine: composed.engine,
+    version,
+    clock,
+    log: (line) => log(line),
+    pid: options.pid,
+    socket: options.socket,
+    platform: options.platform,
+    stateFile: join(stateDir, 'engine.json'),
+    idleMs: options.idleMs,
+    stopMs: options.stopMs,
+    release: () => composed.release(),
+    serve: (socket, control) =>
+      serveConnection(socket, { engine: composed.engine, version, log: (line) => log(line) }, control),
+  }).catch(async (error) => {
+    await composed.engine.stop();
+    await composed.release();
+    throw error;
+  });
+  options.onSignal((signal) => void host.stop(signal));
+  options.onBug((error) => {
+    failed = true;
+    log(`bug: ${error instanceof Error ? (error.stack ?? error.message) : messageOf(error)}`);
+    void host.stop('a bug');
+  });
+  await host.ended;
+  return failed ? 1 : 0;
+};
