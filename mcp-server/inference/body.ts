@@ -29,14 +29,27 @@ export const toBody = (request: ChatRequest, model: string, dialect: Dialect = '
   return body;
 };
 
-const wireTool = (tool: ToolSpec): object => ({
-  type: 'function',
-  function: { name: tool.name, description: tool.description, parameters: tool.parameters },
-});
+const wireTools = new WeakMap<ToolSpec, object>();
+
+/** Tools never change, so each is put into the protocol's words once. */
+const wireTool = (tool: ToolSpec): object => {
+  let wire = wireTools.get(tool);
+  if (wire === undefined) {
+    const { name, description, parameters } = tool;
+    wire = { type: 'function', function: wellFormed({ name, description, parameters }) };
+    wireTools.set(tool, wire);
+  }
+  return wire;
+};
+
+const wellFormed = (value: object): unknown =>
+  JSON.parse(JSON.stringify(value, (_key, part: unknown) => (typeof part === 'string' ? part.toWellFormed() : part)));
 
 const wireMessage = (message: ChatMessage): object => {
-  if (message.role === 'tool') return { role: 'tool', tool_call_id: message.callId, content: message.content };
-  const { role, content } = message;
+  // Half of a surrogate pair, as a text cut at a length may have one, is a parse error for llama-server: 500.
+  const content = message.content.toWellFormed();
+  if (message.role === 'tool') return { role: 'tool', tool_call_id: message.callId, content };
+  const { role } = message;
   if (message.role !== 'assistant' || message.toolCalls.length === 0) return { role, content };
   return { role, content, tool_calls: message.toolCalls.map(wireCall) };
 };
@@ -44,12 +57,12 @@ const wireMessage = (message: ChatMessage): object => {
 const wireCall = (call: { readonly id: string; readonly name: string; readonly arguments: string }): object => ({
   id: call.id,
   type: 'function',
-  function: { name: call.name, arguments: replayable(call.arguments) },
+  function: { name: call.name.toWellFormed(), arguments: replayable(call.arguments) },
 });
 
 /** A history with arguments that are no JSON object makes llama-server answer 500, so they are wrapped in one. */
 export const replayable = (text: string): string =>
-  isJsonObject(text) ? text : JSON.stringify({ invalid_arguments: text });
+  isJsonObject(text) && !isStrange(text) ? text : JSON.stringify({ invalid_arguments: text.toWellFormed() });
 
 /** True for the text of one whole JSON object. */
 export const isJsonObject = (text: string): boolean => {
@@ -59,4 +72,19 @@ export const isJsonObject = (text: string): boolean => {
   } catch {
     return false;
   }
+};
+
+const MAY_BE_STRANGE = /\\ud[89a-f]|e\+?\d{3}|\d{300}/i;
+
+/** JSON that JavaScript reads and llama-server does not: half of a surrogate pair, a number beyond a double. */
+const isStrange = (text: string): boolean => {
+  if (text.isWellFormed() && !MAY_BE_STRANGE.test(text)) return false;
+  let strange = false;
+  JSON.parse(text, (key, value: unknown) => {
+    const bad =
+      typeof value === 'string' ? !value.isWellFormed() : typeof value === 'number' && !Number.isFinite(value);
+    strange ||= bad || !key.isWellFormed();
+    return value;
+  });
+  return strange;
 };

@@ -57,6 +57,24 @@ describe('the body of a call', () => {
       assert.deepEqual(JSON.parse(argumentsIn(broken)), { invalid_arguments: broken });
   });
 
+  it('wraps arguments that only JavaScript can read', () => {
+    for (const strange of [
+      '{"a":"\\ud83d"}',
+      '{"\\uDE00":1}',
+      '{"a":[-1e999]}',
+      `{"a":${'9'.repeat(400)}}`,
+      '{"a":"\ud83d"}',
+    ])
+      assert.deepEqual(JSON.parse(argumentsIn(strange)), { invalid_arguments: strange.toWellFormed() });
+    for (const fine of ['{"a":"\\ud83d\\ude00"}', '{"a":"\\\\ud83d"}', '{"a":1e300}'])
+      assert.equal(argumentsIn(fine), fine);
+  });
+
+  it('has no half of a surrogate pair', () => {
+    const body = toBody(ask('cut \ud83d here'), 'm');
+    assert.deepEqual((body['messages'] as object[])[1], { role: 'user', content: 'cut \ufffd here' });
+  });
+
   it('asks for a shape by its schema', () => {
     const schema = { type: 'object' };
     assert.deepEqual(toBody(ask('x', { jsonSchema: { name: 'plan', schema } }), 'm')['response_format'], {

@@ -1,7 +1,6 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import type { Clock } from '../../../mcp-server/domain/clock.ts';
-import { systemClock } from '../../../mcp-server/domain/clock.ts';
+import { type Clock, systemClock } from '../../../mcp-server/domain/clock.ts';
 import { createEndpoint, type EndpointOptions, type OwnedEndpoint } from '../../../mcp-server/inference/endpoint.ts';
 import type { ChatOutcome, ChatRequest, ToolSpec } from '../../../mcp-server/inference/port.ts';
 
@@ -32,7 +31,7 @@ export class TestClock implements Clock {
 
   advance(ms: number): void {
     this.#now += ms;
-    for (const sleeper of [...this.#sleepers]) {
+    for (const sleeper of Array.from(this.#sleepers)) {
       if (sleeper.at > this.#now) continue;
       this.#sleepers.delete(sleeper);
       sleeper.wake();
@@ -41,16 +40,13 @@ export class TestClock implements Clock {
 
   /** Moves on in steps until the promise settles; real input and output happens between the steps. */
   async advanceUntil<T>(promise: Promise<T>, stepMs = 5_000): Promise<T> {
-    let settled = false;
-    const watched = promise.finally(() => {
-      settled = true;
-    });
+    const settled = promise.then(
+      () => true,
+      () => true,
+    );
     await pause(50);
-    while (!settled) {
-      this.advance(stepMs);
-      await pause(1);
-    }
-    return watched;
+    while (!(await Promise.race([settled, pause(1)]))) this.advance(stepMs);
+    return promise;
   }
 }
 
