@@ -1,0 +1,118 @@
+import { type RawBuilder, sql as raw } from 'kysely';
+import type { Agent } from '../domain/agent.ts';
+import type { AgentId, RunId } from '../domain/ids.ts';
+import { AGENT_STATES, type AgentState, move } from '../domain/transitions.ts';
+import type { Connection } from './connection.ts';
+import type { AgentPatch, NewAgent } from './port.ts';
+import { query, type Schema } from './schema.ts';
+import { ARG, bindable, insertInto, keep, keysOf, sql, valuesOf } from './sql.ts';
+
+const GIVEN = [
+  'id',
+  'run',
+  'parent',
+  'step',
+  'depth',
+  'tier',
+  'role',
+  'name',
+  'task',
+  'temperature',
+  'state',
+  'branch',
+  'baseCommit',
+  'headCommit',
+  'createdAt',
+] as const satisfies readonly (keyof NewAgent)[];
+const COLUMNS = [
+  ...GIVEN,
+  'action',
+  'report',
+  'error',
+  'endReason',
+  'wrapUp',
+  'compactedBefore',
+  'startedAt',
+  'endedAt',
+] as const satisfies readonly (keyof Agent)[];
+type Row = Pick<Schema['agents'], (typeof COLUMNS)[number]>;
+
+const parse = (row: Row): Agent => ({ ...row, wrapUp: row.wrapUp === 1 });
+
+const agents = query.selectFrom('agents').select(COLUMNS);
+const BY_ID = keep(agents.where('id', '=', ARG));
+const STATE = keep(query.selectFrom('agents').select('state').where('id', '=', ARG));
+const CHILDREN = keep(agents.where('parent', '=', ARG).orderBy('n'));
+const COUNT = keep(query.selectFrom('agents').select(query.fn.countAll<number>().as('count')).where('run', '=', ARG));
+const COUNT_AT = keep(
+  query
+    .selectFrom('agents')
+    .select(query.fn.countAll<number>().as('count'))
+    .where('run', '=', ARG)
+    .where('depth', '=', ARG),
+);
+const COUNTS = keep(
+  query
+    .selectFrom('agents')
+    .select(['state', query.fn.countAll<number>().as('count')])
+    .where('run', '=', ARG)
+    .groupBy('state'),
+);
+/** Its condition is that of the index agents_alive, word for word. */
+const COUNT_ALIVE = sql<{ count: number }>(
+  `SELECT count(*) AS count FROM agents WHERE run = ? AND state NOT IN ('completed', 'failed', 'cancelled')`,
+);
+
+export const agentById = (db: Connection, id: AgentId): Agent | undefined => {
+  const row = db.get(BY_ID, id);
+  return row && parse(row);
+};
+
+export const agentsOf = (
+  db: Connection,
+  run: RunId,
+  filter: { readonly ids?: readonly AgentId[]; readonly states?: readonly AgentState[] } = {},
+): Agent[] => {
+  let built = agents.where('run', '=', run).orderBy('n');
+  if (filter.states) built = built.where('state', 'in', filter.states);
+  if (filter.ids) built = built.where('id', 'in', oneOf(JSON.stringify(filter.ids)));
+  return db.rows(built).map(parse);
+};
+/** One argument for any number of ids: the statement stays the same. */
+const oneOf = (ids: string): RawBuilder<AgentId> => raw<AgentId>`(SELECT value FROM json_each(${ids}))`;
+
+export const childrenOf = (db: Connection, id: AgentId): Agent[] => db.all(CHILDREN, id).map(parse);
+
+export const countAgents = (db: Connection, run: RunId, depth?: number): number =>
+  (depth === undefined ? db.get(COUNT, run) : db.get(COUNT_AT, run, depth))?.count ?? 0;
+
+export const agentCounts = (db: Connection, run: RunId): Partial<Record<AgentState, number>> =>
+  Object.fromEntries(db.all(COUNTS, run).map(({ state, count }) => [state, count]));
+
+/** How many of the run are not in a final state. */
+export const countAlive = (db: Connection, run: RunId): number => db.get(COUNT_ALIVE, run)?.count ?? 0;
+
+const INSERT = insertInto('agents', GIVEN);
+
+export const insertAgents = (db: Connection, agents: readonly NewAgent[]): void => {
+  for (const agent of agents) db.insert(INSERT, ...valuesOf(agent, GIVEN));
+};
+
+/** Returns the state it had. */
+export const moveAgent = (db: Connection, id: AgentId, to: AgentState, patch: AgentPatch = {}): AgentState => {
+  const row = db.get(STATE, id);
+  if (!row) throw new Error(`There is no agent ${id}.`);
+  update(db, id, { ...patch, state: move(AGENT_STATES, row.state, to) });
+  return row.state;
+};
+
+export const patchAgent = (db: Connection, id: AgentId, patch: AgentPatch): void => update(db, id, patch);
+
+/** Patches have few shapes, so each keeps its prepared statement. */
+const update = (db: Connection, id: AgentId, patch: AgentPatch & { readonly state?: AgentState }): void => {
+  const keys = keysOf(patch);
+  if (keys.length === 0) return;
+  const text = sql(`UPDATE agents SET ${keys.map((key) => `"${key}" = ?`).join(', ')} WHERE id = ?`);
+  const changed = db.run(text, ...keys.map((key) => bindable(patch[key])), id);
+  if (changed !== 1) throw new Error(`There is no agent ${id}.`);
+};

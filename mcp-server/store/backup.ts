@@ -1,0 +1,88 @@
+import {
+  closeSync,
+  copyFileSync,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+} from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import { Connection, sqliteCode } from './connection.ts';
+import { sql } from './sql.ts';
+
+/** A time that may stand in a file name and sorts by age. */
+const stamp = (now: number): string => new Date(now).toISOString().replaceAll(/[:.]/g, '-');
+
+const sync = (path: string): void => {
+  const file = openSync(path, 'r+');
+  try {
+    fsyncSync(file);
+  } finally {
+    closeSync(file);
+  }
+};
+
+/** Copies the committed state into the folder; a backup is whole or not there. Returns its path. */
+export const backUp = (db: Connection, folder: string, now: number): string => {
+  const path = join(folder, `state-${stamp(now)}.db`);
+  const half = `${path}.tmp`;
+  rmSync(half, { force: true });
+  db.run(sql('VACUUM INTO ?'), half);
+  sync(half);
+  renameSync(half, path);
+  return path;
+};
+
+/** What is wrong with the database's pages; null when nothing is. Throws what is not the file's fault. */
+export const damageOf = (open: () => Connection): string | null => {
+  try {
+    const db = open();
+    try {
+      const found = String(db.pragma('quick_check(1)'));
+      return found === 'ok' ? null : found;
+    } finally {
+      db.close();
+    }
+  } catch (error) {
+    if (isCorrupt(error)) return (error as Error).message;
+    throw error;
+  }
+};
+
+/** SQLite found that a file is not, or no longer, a database. */
+export const isCorrupt = (error: unknown): boolean => /^SQLITE_(CORRUPT|NOTADB)/.test(sqliteCode(error));
+
+/** Moves the database with its log into `corrupt/<time>/` beside it, all or as much as there is. Returns that folder. */
+export const moveAside = (path: string, now: number): string => {
+  const base = join(dirname(path), 'corrupt', stamp(now));
+  let folder = base;
+  for (let n = 2; existsSync(folder); n++) folder = `${base}-${n}`;
+  mkdirSync(folder, { recursive: true });
+  // The log first: a database that stays behind without its log is still whole, a log without its database is nothing.
+  for (const suffix of ['-shm', '-wal', ''])
+    if (existsSync(path + suffix)) renameSync(path + suffix, join(folder, basename(path) + suffix));
+  return folder;
+};
+
+/** Puts the newest backup that is whole in the database's place. Returns its path; null when there is none. */
+export const restoreNewest = (path: string, folder: string): string | null => {
+  const names = existsSync(folder) ? readdirSync(folder) : [];
+  for (const name of names
+    .filter((name) => /^state-.+\.db$/.test(name))
+    .sort()
+    .reverse()) {
+    const backup = join(folder, name);
+    const half = `${path}.restoring`;
+    copyFileSync(backup, half);
+    if (damageOf(() => new Connection(half)) === null) {
+      sync(half);
+      renameSync(half, path);
+      return backup;
+    }
+    for (const suffix of ['', '-wal', '-shm']) rmSync(half + suffix, { force: true });
+  }
+  return null;
+};

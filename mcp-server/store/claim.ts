@@ -1,0 +1,76 @@
+import type { RunId } from '../domain/ids.ts';
+import type { Job, JobKind } from '../domain/job.ts';
+import type { Connection } from './connection.ts';
+import { JOB_COLUMNS } from './jobs.ts';
+import type { ClaimQuery } from './port.ts';
+import { list, sql } from './sql.ts';
+
+/** Its index holds only jobs that wait for their time, so this costs nothing while none has come. */
+const DUE = sql(`UPDATE jobs SET due = 1 WHERE state = 'queued' AND due = 0 AND runAt <= ?`);
+
+/**
+ * The runs that have a queued job of the kind and may start one: found by leaping through jobs_queue from run to run, so
+ * that a run with ten thousand queued jobs at its bound is one step.
+ */
+const OPEN_RUNS = sql<{ run: RunId }>(`
+  WITH RECURSIVE queued (run) AS (
+    SELECT min(run) FROM jobs WHERE state = 'queued' AND due = 1 AND kind = @kind
+    UNION ALL
+    SELECT (SELECT min(run) FROM jobs WHERE state = 'queued' AND due = 1 AND kind = @kind AND run > queued.run)
+      FROM queued WHERE queued.run IS NOT NULL
+  )
+  SELECT queued.run FROM queued CROSS JOIN runs ON runs.id = queued.run
+   WHERE @kind <> 'turn' OR (
+     (@server IS NULL OR runs.server = @server)
+     AND runs.concurrency > (SELECT count(*) FROM jobs WHERE state = 'running' AND run = queued.run AND kind = 'turn'))`);
+
+const FREE_OWNER = `NOT EXISTS (
+  SELECT 1 FROM jobs AS other WHERE other.state = 'running' AND other.run = job.run AND other.owner = job.owner)`;
+
+/** Says which index to use: without statistics SQLite would take the longer one for both. */
+const FIRST = sql<{ n: number; orderKey: number }>(`
+  SELECT n, orderKey FROM jobs AS job INDEXED BY jobs_queue
+   WHERE state = 'queued' AND due = 1 AND kind = ? AND run = ? AND ${FREE_OWNER}
+   ORDER BY orderKey, n LIMIT 1`);
+const FIRST_HOT = sql<{ n: number }>(`
+  SELECT n FROM jobs AS job INDEXED BY jobs_queue_by_prefix
+   WHERE state = 'queued' AND due = 1 AND kind = ? AND run = ? AND orderKey = ? AND prefix = ? AND ${FREE_OWNER}
+   ORDER BY n LIMIT 1`);
+const TAKE = sql<Job>(`
+  UPDATE jobs SET state = 'running', attempts = attempts + 1, epoch = ? WHERE n = ? AND state = 'queued'
+  RETURNING ${list(JOB_COLUMNS)}`);
+
+interface Candidate {
+  readonly n: number;
+  readonly orderKey: number;
+  /** Place of its prefix among the hot ones; their number when it is cold. */
+  readonly heat: number;
+}
+
+const better = (a: Candidate, b: Candidate | undefined): boolean =>
+  !b || (a.orderKey - b.orderKey || a.heat - b.heat || a.n - b.n) < 0;
+
+const bestOf = (db: Connection, kind: JobKind, run: RunId, hot: readonly string[]): Candidate | undefined => {
+  const first = db.get(FIRST, kind, run);
+  if (!first) return undefined;
+  for (const [heat, prefix] of hot.entries()) {
+    const warm = db.get(FIRST_HOT, kind, run, first.orderKey, prefix);
+    if (warm) return { n: warm.n, orderKey: first.orderKey, heat };
+  }
+  return { ...first, heat: hot.length };
+};
+
+/**
+ * Order, then a hot prefix, then insertion. Only turns count against a run's concurrency and belong to a server; a job
+ * without an agent excludes the run's other jobs without one.
+ */
+export const claim = (db: Connection, wanted: ClaimQuery, epoch: number): Job | undefined => {
+  db.run(DUE, wanted.now);
+  let best: Candidate | undefined;
+  for (const kind of wanted.kinds)
+    for (const { run } of db.all(OPEN_RUNS, { kind, server: wanted.server ?? null })) {
+      const candidate = bestOf(db, kind, run, wanted.hot);
+      if (candidate && better(candidate, best)) best = candidate;
+    }
+  return best && db.get(TAKE, epoch, best.n);
+};

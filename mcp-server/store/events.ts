@@ -1,0 +1,42 @@
+import type { EngineEvent, NewEvent } from '../domain/event.ts';
+import type { RunId } from '../domain/ids.ts';
+import type { Connection } from './connection.ts';
+import { query, type Schema } from './schema.ts';
+import { ARG, insertInto, keep, list, sql } from './sql.ts';
+
+const COLUMNS = ['seq', 'at', 'run', 'agent', 'type', 'body'] as const;
+type Row = { [K in (typeof COLUMNS)[number]]: K extends 'seq' ? number : Schema['events'][K] };
+
+const parse = ({ body, ...row }: Row): EngineEvent => ({ ...(JSON.parse(body) as object), ...row }) as EngineEvent;
+
+const AFTER = keep(query.selectFrom('events').select(COLUMNS).where('seq', '>', ARG).orderBy('seq').limit(ARG));
+const branch = (condition: string): string =>
+  `SELECT * FROM (SELECT ${list(COLUMNS)} FROM events WHERE ${condition} AND seq > @after ORDER BY seq LIMIT @limit)`;
+/** Two short walks through the index instead of one through the events of all runs. */
+const AFTER_OF_RUN = sql<Row>(`${branch('run = @run')} UNION ALL ${branch('run IS NULL')} ORDER BY seq LIMIT @limit`);
+const LAST = sql<{ seq: number | null }>('SELECT max(seq) AS seq FROM events');
+
+/** With seq > after, oldest first. `run` keeps the run's own and the engine's. */
+export const eventsAfter = (db: Connection, after: number, limit: number, run?: RunId): EngineEvent[] =>
+  (run === undefined ? db.all(AFTER, after, limit) : db.all(AFTER_OF_RUN, { after, limit, run })).map(parse);
+
+/** 0 when there are none. */
+export const lastEvent = (db: Connection): number => db.get(LAST)?.seq ?? 0;
+
+const INSERT = insertInto('events', ['at', 'run', 'agent', 'type', 'body']);
+
+/** Returns them with their numbers. */
+export const emit = (db: Connection, now: number, events: readonly NewEvent[]): EngineEvent[] =>
+  events.map((event) => {
+    const { run, agent, type, ...body } = event;
+    const seq = db.insert(INSERT, now, run, agent, type, JSON.stringify(body));
+    return { ...event, seq, at: now };
+  });
+
+const RAISE = sql(`UPDATE sqlite_sequence SET seq = max(seq, ?) WHERE name = 'events'`);
+const START = sql(`INSERT INTO sqlite_sequence (name, seq) VALUES ('events', ?)`);
+
+/** The next event's number is above `floor`. For a database that has lost events which faces have seen. */
+export const raiseEventNumbers = (db: Connection, floor: number): void => {
+  if (db.run(RAISE, floor) === 0) db.run(START, floor);
+};

@@ -1,0 +1,89 @@
+import type { Agent } from '../domain/agent.ts';
+import type { AgentId, RunId } from '../domain/ids.ts';
+import type { Account, LedgerRow } from '../domain/ledger.ts';
+import type { Run } from '../domain/run.ts';
+import { isFinal, RUN_STATES } from '../domain/transitions.ts';
+import type { Reader } from './port.ts';
+
+/** What must be true of a run after every commit, whatever was killed; one sentence for each thing that is not. */
+export const checkInvariants = async (reader: Reader, run: RunId): Promise<string[]> => {
+  const found = await reader.run(run);
+  if (!found) return [`There is no run ${run}.`];
+  const agents = await reader.agents(run);
+  const perAgent = await Promise.all(agents.map((agent) => agentFaults(reader, agent)));
+  return [
+    ...accountFaults(found, await reader.accounts(run)),
+    ...ledgerFaults(await reader.accounts(run), await reader.ledger(run)),
+    ...(await jobFaults(reader, found)),
+    ...perAgent.flat(),
+  ];
+};
+
+const accountFaults = (run: Run, accounts: readonly Account[]): string[] => {
+  const faults: string[] = [];
+  const sum = accounts.reduce((total, account) => total + account.available + account.reserved + account.used, 0);
+  if (sum !== run.options.budget)
+    faults.push(`The accounts hold ${sum} tokens and the grant is ${run.options.budget}.`);
+  const ended = isFinal(RUN_STATES, run.state);
+  for (const { id, available, reserved, used, granted } of accounts) {
+    if (Math.min(available, reserved, used, granted) < 0) faults.push(`Account ${id} is below zero.`);
+    if (available + reserved + used > granted) faults.push(`Account ${id} holds more than it was granted.`);
+    if (ended && reserved > 0) faults.push(`The run has ended and account ${id} still reserves ${reserved}.`);
+    if (ended && available > 0 && (id as string) !== run.id)
+      faults.push(`The run has ended and account ${id} still holds ${available}.`);
+  }
+  return faults;
+};
+
+/** Each balance is what its rows moved. */
+const ledgerFaults = (accounts: readonly Account[], rows: readonly LedgerRow[]): string[] => {
+  const pots = new Map<string, number>();
+  for (const { from, to, amount } of rows) {
+    pots.set(from, (pots.get(from) ?? 0) - amount);
+    pots.set(to, (pots.get(to) ?? 0) + amount);
+  }
+  pots.delete('budget');
+  const faults: string[] = [];
+  for (const account of accounts)
+    for (const part of ['available', 'reserved', 'used'] as const) {
+      const pot = `${account.id}:${part}`;
+      const moved = pots.get(pot) ?? 0;
+      if (moved !== account[part]) faults.push(`${pot} is ${account[part]} and its rows say ${moved}.`);
+      pots.delete(pot);
+    }
+  for (const [pot, moved] of pots) faults.push(`${moved} tokens were moved to ${pot}, which is no account's.`);
+  return faults;
+};
+
+const jobFaults = async (reader: Reader, run: Run): Promise<string[]> => {
+  const running = await reader.jobs({ run: run.id, states: ['running'] });
+  const faults: string[] = [];
+  const owners = new Set<AgentId | null>();
+  for (const job of running) {
+    if (isFinal(RUN_STATES, run.state)) faults.push(`The run has ended and job ${job.id} is still running.`);
+    if (owners.has(job.agent)) faults.push(`${job.agent ?? 'The run'} has two running jobs.`);
+    owners.add(job.agent);
+  }
+  return faults;
+};
+
+const agentFaults = async (reader: Reader, agent: Agent): Promise<string[]> => {
+  const faults: string[] = [];
+  const turns = await reader.turns(agent.id);
+  turns.forEach(({ id, seq }, index) => {
+    if (seq !== index + 1) faults.push(`Turn ${id} of ${agent.id} is number ${seq} and stands in place ${index + 1}.`);
+  });
+  const open = turns.filter((turn) => turn.state === 'calling' || turn.state === 'answered');
+  if (open.length > 1) faults.push(`Agent ${agent.id} has ${open.length} open turns.`);
+  const delivered = await reader.delivered(agent.id);
+  const waiting = await reader.inbox(agent.id, Number.MAX_SAFE_INTEGER);
+  const known = new Set(turns.map((turn) => turn.id));
+  const seen = new Set<string>();
+  for (const message of [...delivered, ...waiting]) {
+    if (seen.has(message.id)) faults.push(`Message ${message.id} to ${agent.id} was delivered twice.`);
+    seen.add(message.id);
+  }
+  for (const { id, turn } of delivered)
+    if (turn === null || !known.has(turn)) faults.push(`Message ${id} was delivered into no turn of ${agent.id}.`);
+  return faults;
+};

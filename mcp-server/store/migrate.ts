@@ -1,0 +1,58 @@
+import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { UserError } from '../domain/errors.ts';
+import { backUp } from './backup.ts';
+import type { Connection } from './connection.ts';
+import { atomically, type Faults } from './sqlite-store.ts';
+
+interface Migration {
+  readonly version: number;
+  readonly text: string;
+}
+
+/** `0001-initial.sql`, `0002-…`: forward only; a released one never changes. They lie beside the bundle as well. */
+const FOLDER = join(import.meta.dirname, 'migrations');
+
+const migrations = (): Migration[] =>
+  readdirSync(FOLDER)
+    .filter((name) => /^\d{4}-.+\.sql$/.test(name))
+    .sort()
+    .map((name, index) => {
+      const version = Number(name.slice(0, 4));
+      if (version !== index + 1) throw new Error(`Migration ${name} stands where number ${index + 1} should.`);
+      return { version, text: readFileSync(join(FOLDER, name), 'utf8') };
+    });
+
+const versionOf = (db: Connection): number => Number(db.pragma('user_version'));
+
+/** The version that this program knows. */
+export const newestVersion = (): number => migrations().length;
+
+/** Throws UserError database-newer when a later program has written the database. */
+export const assertKnown = (db: Connection, path: string): void => {
+  const version = versionOf(db);
+  if (version > newestVersion())
+    throw new UserError(
+      'database-newer',
+      `${path} was written by a newer Coppice (its format is ${version}, this one knows ${newestVersion()}): update Coppice.`,
+    );
+};
+
+/** Brings the schema up to date, each migration in one transaction; backs the database up first unless it is new. */
+export const migrate = (
+  db: Connection,
+  backup: { readonly folder: string; readonly now: number },
+  faults: Faults,
+): void => {
+  const version = versionOf(db);
+  const due = migrations().filter((migration) => migration.version > version);
+  if (due.length > 0 && version > 0) {
+    mkdirSync(backup.folder, { recursive: true });
+    backUp(db, backup.folder, backup.now);
+  }
+  for (const migration of due)
+    atomically(db, `migration ${migration.version}`, faults, () => {
+      db.script(migration.text);
+      db.pragma(`user_version = ${migration.version}`);
+    });
+};

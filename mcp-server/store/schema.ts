@@ -1,0 +1,62 @@
+import { DummyDriver, type Generated, Kysely, SqliteAdapter, SqliteIntrospector, SqliteQueryCompiler } from 'kysely';
+import type { Agent } from '../domain/agent.ts';
+import type { EventType } from '../domain/event.ts';
+import type { AgentId, RunId, StepId } from '../domain/ids.ts';
+import type { Job } from '../domain/job.ts';
+import type { Account, LedgerRow } from '../domain/ledger.ts';
+import type { Message } from '../domain/message.ts';
+import type { Observation } from '../domain/observation.ts';
+import type { Step } from '../domain/plan.ts';
+import type { Run } from '../domain/run.ts';
+import type { Call, Turn } from '../domain/turn.ts';
+import type { Worktree } from '../domain/worktree.ts';
+
+type Flag = 0 | 1;
+/** JSON text. */
+type Json = string;
+interface Numbered {
+  /** Order of insertion. */
+  readonly n: Generated<number>;
+}
+/** The domain's type with some properties stored in another form. */
+type Stored<T, Changed> = Omit<T, keyof Changed> & Changed;
+
+/** The tables as the newest migration leaves them; columns have the names of the domain's properties. */
+export interface Schema {
+  meta: { readonly key: string; readonly value: string | number };
+  runs: Numbered & Stored<Run, { readonly options: Json }> & { readonly server: string; readonly concurrency: number };
+  plans: { readonly run: RunId; readonly body: Json };
+  steps: Numbered & Omit<Stored<Step, { readonly toleratesFailure: Flag }>, 'needs'>;
+  step_needs: { readonly step: StepId; readonly place: number; readonly need: StepId };
+  agents: Numbered & Stored<Agent, { readonly wrapUp: Flag }>;
+  jobs: Numbered & Job & { readonly owner: string; readonly orderKey: number; readonly due: Flag };
+  turns: Numbered &
+    Stored<Turn, { readonly answer: Json | null; readonly usage: Json | null; readonly timings: Json | null }> & {
+      readonly sent: number | null;
+      readonly cached: number | null;
+    };
+  calls: Stored<Call, { readonly ok: Flag }>;
+  messages: Numbered & Message & { readonly place: number | null };
+  accounts: Account;
+  ledger: LedgerRow;
+  worktrees: Worktree;
+  observations: Numbered & Stored<Observation, { readonly ok: Flag }>;
+  events: {
+    readonly seq: Generated<number>;
+    readonly at: number;
+    readonly run: RunId | null;
+    readonly agent: AgentId | null;
+    readonly type: EventType;
+    readonly body: Json;
+  };
+}
+
+/** Builds queries over the schema; it compiles them and never runs them, a Connection does. */
+export const query = new Kysely<Schema>({
+  dialect: {
+    createAdapter: () => new SqliteAdapter(),
+    createDriver: () => new DummyDriver(),
+    createIntrospector: (db) => new SqliteIntrospector(db),
+    createQueryCompiler: () => new SqliteQueryCompiler(),
+  },
+});

@@ -1,0 +1,182 @@
+import type { EngineEvent, NewEvent } from '../domain/event.ts';
+import type { AccountId, AgentId, JobId, MessageId, RunId, StepId, TurnId } from '../domain/ids.ts';
+import type { Job } from '../domain/job.ts';
+import type { Observation } from '../domain/observation.ts';
+import type { Plan, Step } from '../domain/plan.ts';
+import type { AgentState, RunState, StepState, WorktreeState } from '../domain/transitions.ts';
+import type { Answer, Call, Timings, Turn, Usage } from '../domain/turn.ts';
+import { countAgents, countAlive, insertAgents, moveAgent, patchAgent } from './agents.ts';
+import { insertCalls, redirectCalls, settleCalls, waitingCalls } from './calls.ts';
+import { claim } from './claim.ts';
+import type { Connection } from './connection.ts';
+import { emit } from './events.ts';
+import { cancelJobs, countOpenJobs, enqueue, finishJob, requeue, staleJobs, unpark } from './jobs.ts';
+import { grant, openPool, reclaim, reserve, settle } from './ledger.ts';
+import { deliver, send, undeliver } from './messages.ts';
+import { observe } from './observations.ts';
+import { dependentsOf, insertPlan, moveStep, neededSteps, stepById } from './plans.ts';
+import type {
+  AgentPatch,
+  ClaimQuery,
+  NewAgent,
+  NewJob,
+  NewMessage,
+  NewRun,
+  NewTurn,
+  NewWorktree,
+  RunPatch,
+  Tx,
+} from './port.ts';
+import { SqliteReader } from './reader.ts';
+import { insertRun, moveRun, patchRun } from './runs.ts';
+import { answerTurn, closeTurn, openTurnRow } from './turns.ts';
+import { insertWorktree, moveWorktree } from './worktrees.ts';
+
+/** The verbs of one transaction on the writing connection. Every use after `end` throws. */
+export class SqliteTx extends SqliteReader implements Tx {
+  readonly #epoch: number;
+  readonly #emitted: EngineEvent[] = [];
+  #ended = false;
+
+  constructor(db: Connection, epoch: number) {
+    super(db);
+    this.#epoch = epoch;
+  }
+
+  protected override get db(): Connection {
+    if (this.#ended) throw new Error('The transaction is over: something in it was not awaited.');
+    return super.db;
+  }
+
+  /** Ends its use and returns what it emitted. */
+  end(): readonly EngineEvent[] {
+    this.#ended = true;
+    return this.#emitted;
+  }
+
+  async insertRun(run: NewRun): Promise<void> {
+    insertRun(this.db, run);
+    openPool(this.db, run.id, run.options.budget, run.createdAt);
+  }
+  async moveRun(id: RunId, to: RunState, patch?: RunPatch): Promise<void> {
+    moveRun(this.db, id, to, patch);
+  }
+  async patchRun(id: RunId, patch: RunPatch): Promise<void> {
+    patchRun(this.db, id, patch);
+  }
+  async insertPlan(run: RunId, plan: Plan, steps: readonly Step[]): Promise<void> {
+    insertPlan(this.db, run, plan, steps);
+  }
+  async moveStep(id: StepId, to: StepState): Promise<void> {
+    moveStep(this.db, id, to);
+  }
+  async step(id: StepId): Promise<Step | undefined> {
+    return stepById(this.db, id);
+  }
+  async dependents(id: StepId): ReturnType<Tx['dependents']> {
+    return dependentsOf(this.db, id);
+  }
+  async needs(id: StepId): Promise<readonly Step[]> {
+    return neededSteps(this.db, id);
+  }
+  async insertAgents(agents: readonly NewAgent[]): Promise<void> {
+    insertAgents(this.db, agents);
+  }
+  async moveAgent(id: AgentId, to: AgentState, patch?: AgentPatch): Promise<AgentState> {
+    return moveAgent(this.db, id, to, patch);
+  }
+  async patchAgent(id: AgentId, patch: AgentPatch): Promise<void> {
+    patchAgent(this.db, id, patch);
+  }
+  async countAgents(run: RunId, depth?: number): Promise<number> {
+    return countAgents(this.db, run, depth);
+  }
+  async unsettled(run: RunId, except?: JobId): Promise<{ readonly agents: number; readonly jobs: number }> {
+    return { agents: countAlive(this.db, run), jobs: countOpenJobs(this.db, run, except) };
+  }
+
+  async enqueue(jobs: readonly NewJob[], now: number): Promise<void> {
+    enqueue(this.db, jobs, now);
+  }
+  async claim(wanted: ClaimQuery): Promise<Job | undefined> {
+    return claim(this.db, wanted, this.#epoch);
+  }
+  async finishJob(id: JobId, to: 'done' | 'parked' | 'cancelled', error?: string): Promise<void> {
+    finishJob(this.db, id, to, error);
+  }
+  async requeue(id: JobId, runAt: number, error: string | null, refund?: boolean): Promise<void> {
+    requeue(this.db, id, runAt, error, refund);
+  }
+  async cancelJobs(agent: AgentId): Promise<number> {
+    return cancelJobs(this.db, agent);
+  }
+  async unpark(id: JobId, now: number): Promise<void> {
+    unpark(this.db, id, now);
+  }
+  async staleJobs(): Promise<readonly Job[]> {
+    return staleJobs(this.db, this.#epoch);
+  }
+
+  async openTurnRow(turn: NewTurn): Promise<Turn> {
+    return openTurnRow(this.db, turn);
+  }
+  async answerTurn(id: TurnId, answer: Answer, usage: Usage, timings: Timings): Promise<void> {
+    answerTurn(this.db, id, answer, usage, timings);
+  }
+  async closeTurn(id: TurnId, patch: { commit: Turn['commit']; endedAt: number }): Promise<void> {
+    closeTurn(this.db, id, 'done', patch);
+  }
+  async dropTurn(id: TurnId, endedAt: number): Promise<void> {
+    closeTurn(this.db, id, 'dropped', { commit: null, endedAt });
+    undeliver(this.db, id);
+  }
+  async insertCalls(calls: readonly Call[]): Promise<void> {
+    insertCalls(this.db, calls);
+  }
+  async settleCalls(
+    owner: AgentId,
+    waitsFor: AgentId | 'person',
+    result: { readonly ok: boolean; readonly output: string },
+  ): Promise<{ readonly settled: number; readonly stillWaiting: number }> {
+    return settleCalls(this.db, owner, waitsFor, result);
+  }
+  async redirectCalls(from: AgentId, to: AgentId): Promise<void> {
+    redirectCalls(this.db, from, to);
+  }
+  async waitingCalls(owner: AgentId): Promise<readonly Call[]> {
+    return waitingCalls(this.db, owner);
+  }
+
+  async send(message: NewMessage): Promise<boolean> {
+    return send(this.db, message);
+  }
+  async deliver(turn: TurnId, messages: readonly MessageId[]): Promise<void> {
+    deliver(this.db, turn, messages);
+  }
+
+  async grant(from: AccountId, to: AgentId, tokens: number, now: number): Promise<boolean> {
+    return grant(this.db, from, to, tokens, now);
+  }
+  async reserve(account: AccountId, turn: TurnId, tokens: number, now: number): Promise<boolean> {
+    return reserve(this.db, account, turn, tokens, now);
+  }
+  async settle(account: AccountId, turn: TurnId, used: number, now: number): Promise<{ readonly over: number }> {
+    return settle(this.db, account, turn, used, now);
+  }
+  async reclaim(from: AgentId, to: AccountId, now: number): Promise<number> {
+    return reclaim(this.db, from, to, now);
+  }
+
+  async insertWorktree(worktree: NewWorktree): Promise<void> {
+    insertWorktree(this.db, worktree);
+  }
+  async moveWorktree(agent: AgentId, to: WorktreeState, reason?: string): Promise<void> {
+    moveWorktree(this.db, agent, to, reason);
+  }
+  async observe(observation: Observation): Promise<void> {
+    observe(this.db, observation);
+  }
+  async emit(now: number, events: readonly NewEvent[]): Promise<void> {
+    this.#emitted.push(...emit(this.db, now, events));
+  }
+}

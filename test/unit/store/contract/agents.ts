@@ -1,0 +1,115 @@
+import assert from 'node:assert/strict';
+import { A, B, commit, ids, newAgent, newJob, newRun, R, seed } from '../fixtures.ts';
+import type { Subject } from '../store.contract.ts';
+
+export const agentsContract = ({ store }: Subject): void => {
+  beforeEach(() => seed(store()));
+  const C = ids.agent(3);
+
+  it('fills in what a new agent does not have yet', async () => {
+    assert.deepEqual(await store().agent(A), {
+      ...newAgent(A),
+      action: '',
+      report: null,
+      error: null,
+      endReason: null,
+      wrapUp: false,
+      compactedBefore: 0,
+      startedAt: null,
+      endedAt: null,
+    });
+    assert.equal(await store().agent(C), undefined);
+  });
+
+  it('accepts a child before its parent within one transaction', async () => {
+    const D = ids.agent(4);
+    await store().transaction((tx) => tx.insertAgents([newAgent(D, { parent: C, depth: 2 }), newAgent(C)]));
+    assert.deepEqual(
+      (await store().children(C)).map((agent) => agent.id),
+      [D],
+    );
+  });
+
+  it('lists in order of creation, by ids and by state', async () => {
+    await store().transaction(async (tx) => {
+      await tx.insertRun(newRun(ids.run(2)));
+      await tx.insertAgents([newAgent(C, { state: 'pending' }), newAgent(ids.agent(0), { run: ids.run(2) })]);
+    });
+    const list = async (filter?: Parameters<ReturnType<typeof store>['agents']>[1]) =>
+      (await store().agents(R, filter)).map((agent) => agent.id);
+    assert.deepEqual(await list(), [A, B, C]);
+    assert.deepEqual(await list({ ids: [C, A, ids.agent(0), ids.agent('none')] }), [A, C]);
+    assert.deepEqual(await list({ states: ['pending', 'running'] }), [C]);
+    assert.deepEqual(await list({ ids: [A, B], states: ['pending'] }), []);
+    assert.deepEqual(await list({ ids: [] }), []);
+    assert.deepEqual(await list({ states: [] }), []);
+  });
+
+  it('moves along its table, returns the state it had, and patches', async () => {
+    await store().transaction(async (tx) => {
+      assert.equal(await tx.moveAgent(A, 'running', { action: 'reads', startedAt: 5 }), 'ready');
+      assert.equal((await tx.agent(A))?.state, 'running');
+      await tx.patchAgent(A, { wrapUp: true, compactedBefore: 3, headCommit: commit('b'), baseCommit: commit('a') });
+      assert.equal(await tx.moveAgent(A, 'completed', { report: 'r', endReason: 'finished', endedAt: 9 }), 'running');
+    });
+    const agent = await store().agent(A);
+    assert.deepEqual(agent, {
+      ...newAgent(A),
+      state: 'completed',
+      action: 'reads',
+      startedAt: 5,
+      wrapUp: true,
+      compactedBefore: 3,
+      headCommit: commit('b'),
+      baseCommit: commit('a'),
+      report: 'r',
+      error: null,
+      endReason: 'finished',
+      endedAt: 9,
+    });
+    await assert.rejects(
+      store().transaction((tx) => tx.moveAgent(A, 'ready')),
+      /No transition/,
+    );
+    assert.deepEqual(await store().agent(A), agent);
+  });
+
+  it('changes nothing by an empty patch and refuses an agent that is not there', async () => {
+    await store().transaction((tx) => tx.patchAgent(A, {}));
+    await assert.rejects(
+      store().transaction((tx) => tx.patchAgent(C, { action: 'x' })),
+      /no agent/,
+    );
+    await assert.rejects(
+      store().transaction((tx) => tx.moveAgent(C, 'ready')),
+      /no agent/,
+    );
+  });
+
+  it('counts all, those of a depth, and by state', async () => {
+    await store().transaction(async (tx) => {
+      await tx.insertAgents([newAgent(C, { parent: A, depth: 2 })]);
+      await tx.moveAgent(B, 'failed');
+      assert.equal(await tx.countAgents(R), 3);
+      assert.equal(await tx.countAgents(R, 1), 2);
+      assert.equal(await tx.countAgents(R, 3), 0);
+    });
+    assert.deepEqual(await store().agentCounts(R), { ready: 2, failed: 1 });
+    assert.deepEqual(await store().agentCounts(ids.run(2)), {});
+  });
+
+  it('tells what is unsettled: agents that have not ended and jobs that have not', async () => {
+    await store().transaction(async (tx) => {
+      await tx.enqueue([newJob(1, A), newJob(2, B), newJob(3, null, { kind: 'close' })], 100);
+      await tx.claim({ kinds: ['turn'], now: 100, hot: [] });
+      assert.deepEqual(await tx.unsettled(R), { agents: 2, jobs: 3 });
+      await tx.finishJob(ids.job(1), 'parked', 'failed');
+      assert.deepEqual(await tx.unsettled(R), { agents: 2, jobs: 3 });
+      await tx.claim({ kinds: ['turn'], now: 100, hot: [] });
+      await tx.finishJob(ids.job(2), 'done');
+      await tx.moveAgent(B, 'cancelled');
+      assert.deepEqual(await tx.unsettled(R, ids.job(1)), { agents: 1, jobs: 1 });
+      assert.deepEqual(await tx.unsettled(ids.run(2)), { agents: 0, jobs: 0 });
+    });
+  });
+};
