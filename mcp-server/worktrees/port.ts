@@ -84,12 +84,7 @@ export interface Repository {
   /** Reads files as they are in the commit. */
   treeOf(commit: Commit): Tree;
   /** A worktree on the branch at the commit. `onIntent` runs before anything is created on disk: store the row in it. */
-  lease(
-    agent: AgentId,
-    branch: string,
-    commit: Commit,
-    onIntent: (lease: Lease) => Promise<void>,
-  ): Promise<Lease>;
+  lease(agent: AgentId, branch: string, commit: Commit, onIntent: (lease: Lease) => Promise<void>): Promise<Lease>;
   treeOfLease(lease: Lease): WritableTree;
   /** A commit of all changes of the worktree on top of `parent`, as an object only. Null when nothing changed. */
   snapshot(

@@ -1,0 +1,69 @@
+import { readdir } from 'node:fs/promises';
+import { UserError } from '../domain/errors.ts';
+import type { Commit } from '../domain/ids.ts';
+import type { CommitTrees } from './commit-tree.ts';
+import { type Core, commitTree } from './core.ts';
+import { assertCommit } from './objects.ts';
+import type { Author, MergeOutcome } from './port.ts';
+
+/** Merges two commits in the object store. No ref moves, no file changes. */
+export const merge = async (
+  core: Core,
+  into: Commit,
+  source: Commit,
+  message: string,
+  author: Author,
+): Promise<MergeOutcome> => {
+  const base = await mergeBase(core, into, source);
+  if (base === source) return { kind: 'up-to-date' };
+  if (base === into) return { kind: 'fast-forward', commit: source };
+  await assertNoAttributes(core);
+  const merged = await core.git.exec(
+    core.store,
+    ['merge-tree', '--write-tree', '--name-only', '--no-messages', '-z', into, source],
+    { accept: [0, 1] },
+  );
+  const [tree = '', ...files] = merged.stdout.toString('utf8').split('\0').filter(Boolean);
+  const commit = await commitTree(core, assertTree(tree), [into, source], message, author);
+  return merged.exitCode === 0 ? { kind: 'merged', commit } : { kind: 'conflict', files: files.sort(), marked: commit };
+};
+
+/** A common ancestor; null when the two have none. */
+const mergeBase = async (core: Core, one: Commit, other: Commit): Promise<string | null> => {
+  if (assertCommit(one) === assertCommit(other)) return one;
+  const found = await core.git.text(core.store, ['merge-base', one, other], { accept: [0, 1] });
+  return found.trim() || null;
+};
+
+/** Git reads .gitattributes from the folder it runs in, and they may name a program that merges. */
+const assertNoAttributes = async (core: Core): Promise<void> => {
+  const names = await readdir(core.store.workTree);
+  if (names.length === 0) return;
+  const where = core.store.workTree;
+  throw new UserError('unsupported-repository', `${where} must be empty, but ${names.join(', ')} is in it. Remove it.`);
+};
+
+const assertTree = (tree: string): string => {
+  if (!/^[0-9a-f]{40,64}$/.test(tree)) throw new Error(`git merge-tree wrote ${JSON.stringify(tree)}`);
+  return tree;
+};
+
+export const isAncestor = async (core: Core, ancestor: Commit, descendant: Commit): Promise<boolean> => {
+  if (assertCommit(ancestor) === assertCommit(descendant)) return true;
+  const args = ['merge-base', '--is-ancestor', ancestor, descendant];
+  return (await core.git.exec(core.store, args, { accept: [0, 1] })).exitCode === 0;
+};
+
+/** Those of the paths whose text in the commit still has both ends of a conflict. */
+export const conflictMarkers = async (
+  trees: CommitTrees,
+  commit: Commit,
+  paths: readonly string[],
+): Promise<readonly string[]> => {
+  const marked: string[] = [];
+  for (const path of paths) {
+    const text = (await trees.bytesAt(commit, path))?.toString('latin1') ?? '';
+    if (/^<{7} /m.test(text) && /^>{7} /m.test(text)) marked.push(path);
+  }
+  return marked;
+};

@@ -1,0 +1,150 @@
+import { appendFile, chmod, lstat, mkdir, readdir, readFile, realpath, stat } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
+import type { Clock } from '../domain/clock.ts';
+import { messageOf, UserError } from '../domain/errors.ts';
+import type { Random } from '../domain/ids.ts';
+import type { Core } from './core.ts';
+import { noCommits } from './facts.ts';
+import { filtersOff, type Place } from './git-environment.ts';
+import { createGit, type Faults, type Git, GitError } from './git-exec.ts';
+import { createObjectReader } from './objects.ts';
+import type { Repository } from './port.ts';
+import { createQueue, createQueues } from './queue.ts';
+import { createRepository } from './repository.ts';
+
+export interface OpenOptions {
+  /** A folder or file anywhere inside the repository. */
+  readonly path: string;
+  readonly random: Random;
+  readonly clock: Clock;
+  /** PATH, HOME and the language are taken from it; the rest never reaches git. */
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  readonly faults?: Faults;
+}
+
+/**
+ * Opens the repository around a path and makes the engine's state folder in it. Throws UserError when there is none
+ * (`not-a-repository`), or one that cannot be worked with (`unsupported-repository`).
+ */
+export const openRepository = async (options: OpenOptions): Promise<Repository> => {
+  const git = createGit(options.environment, options.faults);
+  const person = await findRepository(git, await folderOf(options.path));
+  const head = await git.exec(person, ['rev-parse', '--verify', '--quiet', 'HEAD^{commit}'], { accept: [0, 1] });
+  if (head.exitCode !== 0) throw noCommits(person.workTree);
+  const stateDir = await makeStateDir(person);
+  const store = await storePlace(person, stateDir);
+  const filters = await git.exec(store, ['config', '-z', '--get-regexp', '^filter\\.'], { accept: [0, 1] });
+  git.setAgentSettings(filtersOff(filters.stdout.toString('utf8')));
+  const core: Core = {
+    git,
+    objects: createObjectReader(() => git.objectReader(store)),
+    random: options.random,
+    clock: options.clock,
+    person,
+    store,
+    stateDir,
+    metadata: createQueue(),
+    perAgent: createQueues(),
+    background: new Set(),
+  };
+  return createRepository(core);
+};
+
+const folderOf = async (path: string): Promise<string> => {
+  const absolute = resolve(path);
+  const found = await stat(absolute).catch(() => null);
+  if (!found) throw new UserError('not-a-repository', `${absolute} does not exist.`);
+  return realpath(found.isDirectory() ? absolute : dirname(absolute));
+};
+
+const findRepository = async (git: Git, folder: string): Promise<Place> => {
+  await checkVersion(git, folder);
+  const questions = ['--show-toplevel', '--absolute-git-dir', '--git-common-dir'];
+  try {
+    const answer = await git.discover(folder, ['rev-parse', '--path-format=absolute', ...questions]);
+    const [root, gitDir, commonDir] = answer.split('\n');
+    if (!root || !gitDir || !commonDir) throw new Error(`git rev-parse wrote ${JSON.stringify(answer)}`);
+    const place = { gitDir: await realpath(gitDir), commonDir: await realpath(commonDir) };
+    return { ...place, workTree: await realpath(root), trust: 'person' };
+  } catch (error) {
+    throw error instanceof GitError ? explain(folder, error) : error;
+  }
+};
+
+/** What git says when it finds no repository that it may use, as an error with advice. */
+const explain = (folder: string, error: GitError): UserError => {
+  const cause = { cause: error };
+  if (/not a git repository/i.test(error.stderr)) {
+    return new UserError(
+      'not-a-repository',
+      `${folder} is not in a git repository. Go to one, or make one: git init && git add . && git commit -m "Start"`,
+      cause,
+    );
+  }
+  if (/work tree|bare repository/i.test(error.stderr)) {
+    return new UserError(
+      'unsupported-repository',
+      `${folder} is a bare repository, or inside a .git folder: there are no files to work on. Use a clone of it, or a worktree: git worktree add <folder>`,
+      cause,
+    );
+  }
+  return new UserError(
+    'unsupported-repository',
+    `git cannot use the repository at ${folder}: ${error.stderr.trim()}`,
+    cause,
+  );
+};
+
+const checkVersion = async (git: Git, folder: string): Promise<void> => {
+  const answer = await git.discover(folder, ['version']);
+  const [, major, minor] = /(\d+)\.(\d+)/.exec(answer) ?? [];
+  const version = Number(major) * 1000 + Number(minor);
+  if (version >= 2038) return;
+  throw new UserError(
+    'unsupported-repository',
+    `Coppice needs git 2.38 or newer; this is ${answer.trim()}. Update git.`,
+  );
+};
+
+/** `.coppice` in the person's working tree, private, and unseen by git. */
+const makeStateDir = async (person: Place): Promise<string> => {
+  const stateDir = join(person.workTree, '.coppice');
+  try {
+    await mkdir(stateDir, { recursive: true, mode: 0o700 });
+    if (!(await lstat(stateDir)).isDirectory()) throw new Error('it is a link');
+    await chmod(stateDir, 0o700);
+    for (const folder of ['worktrees', 'trash', 'empty']) {
+      await mkdir(join(stateDir, folder), { recursive: true, mode: 0o700 });
+      if (!(await lstat(join(stateDir, folder))).isDirectory()) throw new Error(`${folder} in it is a link`);
+    }
+  } catch (error) {
+    throw new UserError(
+      'unsupported-repository',
+      `Coppice keeps its state in ${stateDir}, which cannot be used: ${messageOf(error)}. Make it a plain folder that you can write to, or remove it.`,
+      { cause: error },
+    );
+  }
+  await excludeStateDir(person.commonDir);
+  return stateDir;
+};
+
+const EXCLUDED = '/.coppice/';
+
+const excludeStateDir = async (commonDir: string): Promise<void> => {
+  const file = join(commonDir, 'info', 'exclude');
+  const text = await readFile(file, 'utf8').catch(() => '');
+  if (text.split(/\r?\n/).includes(EXCLUDED)) return;
+  await mkdir(dirname(file), { recursive: true });
+  await appendFile(file, `${text === '' || text.endsWith('\n') ? '' : '\n'}${EXCLUDED}\n`);
+};
+
+const storePlace = async (person: Place, stateDir: string): Promise<Place> => {
+  const workTree = join(stateDir, 'empty');
+  if ((await readdir(workTree)).length > 0) {
+    throw new UserError(
+      'unsupported-repository',
+      `${workTree} must be empty, but something is in it. Remove what is there.`,
+    );
+  }
+  return { gitDir: person.commonDir, commonDir: person.commonDir, workTree, trust: 'agent' };
+};

@@ -1,0 +1,45 @@
+import { createCommitTrees } from './commit-tree.ts';
+import type { Core } from './core.ts';
+import { readFacts } from './facts.ts';
+import { land } from './land.ts';
+import { createLease } from './lease.ts';
+import { conflictMarkers, isAncestor, merge } from './merge.ts';
+import type { Repository } from './port.ts';
+import { branchHead, deleteBranch, pin, publish, reconcile } from './refs.ts';
+import { removeLease, sweep } from './remove.ts';
+import { changes, patch } from './review.ts';
+import { reset, snapshot } from './snapshot.ts';
+import { treeOfLease } from './worktree-tree.ts';
+
+/** Joins the parts to the port. */
+export const createRepository = (core: Core): Repository => {
+  const trees = createCommitTrees(core);
+  return {
+    root: core.person.workTree,
+    stateDir: core.stateDir,
+    facts: () => readFacts(core),
+    publish: (branch, commit) => publish(core, branch, commit),
+    reconcile: (expected) => reconcile(core, expected),
+    pin: (name, commit) => pin(core, name, commit),
+    branchHead: (branch) => branchHead(core, branch),
+    deleteBranch: (branch, expected) => deleteBranch(core, branch, expected),
+    treeOf: trees.treeOf,
+    lease: (agent, branch, commit, onIntent) => createLease(core, agent, branch, commit, onIntent),
+    treeOfLease: (lease) => treeOfLease(core, lease),
+    snapshot: (lease, parent, message, author) => snapshot(core, lease, parent, message, author),
+    reset: (lease, commit) => reset(core, lease, commit),
+    merge: (into, source, message, author) => merge(core, into, source, message, author),
+    isAncestor: (ancestor, descendant) => isAncestor(core, ancestor, descendant),
+    conflictMarkers: (commit, paths) => conflictMarkers(trees, commit, paths),
+    changes: (base, head) => changes(core, base, head),
+    patch: (base, head, options) => patch(core, base, head, options),
+    fileAt: trees.fileAt,
+    land: (head, options) => land(core, head, options),
+    remove: (lease, safe) => removeLease(core, lease, safe),
+    sweep: (known) => sweep(core, known),
+    close: async () => {
+      await Promise.all(core.background);
+      core.objects.close();
+    },
+  };
+};
