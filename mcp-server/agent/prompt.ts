@@ -5,7 +5,7 @@ import type { Run } from '../domain/run.ts';
 import { oneLine } from '../domain/text.ts';
 import type { Call, Turn } from '../domain/turn.ts';
 import type { ChatMessage } from '../inference/port.ts';
-import { asData, indented, quoted } from './data-text.ts';
+import { asData, quoted, taskText } from './data-text.ts';
 import type { AgentLimits, WrapUp } from './prepare.ts';
 import { replayCalls } from './replay.ts';
 import { systemPrompt } from './roles.ts';
@@ -56,21 +56,18 @@ const PLACES: Readonly<Record<Agent['tier'], string>> = {
 
 /** Constant for the whole life of the agent: it begins every one of its prompts. */
 const taskMessage = (agent: Agent, run: Run): string => {
-  const whole =
-    run.task.trim() === agent.task.trim() ? '' : `The whole task of the team is:\n${asData(indented(run.task))}`;
+  const whole = run.task.trim() === agent.task.trim() ? '' : `The whole task of the team is:\n${taskText(run.task)}`;
   const above = agent.parent === null ? 'the person' : 'the agent above you, whom you can write to as "parent"';
   const place = `You are "${oneLine(asData(agent.name), 60)}", on level ${agent.depth} of at most ${run.options.maxDepth}: an agent that ${PLACES[agent.tier]}. Your report goes to ${above}.`;
   const branch =
     'Your copy of the repository holds what the agents before you have done. What you change is merged with the work of the others after your report.';
-  const parts = [`Your task:\n${asData(agent.task.trim())}`, whole, `${place} ${branch}`];
+  const parts = [`Your task:\n${taskText(agent.task)}`, whole, `${place} ${branch}`];
   return parts.filter(Boolean).join('\n\n');
 };
 
 /** An agent's name cannot be taken for the person or the engine. */
 const nameOf = (from: AgentId, input: PromptInput): string => {
-  const name = oneLine(asData(input.names.get(from)?.name ?? 'another agent'), 60)
-    .replace(/[:()]/g, ' ')
-    .trim();
+  const name = oneLine(asData(input.names.get(from)?.name ?? 'another agent').replace(/[:()]/g, ' '), 60);
   return /^the\s+(?:person|engine)\b/i.test(name) ? `agent ${name}` : name;
 };
 

@@ -19,11 +19,11 @@ const PLANNER = `You plan the work of a team of agents on a git repository. You 
 Answer with the plan alone, as one JSON object in the form that is asked for.`;
 
 const TIERS: Readonly<Record<Exclude<Tier, 'planner'>, string>> = {
-  worker: 'You do your task yourself.',
+  worker: 'You are a worker: you do your task yourself.',
   synthesizer:
-    'You join the work of other agents. Their changes are already in your copy. Read their reports, look at the files, make the parts fit together and add what is missing between them. Do not do their work again.',
+    'You are a synthesizer: you join the work of other agents. Their changes are already in your copy. Read their reports, look at the files, make the parts fit together and add what is missing between them. Do not do their work again.',
   executive:
-    'You bring the whole task to its end. The work of all agents is already in your copy. Read the reports, check the result against the task as a whole, put right what does not fit, and report to the person.',
+    'You are the executive: you bring the whole task to its end. The work of all agents is already in your copy. Read the reports, check the result against the task as a whole, put right what does not fit, and report to the person.',
 };
 
 /** What some roles are told in addition; any other role is only named. */

@@ -78,18 +78,28 @@ const distribute = (steps: readonly PlannedStep[], groups: number): readonly (re
 
 const titles = (steps: readonly Pick<PlanStep, 'title'>[]): string => steps.map((step) => `- ${step.title}`).join('\n');
 
-const synthesizer = (key: string, number: number, group: readonly PlannedStep[]): PlanStep => ({
-  key,
-  title: `join part ${number}`,
-  task: `Join the work of ${group.length} agents. Their changes are already merged into your copy of the repository, and you get their reports. Check that the parts fit together, put right what does not, and add what is missing between them. Do not do their work again.\n\nTheir parts:\n${titles(group)}`,
-  role: 'synthesizer',
-  tier: 'synthesizer',
-  needs: group.map((step) => step.key),
-  toleratesFailure: true,
-  parent: null,
-  weight: 1,
-  temperature: TEMPERATURE.synthesizer,
-});
+const JOINING =
+  'Their changes are already merged into your copy of the repository, and you get their reports. Check that the parts fit together, put right what does not, and add what is missing between them. Do not do their work again.';
+
+/** `of`: how many synthesizers there are. */
+const synthesizer = (key: string, number: number, of: number, group: readonly PlannedStep[]): PlanStep => {
+  const what =
+    of === 1
+      ? 'Join the work of all agents into one whole'
+      : `Join part ${number} of ${of}: the work of ${group.length} agents`;
+  return {
+    key,
+    title: of === 1 ? 'join the work' : `join part ${number}`,
+    task: `${what}. ${JOINING}\n\nTheir parts:\n${titles(group)}`,
+    role: 'synthesizer',
+    tier: 'synthesizer',
+    needs: group.map((step) => step.key),
+    toleratesFailure: true,
+    parent: null,
+    weight: 1,
+    temperature: TEMPERATURE.synthesizer,
+  };
+};
 
 const executive = (key: string, workers: readonly PlannedStep[], below: readonly PlanStep[]): PlanStep => ({
   key,
@@ -128,7 +138,9 @@ export const forkJoin = (wished: readonly PlannedStep[], options: ForkJoinOption
     return key;
   };
   const groups = tiers.synthesizers > 0 ? distribute(steps, tiers.synthesizers) : [];
-  const joiners = groups.map((group, index) => synthesizer(newKey(`synthesis-${index + 1}`), index + 1, group));
+  const joiners = groups.map((group, index) =>
+    synthesizer(newKey(`synthesis-${index + 1}`), index + 1, groups.length, group),
+  );
   const top = tiers.executives > 0 ? executive(newKey('executive'), steps, joiners) : null;
   const parentOf = new Map(joiners.flatMap((joiner) => joiner.needs.map((need) => [need, joiner.key])));
   return {

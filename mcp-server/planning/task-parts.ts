@@ -87,7 +87,7 @@ const folderParts = (task: string, files: readonly string[]): TaskParts | null =
     folder === './'
       ? {
           title: 'files at the top',
-          text: `only the ${files} files at the top of the repository, in no folder.`,
+          text: `only the folder ./ (the ${files} files at the top of the repository).`,
           follows: false,
         }
       : { title: folder.slice(0, -1), text: `only the folder ${folder} (${files} files).`, follows: false },

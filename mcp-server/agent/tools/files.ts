@@ -50,7 +50,7 @@ export const readFile = defineTool({
       return { ok: true, output: cutLines(head, lines, 1, context.limits.outputChars) };
     if (from > to)
       throw new UserError('bad-input', `${head} has no lines from ${from} to ${input.to_line ?? lines.length}.`);
-    const range = `${head}, lines ${from} to ${to}:`;
+    const range = `${file} (${lines.length} lines, here ${from} to ${to})`;
     return { ok: true, output: cutLines(range, lines.slice(from - 1, to), from, context.limits.outputChars) };
   },
 });
