@@ -44,6 +44,7 @@ export class Scheduler {
   #pumping = false;
   #again = false;
   #ticking = false;
+  #deaf = false;
 
   constructor(core: Core) {
     this.#core = core;
@@ -51,6 +52,7 @@ export class Scheduler {
 
   /** Claims what can be claimed now, and again whenever something changes. */
   wake(): void {
+    if (this.#deaf) return;
     this.#again = true;
     if (this.#pumping || this.#stop.signal.aborted) return;
     this.#pumping = true;
@@ -166,7 +168,7 @@ export class Scheduler {
       throw error;
     });
     if (!job) {
-      permit();
+      this.#giveBackUnused(permit);
       return false;
     }
     server.hot = [job.prefix, ...server.hot.filter((prefix) => prefix !== job.prefix)].slice(0, 8);
@@ -188,6 +190,13 @@ export class Scheduler {
       }
     });
     return true;
+  }
+
+  /** A permit that was taken to no avail frees nothing that a claim could use: it must not wake the pool. */
+  #giveBackUnused(permit: () => void): void {
+    this.#deaf = true;
+    permit();
+    this.#deaf = false;
   }
 
   #claimAndStart(server: string, now: number, hot: readonly string[], store: Core['parts']['store']): Promise<Job | undefined> {

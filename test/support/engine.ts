@@ -1,0 +1,148 @@
+import { join } from 'node:path';
+import { DEFAULT_LIMITS, type AgentLimits } from '../../mcp-server/agent/prepare.ts';
+import { systemClock } from '../../mcp-server/domain/clock.ts';
+import type { RunId } from '../../mcp-server/domain/ids.ts';
+import type { Run, RunOptions } from '../../mcp-server/domain/run.ts';
+import { createEngine } from '../../mcp-server/engine/engine.ts';
+import type { Engine, RunView } from '../../mcp-server/engine/facade.ts';
+import { createEndpoint } from '../../mcp-server/inference/endpoint.ts';
+import { createEndpoints } from '../../mcp-server/inference/registry.ts';
+import { checkInvariants } from '../../mcp-server/store/invariants.ts';
+import { openStore } from '../../mcp-server/store/open.ts';
+import type { Store } from '../../mcp-server/store/port.ts';
+import { openRepository } from '../../mcp-server/worktrees/open.ts';
+import type { Repository } from '../../mcp-server/worktrees/port.ts';
+import { makeRepository, type TestRepository } from './repository.ts';
+import { type Rehearsal, type RehearsalOptions, type Script, startRehearsal } from './scripted-server.ts';
+
+/** A real engine on a real repository with a real database; only the model is scripted. */
+export interface Bench {
+  readonly repo: TestRepository;
+  readonly model: Rehearsal;
+  readonly engine: Engine;
+  readonly store: Store;
+  readonly repository: Repository;
+  readonly log: readonly string[];
+  /** Starts a run and waits for its end. */
+  run(task: string, options?: Partial<RunOptions>): Promise<RunView>;
+  waitEnd(run: RunId, ms?: number): Promise<RunView>;
+  waitUntil(what: string, probe: () => Promise<boolean>): Promise<void>;
+  invariants(run: RunId): Promise<string[]>;
+  /** Stops the engine as a person would and starts another one on the same state. */
+  restart(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface BenchOptions {
+  readonly files?: Readonly<Record<string, string>>;
+  readonly repo?: TestRepository;
+  readonly script?: Script;
+  readonly server?: RehearsalOptions;
+  readonly settings?: Partial<RunOptions>;
+  readonly limits?: Partial<AgentLimits>;
+  readonly stallMs?: number;
+}
+
+export const seededRandom = (seed: number): (() => number) => {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
+  };
+};
+
+const settingsFor = (model: Rehearsal, more: Partial<RunOptions>): RunOptions => ({
+  budget: 500_000,
+  maxDepth: 3,
+  maxAgents: 60,
+  maxAgentsPerLevel: 40,
+  concurrency: 64,
+  server: model.url,
+  model: null,
+  permissions: { commands: 'off' },
+  unattended: false,
+  ...more,
+});
+
+let seed = 1;
+
+const assemble = async (repo: TestRepository, model: Rehearsal, options: BenchOptions, log: string[]) => {
+  const random = seededRandom((seed += 1));
+  const clock = systemClock;
+  const repository = await openRepository({ path: repo.root, random, clock, environment: process.env });
+  const { store } = await openStore({
+    path: join(repository.stateDir, 'state.db'),
+    backupDir: join(repository.stateDir, 'backups'),
+    clock,
+    version: 'test',
+  });
+  const timeouts = options.stallMs === undefined ? {} : { timeouts: { stallMs: options.stallMs, firstByteMs: options.stallMs } };
+  const endpoints = createEndpoints({
+    make: (url, name, pool) => createEndpoint({ url, model: name, pool, clock, apiKey: null, ...timeouts }),
+  });
+  const engine = await createEngine(
+    {
+      ...{ store, repository, clock, random, version: 'test' },
+      settings: settingsFor(model, options.settings ?? {}),
+      commandEnvironment: { PATH: process.env['PATH'] ?? '' },
+      endpoint: async (url, name) => endpoints.get(url, name),
+      log: (line) => log.push(line),
+    },
+    { ...DEFAULT_LIMITS, ...options.limits },
+  );
+  const close = async (): Promise<void> => {
+    await engine.stop();
+    endpoints.close();
+  };
+  return { engine, store, repository, close };
+};
+
+export const openBench = async (options: BenchOptions = {}): Promise<Bench> => {
+  const repo = options.repo ?? makeRepository(options.files);
+  const model = await startRehearsal({ slots: 4, ...options.server, ...(options.script ? { answer: options.script } : {}) });
+  const log: string[] = [];
+  let parts = await assemble(repo, model, options, log);
+  const waitEnd = async (run: RunId, ms = 20_000): Promise<RunView> => {
+    const view = await parts.engine.waitRun(run, ms, new AbortController().signal);
+    if (view.endedAt === null)
+      throw new Error(`${run} has not ended: ${JSON.stringify({ view, queue: await parts.engine.queue(), log }, null, 1)}`);
+    return view;
+  };
+  return {
+    repo,
+    model,
+    log,
+    waitEnd,
+    get engine() {
+      return parts.engine;
+    },
+    get store() {
+      return parts.store;
+    },
+    get repository() {
+      return parts.repository;
+    },
+    run: async (task, more = {}) => waitEnd((await parts.engine.startRun({ task, options: more })).run),
+    waitUntil: async (what, probe) => {
+      for (let tries = 0; tries < 500; tries++) {
+        if (await probe()) return;
+        await systemClock.sleep(20);
+      }
+      throw new Error(`Never: ${what}\n${log.join('\n')}`);
+    },
+    invariants: (run) => checkInvariants(parts.store, run),
+    restart: async () => {
+      await parts.close();
+      parts = await assemble(repo, model, options, log);
+    },
+    close: async () => {
+      await parts.close();
+      await model.close();
+      if (!options.repo) repo.remove();
+    },
+  };
+};
+
+export type { Run };
