@@ -1,0 +1,95 @@
+import * as vscode from 'vscode';
+import { answerAgent, cancelAgent, cancelRun, orchestrate, resumeRun, showTranscript } from './commands/runs.ts';
+import { checkSetup, refresh, setApiKey, showLog } from './commands/setup.ts';
+import type { Editor } from './editor.ts';
+import { COMMANDS, type CommandId } from './ids.ts';
+import { isActive, isReviewable } from './model.ts';
+import { pickRun, type Target } from './pick.ts';
+import { activeReview, discardChanges, landChanges, reviewChanges } from './review.ts';
+import type { TreeNode } from './views/nodes.ts';
+
+type Command = (editor: Editor, target: Target) => Promise<void>;
+
+const NO_REVIEW = 'No run is waiting for a review.';
+
+/** Runs `action` on the run that the command means. */
+const onReview =
+  (action: (editor: Editor, run: string) => Promise<void>): Command =>
+  async (editor, target) => {
+    const run = target ? undefined : activeReview();
+    const picked = run ?? (await pickRun(editor, target, isReviewable, NO_REVIEW))?.run;
+    if (picked) await action(editor, picked);
+  };
+
+const commands: Readonly<Record<CommandId, Command>> = {
+  [COMMANDS.orchestrate]: (editor) => orchestrate(editor),
+  [COMMANDS.cancelRun]: async (editor, target) => {
+    const run = await pickRun(editor, target, isActive, 'No run is going on.');
+    if (run) await cancelRun(editor, run);
+  },
+  [COMMANDS.cancelAgent]: cancelAgent,
+  [COMMANDS.resumeRun]: async (editor, target) => {
+    const run = await pickRun(editor, target, isActive, 'No run is going on.');
+    if (run) await resumeRun(editor, run.run);
+  },
+  [COMMANDS.sendMessage]: answerAgent,
+  [COMMANDS.showTranscript]: showTranscript,
+  [COMMANDS.reviewChanges]: onReview(reviewChanges),
+  [COMMANDS.landChanges]: onReview(landChanges),
+  [COMMANDS.discardChanges]: onReview(discardChanges),
+  [COMMANDS.showLog]: (editor) => showLog(editor),
+  [COMMANDS.checkSetup]: (editor) => checkSetup(editor),
+  [COMMANDS.setApiKey]: (editor) => setApiKey(editor),
+  [COMMANDS.refresh]: (editor) => refresh(editor),
+};
+
+/** These explain a workspace in which nothing can run, so they work there as well. */
+const WORKS_ANYWHERE: readonly string[] = [COMMANDS.showLog, COMMANDS.setApiKey];
+
+/** Registers every command; whatever one throws is shown to the person. */
+export const registerCommands = (editor: Editor): vscode.Disposable =>
+  vscode.Disposable.from(
+    ...Object.entries(commands).map(([id, command]) =>
+      vscode.commands.registerCommand(id, (target: unknown) => guarded(editor, id, command, asTarget(target))),
+    ),
+  );
+
+const guarded = async (editor: Editor, id: string, command: Command, target: Target): Promise<void> => {
+  try {
+    if (!editor.folder() && !WORKS_ANYWHERE.includes(id)) await explainIdle();
+    else await command(editor, target);
+  } catch (error) {
+    await showError(editor, error);
+  }
+};
+
+/** Shows an error with what can be done about it. */
+const showError = async (editor: Editor, error: unknown): Promise<void> => {
+  const { message } = error as Error;
+  editor.log.error(error as Error);
+  const answer = await vscode.window.showErrorMessage(`Coppice: ${message}`, 'Check Setup', 'Show Log');
+  if (answer === 'Check Setup') await checkSetup(editor);
+  if (answer === 'Show Log') await showLog(editor);
+};
+
+const explainIdle = async (): Promise<void> => {
+  if (!vscode.workspace.isTrusted) {
+    const answer = await vscode.window.showWarningMessage(
+      'Coppice starts nothing in a workspace that is not trusted.',
+      'Manage Trust',
+    );
+    if (answer) await vscode.commands.executeCommand('workbench.trust.manage');
+    return;
+  }
+  const answer = await vscode.window.showInformationMessage(
+    'Coppice works on a git repository. Open its folder first.',
+    'Open Folder',
+  );
+  if (answer) await vscode.commands.executeCommand('vscode.openFolder');
+};
+
+const asTarget = (value: unknown): Target => {
+  const node = value as Partial<TreeNode> | undefined;
+  const isNode = typeof node?.id === 'string' && (node.kind === 'run' || node.kind === 'agent');
+  return isNode ? (node as TreeNode) : undefined;
+};

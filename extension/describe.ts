@@ -1,0 +1,235 @@
+import type {
+  AccountView,
+  AgentView,
+  JobView,
+  RunView,
+  ServerView,
+  SetupProblem,
+} from '../mcp-server/operations/views.ts';
+import { count, duration, escapeMarkdown, oneLine, percent, tokens } from './format.ts';
+import { isActive, isReviewable } from './model.ts';
+
+/** A codicon and the theme colour that it is drawn in. */
+export interface Icon {
+  readonly name: string;
+  readonly color?: string;
+}
+
+const GREEN = 'testing.iconPassed';
+const RED = 'testing.iconFailed';
+const BLUE = 'charts.blue';
+const GREY = 'disabledForeground';
+/** The colour of what needs an eye: a question, a budget that runs out. */
+export const WARNING = 'list.warningForeground';
+
+const RUN_ICONS: Readonly<Record<RunView['state'], Icon>> = {
+  planning: { name: 'lightbulb', color: BLUE },
+  running: { name: 'sync~spin', color: BLUE },
+  completed: { name: 'pass-filled', color: GREEN },
+  answered: { name: 'comment', color: GREEN },
+  nothing: { name: 'circle-slash', color: GREY },
+  partial: { name: 'warning', color: WARNING },
+  failed: { name: 'error', color: RED },
+  cancelled: { name: 'circle-slash', color: GREY },
+};
+
+const AGENT_ICONS: Readonly<Record<AgentView['state'], Icon>> = {
+  pending: { name: 'circle-outline', color: GREY },
+  ready: { name: 'clock' },
+  running: { name: 'sync~spin', color: BLUE },
+  waiting: { name: 'watch' },
+  paused: { name: 'debug-pause', color: WARNING },
+  completed: { name: 'pass', color: GREEN },
+  failed: { name: 'error', color: RED },
+  cancelled: { name: 'circle-slash', color: GREY },
+};
+
+const RUN_WORDS: Readonly<Record<RunView['state'], string>> = {
+  planning: 'planning',
+  running: 'running',
+  completed: 'completed',
+  answered: 'answered, no file changed',
+  nothing: 'ended without a result',
+  partial: 'partly done',
+  failed: 'failed',
+  cancelled: 'cancelled',
+};
+
+export const runIcon = (run: RunView): Icon => {
+  if (run.review === 'landed') return { name: 'git-merge', color: GREEN };
+  return isActive(run) && run.stuck !== null ? { name: 'warning', color: WARNING } : RUN_ICONS[run.state];
+};
+
+/** Grey text beside a run: how far it is, or what came of it. */
+export const runDescription = (run: RunView): string => {
+  const spent = `${tokens(run.tokens.used)} of ${tokens(run.tokens.granted)} tokens`;
+  if (!isActive(run)) {
+    const files = run.filesChanged ? [count(run.filesChanged, 'file')] : [];
+    const review = { none: [], open: ['to review'], landed: ['landed'], discarded: ['discarded'] }[run.review];
+    return [RUN_WORDS[run.state], ...files, ...review, spent].join(' · ');
+  }
+  if (run.stuck !== null) return `stuck: ${oneLine(run.stuck, 80)}`;
+  const stopping = run.cancelRequested === 'no' ? RUN_WORDS[run.state] : 'stopping';
+  return [stopping, `${run.agents.completed}/${run.agents.total} agents done`, spent].join(' · ');
+};
+
+/** Words that `when` clauses of menus look for. */
+export const runContext = (run: RunView): string =>
+  ['run', isActive(run) ? 'active' : 'ended', ...(isReviewable(run) ? ['reviewable'] : [])].join(' ');
+
+/** Markdown that a person reads when the pointer rests on a run. */
+export const runTooltip = (run: RunView, now: number): string =>
+  lines([
+    `**${escapeMarkdown(oneLine(run.task, 200))}**`,
+    table([
+      ['State', RUN_WORDS[run.state]],
+      ['Agents', `${run.agents.total} (${run.agents.completed} completed, ${run.agents.failed} failed)`],
+      ['Tokens', tokenLine(run.tokens)],
+      ['Time', duration((run.endedAt ?? now) - run.createdAt)],
+      ['Branch', code(run.branch)],
+      ['From', `${code(run.baseBranch ?? 'detached HEAD')} at ${code(run.baseCommit.slice(0, 10))}`],
+      ['Server', code(run.server)],
+      ['Run', code(run.run)],
+    ]),
+    run.stuck === null ? '' : `$(warning) ${escapeMarkdown(oneLine(run.stuck, 500))}`,
+    run.error === null ? '' : `$(error) ${escapeMarkdown(oneLine(run.error, 500))}`,
+    run.report === null ? '' : escapeMarkdown(oneLine(run.report, 500)),
+  ]);
+
+export const agentIcon = (agent: AgentView): Icon =>
+  agent.question === null ? AGENT_ICONS[agent.state] : { name: 'question', color: WARNING };
+
+/** Grey text beside an agent: what it does now, then tokens of its own and with all below it. */
+export const agentDescription = (agent: AgentView, subtreeUsed: number): string => {
+  const own = tokens(agent.tokens.used);
+  const spent = subtreeUsed > agent.tokens.used ? `${own} / ${tokens(subtreeUsed)}` : own;
+  return [doing(agent), spent].filter(Boolean).join(' · ');
+};
+
+const doing = (agent: AgentView): string => {
+  if (agent.question !== null) return `asks: ${oneLine(agent.question, 60)}`;
+  if (agent.state === 'failed') return `failed: ${oneLine(agent.error ?? agent.endReason ?? '', 60)}`;
+  if (agent.state === 'completed') return agent.endReason === 'out-of-budget' ? 'out of budget' : '';
+  return agent.action ? oneLine(agent.action, 60) : agent.state;
+};
+
+/** Words that `when` clauses of menus look for. */
+export const agentContext = (agent: AgentView): string =>
+  ['agent', hasEnded(agent) ? 'ended' : 'live', ...(agent.question === null ? [] : ['asking'])].join(' ');
+
+/** True when the agent will take no further turn. */
+export const hasEnded = (agent: AgentView): boolean => ['completed', 'failed', 'cancelled'].includes(agent.state);
+
+/** Markdown that a person reads when the pointer rests on an agent. */
+export const agentTooltip = (agent: AgentView, subtreeUsed: number, now: number): string =>
+  lines([
+    `**${escapeMarkdown(agent.name)}** — ${agent.tier}, ${escapeMarkdown(agent.role)}`,
+    escapeMarkdown(oneLine(agent.task, 400)),
+    table([
+      ['State', [agent.state, agent.action, agent.endReason ?? ''].filter(Boolean).map(escapeMarkdown).join(' · ')],
+      ['Tokens', tokenLine(agent.tokens)],
+      ['With all below', tokens(subtreeUsed)],
+      ['Prompt from the cache', cacheHit(agent)],
+      ['Turns', String(agent.turns)],
+      ['Time', agent.startedAt === null ? '' : duration((agent.endedAt ?? now) - agent.startedAt)],
+      ['Branch', code(agent.branch)],
+      ['Agent', code(agent.agent)],
+    ]),
+    agent.question === null ? '' : `$(question) ${escapeMarkdown(oneLine(agent.question, 500))}`,
+    agent.error === null ? '' : `$(error) ${escapeMarkdown(oneLine(agent.error, 500))}`,
+    agent.report === null ? '' : escapeMarkdown(oneLine(agent.report, 500)),
+  ]);
+
+/** Share of the prompt tokens that the server took from its KV cache. */
+export const cacheHit = (agent: AgentView): string =>
+  agent.prompt.sent > 0 ? `${percent(agent.prompt.cached, agent.prompt.sent)} of ${tokens(agent.prompt.sent)}` : '';
+
+/** Used and reserved tokens as a share of what was granted, 0 to 1 or a little more after an overrun. */
+export const budgetShare = (account: AccountView): number =>
+  account.tokens.granted > 0 ? (account.tokens.subtreeUsed + account.tokens.reserved) / account.tokens.granted : 0;
+
+/** From here on a budget is shown in a warning colour. */
+export const WARN_SHARE = 0.8;
+
+/** Grey text beside an account, a bar of ten first. */
+export const budgetDescription = (account: AccountView): string => {
+  const { granted, reserved, subtreeUsed, available } = account.tokens;
+  const filled = Math.min(10, Math.round(budgetShare(account) * 10));
+  return [
+    `${'▰'.repeat(filled)}${'▱'.repeat(10 - filled)} ${percent(subtreeUsed + reserved, granted)}`,
+    `${tokens(subtreeUsed)} of ${tokens(granted)}`,
+    ...(reserved > 0 ? [`${tokens(reserved)} reserved`] : []),
+    `${tokens(available)} available`,
+  ].join(' · ');
+};
+
+/** Markdown that a person reads when the pointer rests on an account. */
+export const budgetTooltip = (account: AccountView): string =>
+  lines([
+    `**${escapeMarkdown(account.name)}**`,
+    table([
+      ['Granted', tokens(account.tokens.granted)],
+      ['Used, own', tokens(account.tokens.used)],
+      ['Used, with all below', tokens(account.tokens.subtreeUsed)],
+      ['Reserved for a call', tokens(account.tokens.reserved)],
+      ['Available', tokens(account.tokens.available)],
+      ['State', account.state],
+    ]),
+  ]);
+
+export const serverDescription = (server: ServerView): string => {
+  if (!server.reachable) return `not reachable: ${oneLine(server.error ?? '', 80)}`;
+  const context = server.contextSize === null ? [] : [`context ${tokens(server.contextSize)}`];
+  return [
+    `${server.slots.busy} of ${count(server.slots.total, 'slot')} busy`,
+    ...(server.model ? [server.model] : []),
+    ...context,
+  ].join(' · ');
+};
+
+/** Grey text beside a job: its kind, its age, and why it does not go on. */
+export const jobDescription = (job: JobView): string =>
+  [
+    job.kind,
+    duration(job.ageMs),
+    ...(job.attempts > 1 ? [`attempt ${job.attempts}`] : []),
+    ...(job.error === null ? [] : [oneLine(job.error, 80)]),
+  ].join(' · ');
+
+/** One line for the status bar; `slots` is undefined as long as no server is known. */
+export const statusText = (runs: readonly RunView[], slots: { busy: number; total: number } | undefined): string => {
+  if (runs.length === 0) return '$(type-hierarchy) Coppice';
+  const active = runs.reduce((sum, run) => sum + run.agents.active, 0);
+  const used = runs.reduce((sum, run) => sum + run.tokens.used, 0);
+  const parts = [
+    count(active, 'agent'),
+    ...(slots ? [`${slots.busy}/${slots.total} slots`] : []),
+    `${tokens(used)} tokens`,
+  ];
+  return `$(sync~spin) ${parts.join(' · ')}`;
+};
+
+/** The findings of a setup check as a Markdown page. */
+export const setupReport = (problems: readonly SetupProblem[]): string => {
+  const mark = { ok: '✅', warning: '⚠️', error: '❌' };
+  const bad = problems.filter((problem) => problem.severity !== 'ok').length;
+  return lines([
+    '# Coppice: setup',
+    bad === 0 ? 'Everything is in place.' : `${count(bad, 'thing')} to look at.`,
+    problems.map(({ severity, what, fix }) => `- ${mark[severity]} ${what}${fix && `\n  \n  → ${fix}`}`).join('\n'),
+  ]);
+};
+
+const tokenLine = (t: { granted: number; used: number; reserved: number; available: number }): string =>
+  `${tokens(t.used)} used of ${tokens(t.granted)}, ${tokens(t.reserved)} reserved, ${tokens(t.available)} available`;
+
+const code = (text: string): string => `\`${text.replaceAll('`', "'")}\``;
+
+const table = (rows: readonly (readonly [string, string])[]): string =>
+  [
+    '| | |',
+    '|---|---|',
+    ...rows.filter(([, value]) => value !== '').map(([name, value]) => `| ${name} | ${value.replaceAll('|', '\\|')} |`),
+  ].join('\n');
+
+const lines = (blocks: readonly string[]): string => blocks.filter((block) => block !== '').join('\n\n');

@@ -1,0 +1,51 @@
+/** Ids of the commands; package.json declares the same ones (a test compares them). */
+export const COMMANDS = {
+  orchestrate: 'coppice.orchestrate',
+  cancelRun: 'coppice.cancelRun',
+  cancelAgent: 'coppice.cancelAgent',
+  resumeRun: 'coppice.resumeRun',
+  sendMessage: 'coppice.sendMessage',
+  showTranscript: 'coppice.showTranscript',
+  reviewChanges: 'coppice.reviewChanges',
+  landChanges: 'coppice.landChanges',
+  discardChanges: 'coppice.discardChanges',
+  showLog: 'coppice.showLog',
+  checkSetup: 'coppice.checkSetup',
+  setApiKey: 'coppice.setApiKey',
+  refresh: 'coppice.refresh',
+} as const;
+
+export type CommandId = (typeof COMMANDS)[keyof typeof COMMANDS];
+
+/** Ids of the three tree views. */
+export const VIEWS = { agents: 'coppice.agents', budgets: 'coppice.budgets', queue: 'coppice.queue' } as const;
+
+/** Keys that `when` clauses of package.json read. */
+export const CONTEXT = {
+  /** `idle`, `starting`, `ready` or `failed`. */
+  engine: 'coppice.engine',
+  hasRuns: 'coppice.hasRuns',
+  /** The active editor shows the review of a run that can be landed or discarded. */
+  reviewing: 'coppice.reviewing',
+} as const;
+
+/** URI schemes of the documents that the extension shows. */
+export const SCHEMES = {
+  transcript: 'coppice-transcript',
+  review: 'coppice-review',
+  setup: 'coppice-setup',
+  budget: 'coppice-budget',
+} as const;
+
+export const MCP_PROVIDER = 'coppice.mcp';
+
+/** Settings, without the `coppice.` in front. */
+export const SETTINGS = {
+  serverUrl: 'server.url',
+  serverModel: 'server.model',
+  defaultBudget: 'defaultBudget',
+  maxDepth: 'maxDepth',
+  maxAgents: 'maxAgents',
+  concurrency: 'concurrency',
+  commands: 'permissions.commands',
+} as const;

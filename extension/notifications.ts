@@ -1,0 +1,73 @@
+import * as vscode from 'vscode';
+import type { EngineEvent, RunView } from '../mcp-server/operations/views.ts';
+import type { Editor } from './editor.ts';
+import { count, oneLine } from './format.ts';
+import { COMMANDS } from './ids.ts';
+import type { TreeNode } from './views/nodes.ts';
+
+/** One word about parked jobs for each run in this time: a server that is down parks many at once. */
+const PARKED_QUIET_MS = 60_000;
+
+/** Tells the person what they would want to know while they look elsewhere. */
+export const watchEvents = (editor: Editor): vscode.Disposable => {
+  const parkedAt = new Map<string, number>();
+  return editor.client.onEvents((events) => {
+    for (const event of events) {
+      if (event.type === 'run.ended' && event.run) void runEnded(editor, event.run);
+      if (event.type === 'agent.asked' && event.agent) void agentAsked(editor, event.agent);
+      if (event.type === 'job.parked' && event.run) {
+        const now = Date.now();
+        if (now - (parkedAt.get(event.run) ?? 0) < PARKED_QUIET_MS) continue;
+        parkedAt.set(event.run, now);
+        void jobParked(event);
+      }
+    }
+  });
+};
+
+const runEnded = async (editor: Editor, id: string): Promise<void> => {
+  const run = editor.client.model.run(id);
+  if (!run) return;
+  const text = `"${oneLine(run.task, 60)}" ${ENDINGS[run.state](run)}`;
+  const isBad = run.state === 'failed' || run.state === 'partial';
+  const buttons = run.review === 'open' ? ['Review Changes'] : isBad ? ['Show Log'] : [];
+  const show = isBad ? vscode.window.showWarningMessage : vscode.window.showInformationMessage;
+  const answer = await show(text, ...buttons);
+  if (answer === 'Review Changes') await execute(COMMANDS.reviewChanges, { id, kind: 'run' });
+  if (answer === 'Show Log') await execute(COMMANDS.showLog);
+};
+
+const ENDINGS: Readonly<Record<RunView['state'], (run: RunView) => string>> = {
+  planning: () => 'goes on.',
+  running: () => 'goes on.',
+  completed: (run) => `is done: ${count(run.filesChanged ?? 0, 'file')} changed.`,
+  partial: (run) => `is partly done: ${count(run.filesChanged ?? 0, 'file')} changed. ${run.error ?? ''}`,
+  answered: (run) => `is answered: ${oneLine(run.report ?? '', 200)}`,
+  nothing: () => 'ended without a result.',
+  cancelled: () => 'was cancelled.',
+  failed: (run) => `failed: ${run.error ?? 'see the transcripts of its agents.'}`,
+};
+
+const agentAsked = async (editor: Editor, id: string): Promise<void> => {
+  const agent = editor.client.model.agent(id);
+  if (!agent?.question) return;
+  const answer = await vscode.window.showInformationMessage(
+    `${agent.name} asks: ${oneLine(agent.question, 200)}`,
+    'Answer…',
+  );
+  if (answer) await execute(COMMANDS.sendMessage, { id, kind: 'agent' });
+};
+
+const jobParked = async (event: EngineEvent): Promise<void> => {
+  const error = typeof event['error'] === 'string' ? event['error'] : 'it failed too often';
+  const answer = await vscode.window.showErrorMessage(
+    `A part of a run is parked: ${oneLine(error, 200)}`,
+    'Check Setup',
+    'Try Again',
+  );
+  if (answer === 'Check Setup') await execute(COMMANDS.checkSetup);
+  if (answer === 'Try Again' && event.run) await execute(COMMANDS.resumeRun, { id: event.run, kind: 'run' });
+};
+
+const execute = (command: string, target?: TreeNode): Thenable<unknown> =>
+  vscode.commands.executeCommand(command, target);

@@ -1,0 +1,61 @@
+import * as vscode from 'vscode';
+import { SETTINGS } from './ids.ts';
+import type { StartOptions } from './operations.ts';
+
+const SECTION = 'coppice';
+const API_KEY = 'coppice.apiKey';
+
+/** Tokens that a new run is offered. */
+export const defaultBudget = (): number => configuration().get<number>(SETTINGS.defaultBudget, 500_000);
+
+/**
+ * What the person has set for runs. What was left alone is left out, so that the settings file of the repository and
+ * the defaults of the engine still count.
+ */
+export const startOptions = (): StartOptions => {
+  const server = (chosen(SETTINGS.serverUrl) as string | undefined)?.trim();
+  const model = (chosen(SETTINGS.serverModel) as string | undefined)?.trim();
+  const concurrency = chosen(SETTINGS.concurrency) as number | undefined;
+  return {
+    ...(server && { server }),
+    ...(model && { model }),
+    ...defined('maxDepth', chosen(SETTINGS.maxDepth) as number | undefined),
+    ...defined('maxAgents', chosen(SETTINGS.maxAgents) as number | undefined),
+    ...defined('concurrency', concurrency || undefined),
+    ...defined('permissions', permissions(chosen(SETTINGS.commands) as string[] | undefined)),
+  };
+};
+
+/** Calls back when a setting of Coppice was changed. */
+export const onSettingsChanged = (listener: () => void): vscode.Disposable =>
+  vscode.workspace.onDidChangeConfiguration((event) => event.affectsConfiguration(SECTION) && listener());
+
+/** The key for the inference server, from the editor's secret store; undefined when there is none. */
+export const readApiKey = async (secrets: vscode.SecretStorage): Promise<string | undefined> => secrets.get(API_KEY);
+
+/** Keeps the key, or forgets it when `key` is empty. */
+export const storeApiKey = async (secrets: vscode.SecretStorage, key: string): Promise<void> => {
+  if (key) await secrets.store(API_KEY, key);
+  else await secrets.delete(API_KEY);
+};
+
+const configuration = (): vscode.WorkspaceConfiguration => vscode.workspace.getConfiguration(SECTION);
+
+/** A value that somebody set, not the default. Restricted settings of an untrusted workspace do not count. */
+const chosen = (name: string): unknown => {
+  const found = configuration().inspect(name);
+  const isSet =
+    found?.globalValue !== undefined ||
+    found?.workspaceValue !== undefined ||
+    found?.workspaceFolderValue !== undefined;
+  return isSet ? configuration().get(name) : undefined;
+};
+
+const permissions = (programs: readonly string[] | undefined): StartOptions['permissions'] => {
+  if (!programs) return undefined;
+  if (programs.includes('*')) return { commands: 'any' };
+  return { commands: programs.length > 0 ? { allowed: [...programs] } : 'off' };
+};
+
+const defined = <K extends string, V>(key: K, value: V | undefined): { [P in K]?: V } =>
+  value === undefined ? {} : ({ [key]: value } as { [P in K]?: V });

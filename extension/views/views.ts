@@ -1,0 +1,65 @@
+import * as vscode from 'vscode';
+import type { EngineClient } from '../engine-client.ts';
+import { CONTEXT, VIEWS } from '../ids.ts';
+import { agentsTree } from './agents.ts';
+import { budgetDecorations, budgetsTree } from './budgets.ts';
+import type { HierarchyTree } from './hierarchy.ts';
+import type { TreeNode } from './nodes.ts';
+import { QueueTree } from './queue.ts';
+import { statusBar } from './status-bar.ts';
+
+/** The three trees and the view that commands reveal things in. */
+export interface Views extends vscode.Disposable {
+  readonly agents: HierarchyTree;
+  readonly budgets: HierarchyTree;
+  readonly queue: QueueTree;
+  readonly agentsView: vscode.TreeView<TreeNode>;
+}
+
+/** Makes the views. `onLooked` is called when one of them is in sight, now or later. */
+export const createViews = (client: EngineClient, onLooked: () => void): Views => {
+  const agents = agentsTree(client);
+  const budgets = budgetsTree(client);
+  const queue = new QueueTree(client.model);
+  const agentsView = vscode.window.createTreeView(VIEWS.agents, { treeDataProvider: agents, showCollapseAll: true });
+  const budgetsView = vscode.window.createTreeView(VIEWS.budgets, { treeDataProvider: budgets, showCollapseAll: true });
+  const queueView = vscode.window.createTreeView(VIEWS.queue, { treeDataProvider: queue });
+  const all = [agentsView, budgetsView, queueView];
+  const look = (): void => {
+    client.setNeeds({ budgets: budgetsView.visible, queue: queueView.visible });
+    if (all.some((view) => view.visible)) onLooked();
+  };
+  const apply = client.onChange((change) => {
+    for (const tree of [agents, budgets, queue]) tree.apply(change);
+  });
+  const registrations = vscode.Disposable.from(
+    apply,
+    ...all.map((view) => view.onDidChangeVisibility(look)),
+    ...all,
+    agents,
+    budgets,
+    queue,
+    vscode.window.registerFileDecorationProvider(budgetDecorations),
+    showState(client, agentsView),
+    statusBar(client),
+  );
+  look();
+  return { agents, budgets, queue, agentsView, dispose: () => registrations.dispose() };
+};
+
+/** Sets the keys that empty views and menus look at, and says above the agents why there is no engine. */
+const showState = (client: EngineClient, view: vscode.TreeView<unknown>): vscode.Disposable => {
+  const set = (key: string, value: unknown): void => {
+    void vscode.commands.executeCommand('setContext', key, value);
+  };
+  const draw = (): void => {
+    set(CONTEXT.engine, client.state.kind);
+    set(CONTEXT.hasRuns, client.model.runs().length > 0);
+    view.message = client.state.kind === 'failed' ? client.state.message : '';
+  };
+  draw();
+  return vscode.Disposable.from(
+    client.onState(draw),
+    client.onChange((change) => change.grown.size > 0 && draw()),
+  );
+};

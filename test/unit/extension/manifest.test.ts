@@ -1,0 +1,117 @@
+import assert from 'node:assert/strict';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { COMMANDS, CONTEXT, MCP_PROVIDER, SETTINGS, VIEWS } from '../../../extension/ids.ts';
+import { DEFAULTS } from '../../../mcp-server/config.ts';
+
+interface Entry {
+  readonly command: string;
+  readonly when?: string;
+}
+interface Manifest {
+  readonly icon: string;
+  readonly capabilities: {
+    readonly untrustedWorkspaces: { readonly supported: string; readonly restrictedConfigurations: string[] };
+  };
+  readonly contributes: {
+    readonly commands: { readonly command: string; readonly title: string; readonly category: string }[];
+    readonly menus: Record<string, Entry[]>;
+    readonly viewsContainers: { readonly activitybar: { readonly icon: string }[] };
+    readonly views: Record<string, { readonly id: string }[]>;
+    readonly viewsWelcome: { readonly view: string; readonly when: string; readonly contents: string }[];
+    readonly configuration: {
+      readonly properties: Record<
+        string,
+        { readonly markdownDescription?: string; readonly default: unknown; readonly scope: string }
+      >;
+    };
+    readonly configurationDefaults: Record<string, Record<string, boolean>>;
+    readonly mcpServerDefinitionProviders: { readonly id: string; readonly label: string }[];
+  };
+}
+
+const root = join(import.meta.dirname, '../../..');
+const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as Manifest;
+const { contributes } = manifest;
+const declared = contributes.commands.map((entry) => entry.command).toSorted();
+
+describe('the manifest of the extension', () => {
+  it('declares exactly the commands that the code registers, each with title and category', () => {
+    assert.deepEqual(declared, Object.values(COMMANDS).toSorted());
+    for (const entry of contributes.commands) {
+      assert.equal(entry.category, 'Coppice', entry.command);
+      assert.ok(entry.title.length > 2, entry.command);
+    }
+  });
+
+  it('declares exactly the views and the MCP provider of the code', () => {
+    const views = Object.values(contributes.views).flat();
+    assert.deepEqual(views.map((view) => view.id).toSorted(), Object.values(VIEWS).toSorted());
+    assert.deepEqual(
+      contributes.mcpServerDefinitionProviders.map((provider) => provider.id),
+      [MCP_PROVIDER],
+    );
+  });
+
+  it('declares exactly the settings that the code reads, each with a description', () => {
+    const names = Object.keys(contributes.configuration.properties);
+    assert.deepEqual(
+      names.toSorted(),
+      Object.values(SETTINGS)
+        .map((name) => `coppice.${name}`)
+        .toSorted(),
+    );
+    for (const [name, setting] of Object.entries(contributes.configuration.properties)) {
+      assert.ok((setting.markdownDescription ?? '').length > 20, name);
+      assert.ok(setting.scope, name);
+    }
+  });
+
+  it('has the defaults of the engine', () => {
+    const value = (name: string): unknown => contributes.configuration.properties[`coppice.${name}`]?.default;
+    assert.equal(value(SETTINGS.serverUrl), DEFAULTS.server);
+    assert.equal(value(SETTINGS.defaultBudget), DEFAULTS.budget);
+    assert.equal(value(SETTINGS.maxDepth), DEFAULTS.maxDepth);
+    assert.equal(value(SETTINGS.maxAgents), DEFAULTS.maxAgents);
+    assert.deepEqual([value(SETTINGS.commands), DEFAULTS.permissions.commands], [[], 'off']);
+  });
+
+  it('names only commands and context keys that exist in menus and welcome texts', () => {
+    const used = Object.values(contributes.menus).flatMap((entries) => entries.map((entry) => entry.command));
+    const linked = contributes.viewsWelcome.flatMap((entry) =>
+      [...entry.contents.matchAll(/command:(coppice\.\w+)/g)].map((match) => match[1]),
+    );
+    for (const command of [...used, ...linked]) assert.ok(declared.includes(command ?? ''), command);
+    const whens = [...Object.values(contributes.menus).flat(), ...contributes.viewsWelcome].map(
+      (entry) => entry.when ?? '',
+    );
+    const names: string[] = [...Object.values(CONTEXT), ...Object.values(VIEWS)];
+    for (const key of whens.flatMap((when) => when.match(/coppice\.\w+/g) ?? [])) assert.ok(names.includes(key), key);
+  });
+
+  it('hides every command that needs an engine where none may start', () => {
+    const palette = new Map((contributes.menus['commandPalette'] ?? []).map((entry) => [entry.command, entry.when]));
+    for (const command of declared.filter((id) => id !== COMMANDS.showLog && id !== COMMANDS.setApiKey)) {
+      assert.equal(palette.get(command), 'isWorkspaceTrusted && workspaceFolderCount > 0', command);
+    }
+  });
+
+  it('restricts what a folder could use to send code away or to run programs', () => {
+    const { supported, restrictedConfigurations } = manifest.capabilities.untrustedWorkspaces;
+    assert.equal(supported, 'limited');
+    for (const name of [SETTINGS.serverUrl, SETTINGS.commands])
+      assert.ok(restrictedConfigurations.includes(`coppice.${name}`), name);
+  });
+
+  it('keeps the working folder out of the watcher and of the search', () => {
+    for (const key of ['files.watcherExclude', 'search.exclude']) {
+      assert.deepEqual(contributes.configurationDefaults[key], { '**/.coppice/**': true });
+    }
+  });
+
+  it('points to pictures that are there', () => {
+    for (const path of [manifest.icon, ...contributes.viewsContainers.activitybar.map((container) => container.icon)]) {
+      assert.ok(existsSync(join(root, path)), path);
+    }
+  });
+});
