@@ -158,6 +158,7 @@ const runInvocation = async (invocation: Invocation): Promise<number> => {
     case 'events':
     case 'review':
     case 'stop':
+    default:
       return runCommandOn(invocation, await openContext(invocation));
   }
 };

@@ -64,7 +64,7 @@ export const renderTree = (run: RunView, agents: readonly AgentView[], queue: Qu
   const hidden = rows.length - shown.length;
   const lines = [runLine(run, screen), ...shown.map((row) => agentLine(row, screen))];
   if (hidden > 0) lines.push(paint(`  … ${hidden} more`, 90, screen));
-  lines.push(queueLine(queue, screen));
+  lines.push(queueLine(queue, run.stuck ?? queue.trouble, screen));
   return lines;
 };
 
@@ -135,9 +135,9 @@ const agentLine = ({ agent, indent }: Row, screen: Screen): string => {
   return `${lead}${paint(icon, COLORS[agent.state], screen)} ${text}`;
 };
 
-const queueLine = (queue: QueueLine, screen: Screen): string => {
+const queueLine = (queue: QueueLine, why: string, screen: Screen): string => {
   const parked = queue.parked > 0 ? `  ${queue.parked} parked` : '';
-  const trouble = queue.trouble === '' ? '' : `  ${clean(queue.trouble)}`;
+  const trouble = why === '' ? '' : `  ${clean(why)}`;
   const text = `slots ${queue.busy}/${queue.total}  ${queue.waiting} waiting${parked}${trouble}`;
   return paint(fit(text, screen.columns), trouble === '' ? 90 : 31, screen);
 };

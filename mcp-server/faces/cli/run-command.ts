@@ -5,7 +5,7 @@ import { messageOf } from '../../domain/errors.ts';
 import type { EngineEvent, RunView } from '../../operations/views.ts';
 import { type CliContext, EXIT } from './context.ts';
 import type { EngineClient } from './engine-client.ts';
-import { runEvents, SteadyClient } from './run-events.ts';
+import { type Batch, runEvents, SteadyClient } from './run-events.ts';
 import { describeEnd, exitStatusOf, runResult } from './run-result.ts';
 import { jsonScreen, liveScreen, plainScreen, type RunScreen } from './run-screen.ts';
 import { printable, type Terminal } from './terminal.ts';
@@ -87,7 +87,7 @@ const LIVE_PAUSE_MS = 100;
 
 /** False when the person has left before the end. */
 const show = async (
-  batches: AsyncGenerator<readonly EngineEvent[]>,
+  batches: AsyncGenerator<Batch>,
   screen: RunScreen,
   questions: Questions,
   leaving: AbortSignal,
@@ -101,7 +101,7 @@ const show = async (
     if (next === 'left' || leaving.aborted) return false;
     if (next.done) return true;
     await screen.update(next.value);
-    questions.look(next.value);
+    questions.look(next.value.events);
     await clock.sleep(LIVE_PAUSE_MS, leaving);
   }
 };

@@ -3,7 +3,7 @@ import type { EngineEvent, RunView } from '../../operations/views.ts';
 import type { CliContext } from './context.ts';
 import type { EngineClient } from './engine-client.ts';
 
-const WAIT_MS = 10_000;
+const WAIT_MS = 2000;
 const PAGE = 500;
 const RECONNECTS = 5;
 
@@ -38,12 +38,15 @@ export class SteadyClient implements EngineClient {
   }
 }
 
-/** Events of the run after `after`, in batches, until it has ended or the signal aborts. Engines may come and go meanwhile. */
-export async function* runEvents(
-  client: EngineClient,
-  run: string,
-  signal: AbortSignal,
-): AsyncGenerator<readonly EngineEvent[]> {
+/** What is new of a run. */
+export interface Batch {
+  readonly events: readonly EngineEvent[];
+  /** Read when there was no event for a while. */
+  readonly status: RunView | null;
+}
+
+/** All events of the run in batches, until it has ended or the signal aborts. Engines may come and go meanwhile. */
+export async function* runEvents(client: EngineClient, run: string, signal: AbortSignal): AsyncGenerator<Batch> {
   let after = 0;
   while (!signal.aborted) {
     const page = await client.call<{ events: EngineEvent[]; last: number }>('events', {
@@ -54,9 +57,12 @@ export async function* runEvents(
     });
     after = page.last;
     const own = page.events.filter((event) => event.run === run);
-    if (own.length > 0) yield own;
+    if (own.length > 0) yield { events: own, status: null };
     if (own.some((event) => event.type === 'run.ended')) return;
-    // An engine that was asked to forget this run, or a limit in between: its state has the last word.
-    if (page.events.length === 0 && (await client.call<RunView>('run_status', { run })).endedAt !== null) return;
+    if (page.events.length > 0) continue;
+    const status = await client.call<RunView>('run_status', { run });
+    yield { events: [], status };
+    // Its state has the last word, should the event ever be missing.
+    if (status.endedAt !== null) return;
   }
 }

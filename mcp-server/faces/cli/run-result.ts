@@ -34,6 +34,7 @@ export const exitStatusOf = (state: RunView['state']): number => {
     case 'failed':
     case 'planning':
     case 'running':
+    default:
       return EXIT.failed;
   }
 };

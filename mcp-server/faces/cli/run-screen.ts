@@ -1,14 +1,15 @@
 import { createLogUpdate } from 'log-update';
-import type { AgentView, EngineEvent, JobView, RunView, ServerView } from '../../operations/views.ts';
+import type { AgentView, JobView, RunView, ServerView } from '../../operations/views.ts';
 import type { EngineClient } from './engine-client.ts';
 import { type QueueLine, renderTree } from './live-tree.ts';
 import { createLineWriter } from './plain-lines.ts';
-import type { Terminal } from './terminal.ts';
+import type { Batch } from './run-events.ts';
+import { printable, type Terminal } from './terminal.ts';
 
 /** Shows a run while it goes on. */
 export interface RunScreen {
   /** After new events; fetches what it needs of them. */
-  update(events: readonly EngineEvent[]): Promise<void>;
+  update(batch: Batch): Promise<void>;
   /** Leaves the picture alone while the person types. */
   pause(): void;
   resume(): void;
@@ -18,7 +19,7 @@ export interface RunScreen {
 
 /** Every event as one line of JSON. */
 export const jsonScreen = (terminal: Terminal): RunScreen => ({
-  update: async (events) => {
+  update: async ({ events }) => {
     for (const event of events) terminal.print(JSON.stringify(event));
   },
   pause: () => {},
@@ -29,12 +30,16 @@ export const jsonScreen = (terminal: Terminal): RunScreen => ({
 /** A line for each event that matters. */
 export const plainScreen = (terminal: Terminal): RunScreen => {
   const lineOf = createLineWriter();
+  let stuck: string | null = null;
   return {
-    update: async (events) => {
+    update: async ({ events, status }) => {
       for (const event of events) {
         const line = lineOf(event);
         if (line !== null) terminal.print(line);
       }
+      if (status && status.stuck !== stuck && status.stuck !== null)
+        terminal.print(printable(`waiting: ${status.stuck}`));
+      if (status) stuck = status.stuck;
     },
     pause: () => {},
     resume: () => {},

@@ -69,6 +69,7 @@ export const ask = async <T>(socket: Socket, method: string, params: object, wai
     });
     timer = setTimeout(() => resolve(null), waitMs);
     writeJsonLine(socket, { jsonrpc: '2.0', id: method, method, params });
+    socket.resume();
   });
   clearTimeout(timer);
   stop();

@@ -1,0 +1,89 @@
+import assert from 'node:assert/strict';
+import { UserError } from '../../../mcp-server/domain/errors.ts';
+import { parseArguments } from '../../../mcp-server/faces/cli/arguments.ts';
+
+const refusal = (...argv: string[]): string => {
+  try {
+    parseArguments(argv);
+  } catch (error) {
+    assert.ok(error instanceof UserError, String(error));
+    return error.message;
+  }
+  throw new assert.AssertionError({ message: 'It was accepted.' });
+};
+
+describe('the command line', () => {
+  it('takes a task without a command for a run', () => {
+    const parsed = parseArguments(['Fix the test', '--repo', '/x', '--server', 'http://h:1', '--yes', '--json']);
+    assert.ok(parsed.command === 'run');
+    assert.deepEqual(
+      [parsed.task, parsed.repo, parsed.yes, parsed.json, parsed.detach],
+      ['Fix the test', '/x', true, true, false],
+    );
+    assert.equal(parsed.settings['server'], 'http://h:1');
+  });
+
+  it('takes flags before the task, and several words for one task', () => {
+    const parsed = parseArguments(['run', '--budget', '1000', 'fix', 'it', '--agents=3', '--depth', '2']);
+    assert.ok(parsed.command === 'run');
+    assert.equal(parsed.task, 'fix it');
+    assert.deepEqual(
+      [parsed.settings['budget'], parsed.settings['maxAgents'], parsed.settings['maxDepth']],
+      ['1000', '3', '2'],
+    );
+  });
+
+  it('shows the demonstration when nothing at all is asked', () => {
+    assert.equal(parseArguments([]).command, 'demo');
+    assert.equal(parseArguments(['run']).command, 'demo');
+  });
+
+  it('does not take flags without a task for the demonstration', () => {
+    assert.match(refusal('run', '--json'), /no task/);
+    assert.match(refusal('--json'), /no task/);
+  });
+
+  it('knows the other commands', () => {
+    assert.deepEqual(parseArguments(['status', 'r-1']), {
+      command: 'status',
+      run: 'r-1',
+      repo: '.',
+      json: false,
+      settings: { ...NONE },
+    });
+    const events = parseArguments(['events', '--after', '7', '--follow']);
+    assert.ok(events.command === 'events' && events.after === 7 && events.follow && events.run === null);
+    const land = parseArguments(['review', 'r-1', '--land']);
+    assert.ok(land.command === 'review' && land.action === 'land' && land.run === 'r-1');
+    const stop = parseArguments(['stop', '--seconds', '5']);
+    assert.ok(stop.command === 'stop' && stop.seconds === 5 && stop.run === null);
+    const engine = parseArguments(['engine', '--detached', '--idle-seconds', '3']);
+    assert.ok(engine.command === 'engine' && engine.detached && engine.idleSeconds === 3);
+    assert.equal(parseArguments(['mcp', '--repo', '/x']).command, 'mcp');
+    for (const help of [['help'], ['--help'], ['run', '--help'], ['stop', '-h']])
+      assert.equal(parseArguments(help).command, 'help');
+    assert.equal(parseArguments(['--version']).command, 'version');
+  });
+
+  it('refuses what it does not know, with a hint', () => {
+    assert.match(refusal('stauts'), /no command "stauts".*"coppice status"/);
+    assert.match(refusal('frobnicate'), /no command "frobnicate"\. A task of one word/);
+    assert.match(refusal('run', 'x', '--budgt', '5'), /no --budgt\. Did you mean --budget\?/);
+    assert.match(refusal('status', '--zzzzzzzz'), /It knows --repo, --json/);
+    assert.match(refusal('run', 'x', '--budget'), /--budget/);
+    assert.match(refusal('doctor', 'what'), /does not know what to do with "what"/);
+    assert.match(refusal('events', '--after', 'x'), /--after wants a whole number/);
+    assert.match(refusal('review', '--land'), /Which run\?/);
+    assert.match(refusal('review', 'r-1', '--land', '--discard'), /exclude each other/);
+    assert.match(refusal('run', 'x', '--follow', '--detach'), /exclude each other/);
+  });
+});
+
+const NONE = {
+  server: undefined,
+  model: undefined,
+  budget: undefined,
+  maxAgents: undefined,
+  maxDepth: undefined,
+  concurrency: undefined,
+};

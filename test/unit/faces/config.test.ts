@@ -1,0 +1,89 @@
+import assert from 'node:assert/strict';
+import {
+  DEFAULTS,
+  environmentSource,
+  fileSource,
+  flagSource,
+  mergeConfig,
+  mergePartial,
+} from '../../../mcp-server/config.ts';
+import { UserError } from '../../../mcp-server/domain/errors.ts';
+import { flagOf } from '../../../mcp-server/faces/cli/arguments.ts';
+
+const untracked = { tracked: false };
+const refusal = (work: () => unknown): string => {
+  try {
+    work();
+  } catch (error) {
+    assert.ok(error instanceof UserError && error.code === 'bad-input', String(error));
+    return error.message;
+  }
+  throw new assert.AssertionError({ message: 'It was accepted.' });
+};
+
+describe('the settings', () => {
+  it('are the defaults when nobody says otherwise', () => {
+    assert.deepEqual(mergeConfig([]), DEFAULTS);
+    assert.equal(DEFAULTS.server, 'http://127.0.0.1:8080');
+    assert.equal(DEFAULTS.budget, 500_000);
+    assert.deepEqual(DEFAULTS.permissions, { commands: 'off' });
+  });
+
+  it('come from user file, repository file, environment and flags, each over the one before', () => {
+    const sources = [
+      fileSource('/home/config.json', '{"budget":1,"maxDepth":1,"maxAgents":1,"concurrency":1}', untracked),
+      fileSource('/repo/.coppice/config.json', '{"maxDepth":2,"maxAgents":2,"concurrency":2}', untracked),
+      environmentSource({ COPPICE_AGENTS: '3', COPPICE_CONCURRENCY: '3', COPPICE_API_KEY: 'secret', OTHER: 'x' }),
+      flagSource({ concurrency: '4', server: undefined }, flagOf),
+    ];
+    const config = mergeConfig(sources);
+    assert.deepEqual(
+      [config.budget, config.maxDepth, config.maxAgents, config.concurrency, config.apiKey],
+      [1, 2, 3, 4, 'secret'],
+    );
+    assert.deepEqual(mergePartial(sources), { budget: 1, maxDepth: 2, maxAgents: 3, concurrency: 4, apiKey: 'secret' });
+  });
+
+  it('read a list of programs, and yes and no, from the environment', () => {
+    const config = mergeConfig([environmentSource({ COPPICE_COMMANDS: 'npm, node', COPPICE_UNATTENDED: 'yes' })]);
+    assert.deepEqual(config.permissions, { commands: { allowed: ['npm', 'node'] } });
+    assert.equal(config.unattended, true);
+  });
+
+  it('are refused with the source, the key as it was written there, and what to do', () => {
+    const file = refusal(() => mergeConfig([fileSource('/x/config.json', '{"budget":"many"}', untracked)]));
+    assert.match(file, /^\/x\/config\.json: "budget" is wrong: .*whole number/);
+    assert.match(
+      refusal(() => mergeConfig([environmentSource({ COPPICE_BUDGET: '-5' })])),
+      /environment: COPPICE_BUDGET is wrong/,
+    );
+    assert.match(
+      refusal(() => mergeConfig([flagSource({ maxAgents: '0' }, flagOf)])),
+      /command line: --agents is wrong/,
+    );
+    assert.match(
+      refusal(() => mergeConfig([flagSource({ server: 'localhost' }, flagOf)])),
+      /--server is wrong.*http:\/\/host:port/,
+    );
+    const unknown = refusal(() => mergeConfig([fileSource('/x/config.json', '{"budgit":5}', untracked)]));
+    assert.match(unknown, /no setting "budgit"\. Known settings: server, model/);
+    assert.match(
+      refusal(() => fileSource('/x/config.json', '{', untracked)),
+      /config\.json is not valid JSON/,
+    );
+    assert.match(
+      refusal(() => fileSource('/x/config.json', '[]', untracked)),
+      /must hold a JSON object/,
+    );
+  });
+
+  it('that came with a clone cannot send code away or let programs run', () => {
+    for (const text of ['{"server":"http://evil.example"}', '{"permissions":{"commands":"any"}}', '{"apiKey":"x"}'])
+      assert.match(
+        refusal(() => fileSource('/repo/.coppice/config.json', text, { tracked: true })),
+        /git tracks/,
+      );
+    assert.equal(mergeConfig([fileSource('/r', '{"budget":7}', { tracked: true })]).budget, 7);
+    assert.equal(mergeConfig([fileSource('/r', '{"server":"rehearsal"}', untracked)]).server, 'rehearsal');
+  });
+});
