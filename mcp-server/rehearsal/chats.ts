@@ -1,8 +1,9 @@
 import type { ServerResponse } from 'node:http';
 import type { Clock } from '../domain/clock.ts';
 import { type Composed, compose, filler, withFault } from './answer.ts';
+import { type Ground, sendStream, sendWhole, silence } from './delivery.ts';
 import { contextExceeded, poolExhausted, Refused, serverError } from './errors.ts';
-import { breakStream, breakWhole, type Midway, refusalOf, resetNow } from './faults.ts';
+import { refusalOf } from './faults.ts';
 import { type Job, noticesAtOnce, type RecordedRequest } from './job.ts';
 import { understand } from './request.ts';
 import { answerByRules } from './rules/answer.ts';
@@ -11,7 +12,7 @@ import { Slots } from './slots.ts';
 import { renderAnswer, renderPrompt } from './template.ts';
 import { countTokens, SegmentCache } from './tokens.ts';
 import { Totals } from './totals.ts';
-import { EventStream, type Measured, refuse, type Signature, sendText, wholeBody } from './wire.ts';
+import { EventStream, refuse, type Signature } from './wire.ts';
 
 /** How the server behaves; resolved from its options. */
 export interface ChatSettings {
@@ -32,8 +33,6 @@ export interface ChatSettings {
 
 /** Progress events during a long prefill come this often. */
 const PROGRESS_MS = 250;
-/** Paced answers are written in steps of this length. */
-const PACE_MS = 20;
 /** Without a pace, tokens travel in chunks of this many: a real server sends one by one, which only costs time here. */
 const CHUNK_TOKENS = 16;
 
@@ -153,14 +152,21 @@ export class Chats {
     job.startedAt = this.settings.clock.now();
     this.#enter(job, 'prefill');
     if (job.scripted?.fault === 'hang-before-headers') {
-      await this.#silence(job);
+      await silence(job, this.settings.clock);
       return null;
     }
     if (!(await this.#prefill(job, stream))) return null;
     job.generatingAt = this.settings.clock.now();
     this.#enter(job, 'generating');
     const composed = this.#compose(job);
-    const sent = await (stream ? this.#stream(job, stream, composed) : this.#whole(job, signature, composed));
+    const ground: Ground = {
+      settings: this.settings,
+      deliver: (events) => this.#deliver(events),
+      overflows: (produced) => this.#overflows(job, produced),
+    };
+    const sent = await (stream
+      ? sendStream(job, stream, composed, ground)
+      : sendWhole(job, signature, composed, ground));
     return sent ? composed : null;
   }
 
@@ -219,79 +225,6 @@ export class Chats {
     return withFault(scripted?.fault ? { ...answer, fault: scripted.fault } : answer, request);
   }
 
-  async #stream(job: Job, stream: EventStream, composed: Composed): Promise<boolean> {
-    const fault = job.scripted?.fault;
-    if (fault === 'reset') {
-      resetNow(job.response);
-      return false;
-    }
-    stream.opening();
-    const half = Math.floor(composed.deltas.length / 2);
-    for (const [at, delta] of composed.deltas.entries()) {
-      if (at === half) {
-        const midway = breakStream(fault, stream, job.response);
-        if (midway !== 'go-on') return this.#broken(job, midway);
-      }
-      stream.delta(delta.delta);
-      job.produced += delta.tokens;
-      if (await this.#pace(job, stream)) return false;
-    }
-    if (composed.deltas.length === 0) {
-      const midway = breakStream(fault, stream, job.response);
-      if (midway !== 'go-on') return this.#broken(job, midway);
-    }
-    if (this.#overflows(job, composed.tokens)) return false;
-    stream.closing(composed.finish, this.#measure(job, composed), job.request.includeUsage);
-    stream.end();
-    return true;
-  }
-
-  /** Keeps to the pace. True when the request has been stopped. */
-  async #pace(job: Job, stream: EventStream): Promise<boolean> {
-    const { clock, tokensPerSecond } = this.settings;
-    if (tokensPerSecond === null) return false;
-    const ahead = (job.produced / tokensPerSecond) * 1000 - (clock.now() - job.generatingAt);
-    if (ahead < PACE_MS) return job.stop.signal.aborted;
-    if (this.#overflows(job, job.produced)) return true;
-    this.#deliver(stream);
-    await clock.sleep(ahead, job.stop.signal);
-    return job.stop.signal.aborted;
-  }
-
-  async #whole(job: Job, signature: Signature, composed: Composed): Promise<boolean> {
-    const { clock, tokensPerSecond } = this.settings;
-    const fault = job.scripted?.fault;
-    if (fault === 'reset') {
-      resetNow(job.response);
-      return false;
-    }
-    if (fault === 'stream-error') job.failure = poolExhausted;
-    if (tokensPerSecond !== null) await clock.sleep((composed.tokens / tokensPerSecond) * 1000, job.stop.signal);
-    if (job.failure || job.stop.signal.aborted || this.#overflows(job, composed.tokens)) return false;
-    const text = wholeBody(signature, composed, this.#measure(job, composed));
-    const midway = breakWhole(fault, text, job.response);
-    if (midway !== 'go-on') return this.#broken(job, midway);
-    sendText(job.response, 'application/json; charset=utf-8', text);
-    return true;
-  }
-
-  async #broken(job: Job, midway: Midway): Promise<false> {
-    if (midway === 'silent') await this.#silence(job);
-    return false;
-  }
-
-  #measure(job: Job, composed: Composed): Measured {
-    const now = this.settings.clock.now();
-    job.produced = composed.tokens;
-    return {
-      promptTokens: job.promptTokens,
-      cached: job.cached,
-      promptMs: Math.max(0.001, job.generatingAt - job.startedAt),
-      predictedMs: Math.max(0.001, now - job.generatingAt),
-      completionTokens: composed.tokens,
-    };
-  }
-
   #deliver(stream: EventStream): void {
     stream.flush();
     this.delivered();
@@ -311,10 +244,6 @@ export class Chats {
       other.stop.abort();
     }
     return true;
-  }
-
-  async #silence(job: Job): Promise<void> {
-    while (!job.stop.signal.aborted) await this.settings.clock.sleep(60_000, job.stop.signal);
   }
 
   #finish(job: Job, stream: EventStream | null, composed: Composed | null): void {

@@ -27,10 +27,13 @@ const REFUSALS: Partial<Record<Fault, Refuse>> = {
 export const refusalOf = (answer: ScriptedAnswer, promptTokens: number, contextSize: number): Refusal | null =>
   (answer.fault && REFUSALS[answer.fault]?.(answer, promptTokens, contextSize)) ?? null;
 
-/** Resets the connection once what was written has left. */
+/** A reset throws away what the client has not read yet, so it is given this long, ms. */
+const READ_FIRST_MS = 25;
+
+/** Resets the connection after what was written has been read. */
 const reset = (response: ServerResponse): void => {
   const { socket } = response;
-  if (socket) setImmediate(() => socket.resetAndDestroy());
+  if (socket) setTimeout(() => socket.resetAndDestroy(), READ_FIRST_MS).unref();
 };
 
 /** What became of an answer in its middle. `silent`: nothing more comes, and the connection stays open. */

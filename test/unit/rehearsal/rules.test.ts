@@ -38,7 +38,7 @@ const reading = (files: Files, input: Input): string => {
 
 const searching = (files: Files, input: Input): string => {
   const pattern = new RegExp(String(input['pattern']));
-  const folder = String(input['path'] ?? '').replace(/\/?$/, '/');
+  const folder = String(input['path']).replace(/\/?$/, '/');
   const hits = [...files].flatMap(([path, text]) =>
     path.startsWith(folder)
       ? text.split('\n').flatMap((line, at) => (pattern.test(line) ? [`${path}:${at + 1}: ${line}`] : []))
@@ -97,7 +97,7 @@ const drive = (
       messages.push({ role: 'tool', tool_call_id: call.id, content: output });
     }
   }
-  assert.fail('it did not finish in 20 turns');
+  throw new Error('It did not finish in 20 turns.');
 };
 
 const agent = (system: string, task: string, name = 'agent'): unknown[] => [
