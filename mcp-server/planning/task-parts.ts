@@ -49,7 +49,14 @@ const listParts = (task: string): TaskParts | null => {
     else context.push(line);
   }
   if (items.length < 2) return null;
-  return { by: 'list', context: context.join('\n').trim(), parts: items.map((item) => part(item, FOLLOWS.test(item))) };
+  return {
+    by: 'list',
+    context: context
+      .join('\n')
+      .replace(/\n{3,}/g, '\n\n')
+      .trim(),
+    parts: items.map((item) => part(item, FOLLOWS.test(item))),
+  };
 };
 
 const NAME = '[`"\']?[\\w.@/-]{2,60}[`"\']?';
@@ -67,10 +74,9 @@ const componentParts = (task: string, files: readonly string[]): TaskParts | nul
     list.split(/, ?(?:and |& |und )?| (?:and|&|und) /).map(bare),
   );
   if (lists.length === 0) return null;
-  const known = new Set(files.flatMap((file) => [file, ...file.split('/')]));
-  for (const file of files)
-    for (let at = file.indexOf('/'); at > 0; at = file.indexOf('/', at + 1)) known.add(file.slice(0, at));
-  const named = lists.find((list) => list.length > 1 && list.every((name) => known.has(name)));
+  const isKnown = (name: string): boolean =>
+    name !== '' && files.some((file) => file === name || `/${file}/`.includes(`/${name}/`));
+  const named = lists.find((list) => list.length > 1 && list.every(isKnown));
   return named
     ? {
         by: 'components',

@@ -1,0 +1,175 @@
+import assert from 'node:assert/strict';
+import * as fc from 'fast-check';
+import { complexity } from '../../../mcp-server/planning/complexity.ts';
+import { DIGEST_CHARS, repositoryDigest } from '../../../mcp-server/planning/digest.ts';
+import { rulePlan } from '../../../mcp-server/planning/rule-plan.ts';
+import { inOrder } from '../../../mcp-server/planning/steps.ts';
+
+const files = [
+  'README.md',
+  'package.json',
+  'docs/a.md',
+  'src/store/a.ts',
+  'src/store/b.ts',
+  'src/inference/c.ts',
+  'test/d.ts',
+];
+const keys = (task: string, maxSteps = 10): string =>
+  rulePlan({ task, files, maxSteps })
+    .map((step) => step.key)
+    .join(' ');
+
+describe('The plan by rule', () => {
+  it('makes a step of each item of a list, with what stands around it', () => {
+    const steps = rulePlan({
+      task: 'Release 2.0:\n\n- Write notes\n  with examples\n- Raise the version\n* [ ] Then tag it\n\nBe careful.',
+      files,
+      maxSteps: 10,
+    });
+    assert.deepEqual(
+      steps.map((step) => step.title),
+      ['Write notes with examples', 'Raise the version', 'Then tag it'],
+    );
+    assert.equal(steps[1]?.task, 'Release 2.0:\n\nBe careful.\n\nYour part: Raise the version');
+    assert.deepEqual(steps[2]?.needs, ['write-notes-with-examples', 'raise-the-version']);
+    assert.equal(keys('1. first thing\n2) second thing'), 'first-thing second-thing');
+  });
+
+  it('makes a step of each folder or file that the task names in a row', () => {
+    assert.equal(keys('Add tests for store, inference and `docs/`.'), 'store inference docs');
+    assert.equal(keys('Mend README.md and src/store/a.ts'), 'readme-md src-store-a-ts');
+    assert.equal(keys('Move the types from store and inference').split(' ').length, 1);
+    assert.equal(keys('Make it fast, small and quiet').split(' ').length, 1);
+  });
+
+  it('makes a step of each top-level folder for a survey, the biggest first', () => {
+    const steps = rulePlan({ task: 'Map this repository', files, maxSteps: 10 });
+    assert.deepEqual(
+      steps.map((step) => step.key),
+      ['src', 'files-at-the-top', 'docs', 'test'],
+    );
+    assert.equal(steps[0]?.task, 'Map this repository\n\nYour part: only the folder src/ (3 files).');
+    assert.match(steps[1]?.task ?? '', /the folder \.\/ \(the 2 files at the top/);
+    const few = rulePlan({ task: 'Map this repository', files, maxSteps: 2 });
+    assert.equal(few.length, 2);
+    assert.match(few[1]?.task ?? '', /^Map this repository\n\nDo these 3 parts/);
+  });
+
+  it('makes a step of each sentence that asks for something; checking comes after', () => {
+    const steps = rulePlan({
+      task: 'The parser is old. Rewrite the parser. It fails on tabs. Rename the lexer. Test both of them.',
+      files,
+      maxSteps: 10,
+    });
+    assert.deepEqual(
+      steps.map((step) => step.task.split('Your part: ')[1]),
+      ['Rewrite the parser. It fails on tabs.', 'Rename the lexer.', 'Test both of them.'],
+    );
+    assert.deepEqual(
+      steps.map((step) => step.needs.length),
+      [0, 0, 2],
+    );
+    assert.match(steps[0]?.task ?? '', /^The parser is old\./);
+  });
+
+  it('leaves any other task whole', () => {
+    const task = 'Fix the crash when the file is empty. It happens since Monday.';
+    assert.deepEqual(
+      rulePlan({ task, files, maxSteps: 10 }).map((step) => step.task),
+      [task],
+    );
+  });
+
+  it('is never empty, never a circle, never too long, whatever the task is', () => {
+    const word = fc.constantFrom(
+      '- ',
+      '\n',
+      '1. ',
+      'Add ',
+      'store',
+      ', ',
+      ' and ',
+      'map ',
+      'all ',
+      '. ',
+      'Test ',
+      '(',
+      '`',
+      'ü',
+    );
+    fc.assert(
+      fc.property(
+        fc.array(fc.oneof(word, fc.string({ maxLength: 5 })), { maxLength: 40 }),
+        fc.integer({ min: 1, max: 6 }),
+        (words, maxSteps) => {
+          const steps = rulePlan({ task: words.join(''), files, maxSteps });
+          assert.ok(steps.length >= 1 && steps.length <= maxSteps);
+          assert.ok(inOrder(steps));
+          assert.equal(new Set(steps.map((step) => step.key)).size, steps.length);
+        },
+      ),
+    );
+  });
+});
+
+describe('Complexity', () => {
+  const many = Array.from({ length: 500 }, (_, n) => `src/m${n % 9}/f${n}.ts`);
+  it('is told from the words of the task and the size of the repository', () => {
+    for (const [task, level] of [
+      ['Fix the typo in README.md', 'atomic'],
+      ['Add a flag --quiet. Test it.', 'simple'],
+      ['Add a flag.\n- parse it\n- show it\n- document it', 'moderate'],
+      ['Map this repository', 'moderate'],
+      ['Rename every use of foo to bar', 'moderate'],
+      [Array.from({ length: 8 }, (_, n) => `- change number ${n}`).join('\n'), 'complex'],
+      ['Migrate the whole code base to TypeScript', 'complex'],
+      [Array.from({ length: 30 }, (_, n) => `- change number ${n}`).join('\n'), 'enterprise'],
+    ] as const)
+      assert.equal(complexity(task, many).level, level, task);
+    assert.equal(complexity('Fix the typo in README.md', many).because, 'one part, 5 words');
+  });
+
+  it('is told at once, whatever the task is', () => {
+    const huge = Array.from({ length: 20_000 }, (_, n) => `d${n % 50}/e${n % 7}/f${n}.ts`);
+    for (const task of [
+      'Map this repository',
+      'a, '.repeat(5000),
+      '- x\n'.repeat(5000),
+      'Add a. '.repeat(3000),
+      'and '.repeat(5000),
+      'a'.repeat(50_000),
+    ]) {
+      complexity(task, huge);
+      const start = performance.now();
+      complexity(task, huge);
+      assert.ok(performance.now() - start < 50, `${task.slice(0, 20)}: ${performance.now() - start}`);
+    }
+  });
+});
+
+describe('The digest of a repository', () => {
+  it('has a line for each top-level folder, then languages and sizes', () => {
+    assert.equal(
+      repositoryDigest(files),
+      [
+        '- ./ (2 files)',
+        '- docs/ (1 files)',
+        '- src/ (3 files)',
+        '- test/ (1 files)',
+        'Files: 7. Languages: TypeScript 4, Markdown 2, JSON 1.',
+        'Biggest folders inside: src/store/ 2, src/inference/ 1.',
+      ].join('\n'),
+    );
+    assert.equal(repositoryDigest([]), 'The repository has no files.');
+  });
+
+  it('stays small for a huge repository, and says what it leaves out', () => {
+    const huge = Array.from(
+      { length: 5000 },
+      (_, n) => `${'folder'.repeat(20)}${n % 300}/${'inner'.repeat(20)}${n % 40}/file${n}.ts`,
+    );
+    const digest = repositoryDigest(huge);
+    assert.ok(digest.length <= DIGEST_CHARS, String(digest.length));
+    assert.match(digest, /240 smaller folders hold \d+ more files/);
+  });
+});
