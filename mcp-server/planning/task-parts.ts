@@ -60,6 +60,8 @@ const listParts = (task: string): TaskParts | null => {
 };
 
 const NAME = '[`"\']?[\\w.@/-]{2,60}[`"\']?';
+/** Looking a name up among many files takes a while. */
+const MOST_LISTS = 8;
 const ENUMERATION = new RegExp(`${NAME}(?:, ?${NAME}){0,30},? (?:and|&|und) ${NAME}`, 'g');
 const bare = (name: string): string =>
   name
@@ -70,9 +72,9 @@ const bare = (name: string): string =>
 /** Folders and files that the task names one after another: "in store, inference and worktrees". */
 const componentParts = (task: string, files: readonly string[]): TaskParts | null => {
   if (/\b(?:from|between|into|merge|move)\b/i.test(task)) return null;
-  const lists = [...task.matchAll(ENUMERATION)].map(([list]) =>
-    list.split(/, ?(?:and |& |und )?| (?:and|&|und) /).map(bare),
-  );
+  const lists = [...task.matchAll(ENUMERATION)]
+    .slice(0, MOST_LISTS)
+    .map(([list]) => list.split(/, ?(?:and |& |und )?| (?:and|&|und) /).map(bare));
   if (lists.length === 0) return null;
   const isKnown = (name: string): boolean =>
     name !== '' && files.some((file) => file === name || `/${file}/`.includes(`/${name}/`));
