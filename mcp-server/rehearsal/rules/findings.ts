@@ -17,14 +17,18 @@ export interface FolderFinding {
   readonly listed: boolean;
   readonly files: readonly FileFinding[];
   readonly subfolders: readonly string[];
+  /** Those of them that nobody looked into: what is in them is not known. */
+  readonly unseen: readonly string[];
   readonly read: number;
+  /** True when a search of it was cut, so that there may be more names. */
+  readonly moreNames: boolean;
 }
 
 /** The line by which the shared cut says what is missing. */
 const CUT = /^\[… .* characters cut.*…\]$/;
 export const wasCut = (output: string): boolean => output.split('\n').some((line) => CUT.test(line));
 
-const HEADER = /^\S.*? \((\d+) lines?\)(?:, lines? \d+(?: to \d+)?)?:?$/;
+const HEADER = /^\S.*? \((\d+) lines?\b[^()\n]*\)(?:, lines? \d+(?: to \d+)?)?:?$/;
 
 /** A read result without its first line, which names the file and its length. */
 export const readText = (output: string): { readonly text: string; readonly lines: number | null } => {
@@ -84,41 +88,57 @@ export const definedNames = (exchanges: readonly Exchange[]): ReadonlyMap<string
   return names;
 };
 
-const COMMENT = /^\s*(?:\/\*\*?|\*|\/\/[/!]?|#|--|;+|"""|'''|<!--)\s?/;
+const SLASHES = /^\s*(?:\/\*\*?|\*(?!\/)|\/\/[/!]?)\s?/;
+const HASH = /^\s*(?:#|"""|''')\s?/;
+const DASHES = /^\s*--\s?/;
+const ANGLE = /^\s*<!--\s?/;
 
-const firstComment = (lines: readonly string[]): string => {
+/** How a line of comment begins, by the file's ending. Files of other kinds say nothing about themselves here. */
+const COMMENTS: readonly (readonly [RegExp, RegExp])[] = [
+  [/\.(?:[cm]?[jt]sx?|c|h|cc|cpp|hpp|cs|java|kt|go|rs|swift|scala|dart|php|s?css|proto|zig)$/i, SLASHES],
+  [/\.(?:py|rb|sh|bash|pl|r|jl|ya?ml|toml|cmake|mk)$|(?:^|\/)(?:Dockerfile|Makefile)$/i, HASH],
+  [/\.(?:sql|lua|hs)$/i, DASHES],
+  [/\.(?:html?|xml|vue|svelte)$/i, ANGLE],
+];
+const COMMENT_END = /(?:\*\/|"""|'''|-->)\s*$/;
+
+const firstComment = (lines: readonly string[], begins: RegExp): string => {
   const start = lines.findIndex((line) => line.trim() !== '' && !line.startsWith('#!'));
-  if (start < 0 || !COMMENT.test(lines[start] ?? '')) return '';
+  if (start < 0 || !begins.test(lines[start] ?? '')) return '';
   const words: string[] = [];
   for (const line of lines.slice(start, start + 8)) {
-    const text = line
-      .replace(COMMENT, '')
-      .replace(/(?:\*\/|"""|'''|-->)\s*$/, '')
-      .trim();
-    if (!COMMENT.test(line) || (words.length > 0 && text === '')) break;
+    const text = line.replace(begins, '').replace(COMMENT_END, '').trim();
+    if (!begins.test(line) || (words.length > 0 && text === '')) break;
     if (text) words.push(text);
-    if (/(?:\*\/|"""|'''|-->)\s*$/.test(line)) break;
+    if (COMMENT_END.test(line)) break;
   }
   return words.join(' ');
 };
 
-const firstDocComment = (text: string): string => {
-  const match = /\/\*\*\s*([\s\S]*?)\*\//.exec(text);
-  return (match?.[1] ?? '')
-    .replace(/^\s*\*\s?/gm, '')
-    .replace(/\s+/g, ' ')
-    .trim();
+const firstDocComment = (text: string): string =>
+  (/^[ \t]*\/\*\*\s+([\s\S]*?)\*\//m.exec(text)?.[1] ?? '').replace(/^\s*\*\s?/gm, '');
+
+const commentOf = (path: string, text: string): string => {
+  const begins = COMMENTS.find(([ending]) => ending.test(path))?.[1];
+  if (!begins) return '';
+  return firstComment(text.split('\n'), begins) || (begins === SLASHES ? firstDocComment(text) : '');
 };
 
 /** What a file says about itself: a heading, a description, or its first comment. One line. */
 export const aboutOf = (path: string, text: string): string => {
   const heading = /\.(?:md|mdx|markdown)$/i.test(path) ? /^#{1,3}\s+(.+)$/m.exec(text)?.[1] : undefined;
-  const description = path.endsWith('.json') ? /"description"\s*:\s*"((?:[^"\\]|\\.)*)"/.exec(text)?.[1] : undefined;
-  const found = heading ?? description ?? (firstComment(text.split('\n')) || firstDocComment(text));
-  const flat = found.replace(/\s+/g, ' ').trim();
+  const description = path.endsWith('.json')
+    ? /^\s*"description"\s*:\s*"((?:[^"\\]|\\.)*)"/m.exec(text)?.[1]
+    : undefined;
+  const flat = (heading ?? description ?? commentOf(path, text)).replace(/\s+/g, ' ').trim();
   const sentence = /^.{20,}?[.!?](?=\s|$)/.exec(flat)?.[0] ?? flat;
   return sentence.length <= 140 ? sentence : `${sentence.slice(0, 139)}…`;
 };
+
+const searchWasCut = (exchange: Exchange): boolean =>
+  exchange.output.includes('(There may be more;') ||
+  exchange.output.includes('(Stopped after ') ||
+  wasCut(exchange.output);
 
 const findingOf = (
   path: string,
@@ -145,11 +165,19 @@ export const folderFinding = (folder: string, exchanges: readonly Exchange[]): F
   const paths = [...new Set(inside.flatMap(listedPaths))].sort();
   const names = definedNames(exchanges);
   const files = paths.filter((path) => !path.endsWith('/')).map((path) => findingOf(path, exchanges, names));
+  const subfolders = paths.filter((path) => path.endsWith('/'));
   return {
     folder,
     listed: inside.some((exchange) => exchange.ok && !isStub(exchange)),
     files,
-    subfolders: paths.filter((path) => path.endsWith('/')),
+    subfolders,
+    unseen: subfolders.filter(
+      (path) => !askedFor(inside, 'list_files', path)?.ok && !files.some((file) => file.path.startsWith(path)),
+    ),
     read: files.filter((file) => askedFor(exchanges, 'read_file', file.path)?.ok).length,
+    moreNames: exchanges.some(
+      (exchange) =>
+        exchange.tool === 'search_files' && asFolder(inputText(exchange, 'path')) === folder && searchWasCut(exchange),
+    ),
   };
 };

@@ -8,7 +8,7 @@ import { folderPage, pageFor, summaryOf } from './pages.ts';
 const DEFINITIONS = '^(export |def |class |async def |func |pub )';
 const MOST_READS = 6;
 const READ_LINES = 80;
-const MOST_SUBFOLDERS = 6;
+const MOST_SUBFOLDERS = 16;
 const MOST_CALLS = 8;
 const MOST_WHOLE = 8;
 const PAGES_AT_ONCE = 9000;
@@ -41,7 +41,7 @@ const firstLooks = (request: ParsedRequest, folders: readonly string[], exchange
     .filter((folder) => !askedFor(exchanges, 'list_files', folder))
     .flatMap((folder) => {
       const path = folder === './' ? '.' : folder;
-      const search = { name: 'search_files', arguments: { pattern: DEFINITIONS, path, max_results: 60 } };
+      const search = { name: 'search_files', arguments: { pattern: DEFINITIONS, path, max_results: 120 } };
       return offers(request, 'search_files') && folder !== './' ? [listFiles(path), search] : [listFiles(path)];
     });
 

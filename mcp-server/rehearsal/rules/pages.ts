@@ -6,6 +6,7 @@ export const MAP_FOLDER = 'docs/map/';
 const MAX_PAGE = 7500;
 const MAX_ROWS = 80;
 const MAX_NAMES = 8;
+const MAX_FOLDERS = 30;
 
 /** Where the page of a folder lies: `docs/map/src-lib.md`; `docs/map/top.md` for the top. */
 export const pageFor = (folder: string): string =>
@@ -46,22 +47,19 @@ const count = (number: number, word: string): string => `${number} ${word}${numb
 /** What was found, in one line: for the page and for the report. */
 export const summaryOf = (finding: FolderFinding): string => {
   const exported = finding.files.reduce((sum, file) => sum + file.exports.length, 0);
-  const within = finding.subfolders.length > 0 ? ` in ${count(finding.subfolders.length + 1, 'folder')}` : '';
-  return `${count(finding.files.length, 'file')}${finding.folder === './' ? '' : within}, ${finding.read} read, ${count(exported, 'exported name')} seen`;
+  const looked = finding.subfolders.length - finding.unseen.length;
+  const within = looked > 0 ? ` in ${count(looked + 1, 'folder')}` : '';
+  const unseen = finding.unseen.length > 0 ? `, ${count(finding.unseen.length, 'folder')} inside not looked into` : '';
+  return `${count(finding.files.length, 'file')}${finding.folder === './' ? '' : within + unseen}, ${finding.read} read, ${count(exported, 'exported name')} seen${finding.moreNames ? ' (there are more)' : ''}`;
 };
 
 /** The page of a folder in Markdown; rows are left out, and said so, when it would grow too long. */
 export const folderPage = (finding: FolderFinding): string => {
   const title = finding.folder === './' ? 'The top folder' : `\`${finding.folder}\``;
   const head = [`# ${title}`, '', `${summaryOf(finding)}.`, ''];
-  if (finding.subfolders.length > 0)
-    head.push(
-      `Folders: ${finding.subfolders
-        .slice(0, 30)
-        .map((folder) => `\`${folder}\``)
-        .join(', ')}.`,
-      '',
-    );
+  const shown = finding.subfolders.slice(0, MAX_FOLDERS).map((folder) => `\`${folder}\``);
+  const more = finding.subfolders.length - shown.length;
+  if (shown.length > 0) head.push(`Folders: ${shown.join(', ')}${more > 0 ? ` and ${more} more` : ''}.`, '');
   head.push('| file | lines | what it says about itself | exports |', '|---|---|---|---|');
   let left = MAX_PAGE - head.join('\n').length;
   const rows: string[] = [];

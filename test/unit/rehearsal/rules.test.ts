@@ -32,8 +32,8 @@ const reading = (files: Files, input: Input): string => {
   if (text === undefined) return `There is no file ${path}. Call list_files to see what there is.`;
   const lines = text.replace(/\n$/, '').split('\n');
   const to = Math.min(lines.length, Number(input['to_line'] ?? lines.length));
-  const range = to < lines.length ? `, lines 1 to ${to}:` : '';
-  return `${path} (${lines.length} lines)${range}\n${lines.slice(0, to).join('\n')}`;
+  const range = to < lines.length ? `, here 1 to ${to}` : '';
+  return `${path} (${lines.length} lines${range})\n${lines.slice(0, to).join('\n')}`;
 };
 
 const searching = (files: Files, input: Input): string => {
@@ -233,6 +233,28 @@ describe('the rules', () => {
         'docs/map/src.md',
         'docs/map/top.md',
       ]);
+    });
+
+    it('and say which folders inside they did not look into', () => {
+      const files: Files = new Map([['a/top.ts', 'export const top = 1;\n']]);
+      for (let n = 10; n < 30; n++) files.set(`a/f${n}/x.ts`, '\n');
+      const { report } = drive(files, agent(WORKER, 'Map the folder a/: write docs/map/a.md'));
+      assert.match(report, /17 files in 17 folders, 4 folders inside not looked into/);
+    });
+
+    it('without taking a pattern or a setting for a comment', () => {
+      const files: Files = new Map([
+        ['a/.gitattributes', '* text=auto\n'],
+        ['a/b.json', '{ "spec": ["test/**/*.ts", "x/** y */"] }\n'],
+        ['a/c.py', '#!/usr/bin/env python3\n"""Counts lines."""\n'],
+        ['a/d.ts', 'const x = 1;\n'.repeat(200)],
+      ]);
+      drive(files, agent(WORKER, 'Map the folder a/: write docs/map/a.md'));
+      const page = files.get('docs/map/a.md') ?? '';
+      assert.match(page, /\.gitattributes\) \| 1 \|  \|/);
+      assert.match(page, /b\.json\) \| 1 \|  \|/);
+      assert.match(page, /c\.py\) \| 2 \| Counts lines\. \|/);
+      assert.match(page, /d\.ts\) \| 200 \|  \|/, 'the length is that of the file, not of what was read');
     });
 
     it('that a planner of rules has named', () => {
