@@ -36,24 +36,27 @@ export const backUp = (db: Connection, folder: string, now: number): string => {
   return path;
 };
 
-/** What is wrong with the database's pages; null when nothing is. Throws what is not the file's fault. */
-export const damageOf = (open: () => Connection): string | null => {
-  try {
-    const db = open();
-    try {
-      const found = String(db.pragma('quick_check(1)'));
-      return found === 'ok' ? null : found;
-    } finally {
-      db.close();
-    }
-  } catch (error) {
-    if (isCorrupt(error)) return (error as Error).message;
-    throw error;
-  }
+/** What is wrong with the database; null when nothing is. May throw what isCorrupt knows. */
+export const quickCheck = (db: Connection): string | null => {
+  const found = String(db.pragma('quick_check(1)'));
+  return found === 'ok' ? null : found;
 };
 
 /** SQLite found that a file is not, or no longer, a database. */
 export const isCorrupt = (error: unknown): boolean => /^SQLITE_(CORRUPT|NOTADB)/.test(sqliteCode(error));
+
+const isWhole = (path: string): boolean => {
+  let db: Connection | undefined;
+  try {
+    db = new Connection(path);
+    return quickCheck(db) === null;
+  } catch (error) {
+    if (isCorrupt(error)) return false;
+    throw error;
+  } finally {
+    db?.close();
+  }
+};
 
 /** Moves the database with its log into `corrupt/<time>/` beside it, all or as much as there is. Returns that folder. */
 export const moveAside = (path: string, now: number): string => {
@@ -69,15 +72,12 @@ export const moveAside = (path: string, now: number): string => {
 
 /** Puts the newest backup that is whole in the database's place. Returns its path; null when there is none. */
 export const restoreNewest = (path: string, folder: string): string | null => {
-  const names = existsSync(folder) ? readdirSync(folder) : [];
-  for (const name of names
-    .filter((name) => /^state-.+\.db$/.test(name))
-    .sort()
-    .reverse()) {
+  const names = existsSync(folder) ? readdirSync(folder).filter((name) => /^state-.+\.db$/.test(name)) : [];
+  for (const name of names.sort().reverse()) {
     const backup = join(folder, name);
     const half = `${path}.restoring`;
     copyFileSync(backup, half);
-    if (damageOf(() => new Connection(half)) === null) {
+    if (isWhole(half)) {
       sync(half);
       renameSync(half, path);
       return backup;

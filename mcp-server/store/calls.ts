@@ -21,10 +21,10 @@ const parse = (row: Row): Call => ({ ...row, ok: row.ok === 1 });
 
 const OF_AGENT = sql<Row>(`
   SELECT ${list(COLUMNS, 'calls')} FROM turns CROSS JOIN calls ON calls.turn = turns.id
-   WHERE turns.agent = ? AND turns.state <> 'dropped' ORDER BY turns.seq, calls.ordinal`);
+   WHERE turns.agent = +? AND turns.state <> 'dropped' ORDER BY turns.seq, calls.ordinal`);
 const WAITING_OF_AGENT = sql<Row>(`
   SELECT ${list(COLUMNS, 'calls')} FROM turns CROSS JOIN calls ON calls.turn = turns.id
-   WHERE turns.agent = ? AND turns.state <> 'dropped' AND calls.state = 'waiting' ORDER BY turns.seq, calls.ordinal`);
+   WHERE turns.agent = +? AND turns.state <> 'dropped' AND calls.state = 'waiting' ORDER BY turns.seq, calls.ordinal`);
 const WAITING_OF_TURN = sql<{ count: number }>(
   `SELECT count(*) AS count FROM calls WHERE turn = ? AND state = 'waiting'`,
 );

@@ -14,9 +14,9 @@ const DUE = sql(`UPDATE jobs SET due = 1 WHERE state = 'queued' AND due = 0 AND 
  */
 const OPEN_RUNS = sql<{ run: RunId }>(`
   WITH RECURSIVE queued (run) AS (
-    SELECT min(run) FROM jobs WHERE state = 'queued' AND due = 1 AND kind = @kind
+    SELECT min(run) FROM jobs WHERE state = 'queued' AND due = 1 AND kind = +@kind
     UNION ALL
-    SELECT (SELECT min(run) FROM jobs WHERE state = 'queued' AND due = 1 AND kind = @kind AND run > queued.run)
+    SELECT (SELECT min(run) FROM jobs WHERE state = 'queued' AND due = 1 AND kind = +@kind AND run > queued.run)
       FROM queued WHERE queued.run IS NOT NULL
   )
   SELECT queued.run FROM queued CROSS JOIN runs ON runs.id = queued.run
@@ -30,11 +30,11 @@ const FREE_OWNER = `NOT EXISTS (
 /** Says which index to use: without statistics SQLite would take the longer one for both. */
 const FIRST = sql<{ n: number; orderKey: number }>(`
   SELECT n, orderKey FROM jobs AS job INDEXED BY jobs_queue
-   WHERE state = 'queued' AND due = 1 AND kind = ? AND run = ? AND ${FREE_OWNER}
+   WHERE state = 'queued' AND due = 1 AND kind = +? AND run = +? AND ${FREE_OWNER}
    ORDER BY orderKey, n LIMIT 1`);
 const FIRST_HOT = sql<{ n: number }>(`
   SELECT n FROM jobs AS job INDEXED BY jobs_queue_by_prefix
-   WHERE state = 'queued' AND due = 1 AND kind = ? AND run = ? AND orderKey = ? AND prefix = ? AND ${FREE_OWNER}
+   WHERE state = 'queued' AND due = 1 AND kind = +? AND run = +? AND orderKey = +? AND prefix = +? AND ${FREE_OWNER}
    ORDER BY n LIMIT 1`);
 const TAKE = sql<Job>(`
   UPDATE jobs SET state = 'running', attempts = attempts + 1, epoch = ? WHERE n = ? AND state = 'queued'

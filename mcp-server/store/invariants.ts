@@ -83,7 +83,9 @@ const agentFaults = async (reader: Reader, agent: Agent): Promise<string[]> => {
     if (seen.has(message.id)) faults.push(`Message ${message.id} to ${agent.id} was delivered twice.`);
     seen.add(message.id);
   }
-  for (const { id, turn } of delivered)
+  for (const { id, to, turn } of delivered) {
+    if (to !== agent.id) faults.push(`Message ${id} to ${to} was delivered to ${agent.id}.`);
     if (turn === null || !known.has(turn)) faults.push(`Message ${id} was delivered into no turn of ${agent.id}.`);
+  }
   return faults;
 };

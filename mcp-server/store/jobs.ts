@@ -28,7 +28,9 @@ export const JOB_COLUMNS = [
 const jobs = query.selectFrom('jobs').select(JOB_COLUMNS);
 const BY_ID = keep(jobs.where('id', '=', ARG));
 const STATE = keep(query.selectFrom('jobs').select('state').where('id', '=', ARG));
-const STALE = sql<Job>(`SELECT ${JOB_COLUMNS.join(', ')} FROM jobs WHERE state = 'running' AND epoch < ? ORDER BY n`);
+const STALE = sql<Job>(
+  `SELECT ${JOB_COLUMNS.join(', ')} FROM jobs INDEXED BY jobs_running WHERE state = 'running' AND epoch < ? ORDER BY n`,
+);
 /** The condition of the index jobs_open, word for word. */
 const OPEN = `state NOT IN ('done', 'cancelled')`;
 const COUNT_OPEN = sql<{ count: number }>(

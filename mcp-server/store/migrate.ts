@@ -5,47 +5,47 @@ import { backUp } from './backup.ts';
 import type { Connection } from './connection.ts';
 import { atomically, type Faults } from './sqlite-store.ts';
 
-interface Migration {
+/** One step of the schema. */
+export interface Migration {
   readonly version: number;
   readonly text: string;
 }
 
-/** `0001-initial.sql`, `0002-…`: forward only; a released one never changes. They lie beside the bundle as well. */
+/** They lie beside the bundle as well. */
 const FOLDER = join(import.meta.dirname, 'migrations');
 
-const migrations = (): Migration[] =>
-  readdirSync(FOLDER)
+/** `0001-initial.sql`, `0002-…` of the folder: forward only; a released one never changes. */
+export const readMigrations = (folder = FOLDER): readonly Migration[] =>
+  readdirSync(folder)
     .filter((name) => /^\d{4}-.+\.sql$/.test(name))
     .sort()
     .map((name, index) => {
       const version = Number(name.slice(0, 4));
       if (version !== index + 1) throw new Error(`Migration ${name} stands where number ${index + 1} should.`);
-      return { version, text: readFileSync(join(FOLDER, name), 'utf8') };
+      return { version, text: readFileSync(join(folder, name), 'utf8') };
     });
 
 const versionOf = (db: Connection): number => Number(db.pragma('user_version'));
 
-/** The version that this program knows. */
-export const newestVersion = (): number => migrations().length;
-
 /** Throws UserError database-newer when a later program has written the database. */
-export const assertKnown = (db: Connection, path: string): void => {
+export const assertKnown = (db: Connection, path: string, known: readonly Migration[]): void => {
   const version = versionOf(db);
-  if (version > newestVersion())
+  if (version > known.length)
     throw new UserError(
       'database-newer',
-      `${path} was written by a newer Coppice (its format is ${version}, this one knows ${newestVersion()}): update Coppice.`,
+      `${path} was written by a newer Coppice (its format is ${version}, this one knows ${known.length}): update Coppice.`,
     );
 };
 
 /** Brings the schema up to date, each migration in one transaction; backs the database up first unless it is new. */
 export const migrate = (
   db: Connection,
+  known: readonly Migration[],
   backup: { readonly folder: string; readonly now: number },
   faults: Faults,
 ): void => {
   const version = versionOf(db);
-  const due = migrations().filter((migration) => migration.version > version);
+  const due = known.filter((migration) => migration.version > version);
   if (due.length > 0 && version > 0) {
     mkdirSync(backup.folder, { recursive: true });
     backUp(db, backup.folder, backup.now);

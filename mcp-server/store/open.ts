@@ -2,11 +2,11 @@ import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { Clock } from '../domain/clock.ts';
 import { messageOf, UserError } from '../domain/errors.ts';
-import { isCorrupt, moveAside, restoreNewest } from './backup.ts';
+import { isCorrupt, moveAside, quickCheck, restoreNewest } from './backup.ts';
 import { Connection, sqliteCode } from './connection.ts';
 import { raiseEventNumbers } from './events.ts';
 import { takeEpoch } from './meta.ts';
-import { assertKnown, migrate } from './migrate.ts';
+import { assertKnown, type Migration, migrate, readMigrations } from './migrate.ts';
 import { atomically, type Faults, SqliteStore } from './sqlite-store.ts';
 
 export interface StoreOptions {
@@ -18,6 +18,8 @@ export interface StoreOptions {
   /** The program's, kept beside the epoch. */
   readonly version: string;
   readonly faults?: Faults;
+  /** Folder of the migrations; the program's own unless a test says otherwise. */
+  readonly migrations?: string;
 }
 
 export interface OpenedStore {
@@ -35,9 +37,10 @@ export const openStore = async (options: StoreOptions): Promise<OpenedStore> => 
   mkdirSync(dirname(options.path), { recursive: true });
   const { path, backupDir, faults = {} } = options;
   const now = options.clock.now();
-  const { writer, notice } = openChecked(path, backupDir, now);
+  const known = readMigrations(options.migrations);
+  const { writer, notice } = openChecked(path, backupDir, now, known);
   try {
-    migrate(writer, { folder: backupDir, now }, faults);
+    migrate(writer, known, { folder: backupDir, now }, faults);
     let epoch = 0;
     atomically(writer, 'epoch', faults, () => {
       // Faces go on after the last event that they saw, which may be one that is lost now.
@@ -52,20 +55,23 @@ export const openStore = async (options: StoreOptions): Promise<OpenedStore> => 
   }
 };
 
-const openChecked = (path: string, backupDir: string, now: number): { writer: Connection; notice: string | null } => {
-  const first = tryOpen(path);
+const openChecked = (
+  path: string,
+  backupDir: string,
+  now: number,
+  known: readonly Migration[],
+): { writer: Connection; notice: string | null } => {
+  const first = tryOpen(path, known);
   if (first.kind === 'open') return { writer: first.db, notice: null };
   const { folder, restored } = replace(path, backupDir, now, first.damage);
-  const second = tryOpen(path);
+  const second = tryOpen(path, known);
   if (second.kind === 'damaged')
     throw new UserError('database-corrupt', `${path} is damaged again at once (${second.damage}): check the disk.`);
   const instead = restored
     ? `The backup ${restored} took its place: runs since then are not in it, but their branches are in git.`
     : 'Coppice started with an empty one: earlier runs are not in it, but their branches are in git.';
-  return {
-    writer: second.db,
-    notice: `The database was damaged (${first.damage}) and was moved to ${folder}. ${instead}`,
-  };
+  const notice = `The database was damaged (${first.damage}) and was moved to ${folder}. ${instead}`;
+  return { writer: second.db, notice };
 };
 
 const replace = (
@@ -79,7 +85,8 @@ const replace = (
   } catch (error) {
     throw new UserError(
       'database-corrupt',
-      `${path} is damaged (${damage}) and could not be moved aside (${messageOf(error)}): move it, and the files beside it that begin with its name, somewhere else and start again.`,
+      `${path} is damaged (${damage}) and could not be moved aside (${messageOf(error)}). ` +
+        'Move it, and the files beside it that begin with its name, somewhere else and start again.',
       { cause: error },
     );
   }
@@ -87,15 +94,15 @@ const replace = (
 
 type Tried = { readonly kind: 'open'; readonly db: Connection } | { readonly kind: 'damaged'; readonly damage: string };
 
-const tryOpen = (path: string): Tried => {
+const tryOpen = (path: string, known: readonly Migration[]): Tried => {
   let db: Connection | undefined;
   try {
     db = new Connection(path);
-    assertKnown(db, path);
-    const found = String(db.pragma('quick_check(1)'));
-    if (found === 'ok') return { kind: 'open', db };
+    assertKnown(db, path, known);
+    const damage = quickCheck(db);
+    if (damage === null) return { kind: 'open', db };
     db.close();
-    return { kind: 'damaged', damage: found };
+    return { kind: 'damaged', damage };
   } catch (error) {
     db?.close();
     if (isCorrupt(error)) return { kind: 'damaged', damage: messageOf(error) };

@@ -31,7 +31,7 @@ const parse = (row: Row): Turn => ({
 });
 
 /** Conditions are those of the indexes turns_of_agent and turns_open, word for word. */
-const OF_AGENT = sql<Row>(`SELECT ${list(COLUMNS)} FROM turns WHERE agent = ? AND state <> 'dropped' ORDER BY seq`);
+const OF_AGENT = sql<Row>(`SELECT ${list(COLUMNS)} FROM turns WHERE agent = +? AND state <> 'dropped' ORDER BY seq`);
 const OPEN = sql<Row>(`SELECT ${list(COLUMNS)} FROM turns WHERE agent = ? AND state IN ('calling', 'answered')`);
 const STATE = keep(query.selectFrom('turns').select('state').where('id', '=', ARG));
 
@@ -56,7 +56,7 @@ const GIVEN = ['id', 'agent', 'job', 'kind', 'reserved', 'startedAt'] as const s
 const INSERT = sql<{ seq: number }>(`
   INSERT INTO turns (${list(GIVEN)}, state, seq)
   VALUES (${GIVEN.map(() => '?').join(', ')}, 'calling',
-    (SELECT coalesce(max(seq), 0) + 1 FROM turns WHERE agent = ? AND state <> 'dropped'))
+    (SELECT coalesce(max(seq), 0) + 1 FROM turns WHERE agent = +? AND state <> 'dropped'))
   RETURNING seq`);
 const ANSWER = sql('UPDATE turns SET state = ?, answer = ?, usage = ?, timings = ? WHERE id = ?');
 const CLOSE = sql('UPDATE turns SET state = ?, "commit" = ?, endedAt = ? WHERE id = ?');

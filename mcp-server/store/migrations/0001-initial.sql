@@ -64,7 +64,7 @@ CREATE TABLE agents (
 ) STRICT;
 CREATE INDEX agents_of_run ON agents (run, depth);
 CREATE INDEX agents_of_parent ON agents (parent) WHERE parent IS NOT NULL;
-CREATE INDEX agents_alive ON agents (run) WHERE state NOT IN ('completed', 'failed', 'cancelled');
+CREATE INDEX agents_alive ON agents (run, state) WHERE state NOT IN ('completed', 'failed', 'cancelled');
 
 CREATE TABLE steps (
   n INTEGER PRIMARY KEY,
@@ -118,7 +118,7 @@ CREATE INDEX jobs_queue ON jobs (kind, run, orderKey) WHERE state = 'queued' AND
 CREATE INDEX jobs_queue_by_prefix ON jobs (kind, run, orderKey, prefix) WHERE state = 'queued' AND due = 1;
 CREATE INDEX jobs_later ON jobs (runAt) WHERE state = 'queued' AND due = 0;
 CREATE INDEX jobs_running ON jobs (run, owner, kind) WHERE state = 'running';
-CREATE INDEX jobs_open ON jobs (run, id) WHERE state NOT IN ('done', 'cancelled');
+CREATE INDEX jobs_open ON jobs (run, id, state) WHERE state NOT IN ('done', 'cancelled');
 CREATE INDEX jobs_of_agent ON jobs (agent) WHERE agent IS NOT NULL;
 
 CREATE TABLE turns (

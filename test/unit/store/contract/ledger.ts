@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { checkInvariants } from '../../../../mcp-server/store/invariants.ts';
 import type { Tx } from '../../../../mcp-server/store/port.ts';
 import { A, B, ids, newAgent, newRun, R, seed } from '../fixtures.ts';
