@@ -90,7 +90,11 @@ const configSources = async (root: string, settings: Common['settings']): Promis
   ];
 };
 
-const finderFor = (place: RepositoryPlace, settings: Common['settings']): EngineFinder => {
+const finderFor = (
+  place: RepositoryPlace,
+  settings: Common['settings'],
+  extra: Readonly<Record<string, string>> = {},
+): EngineFinder => {
   const flags = Object.entries(settings).flatMap(([key, text]) =>
     text === undefined ? [] : [`${flagOf(key)}=${text}`],
   );
@@ -100,16 +104,16 @@ const finderFor = (place: RepositoryPlace, settings: Common['settings']): Engine
     runtime: runtimeOf(place),
     uid: UID,
     version: version(),
-    launch: { command: process.execPath, args },
+    launch: { command: process.execPath, args, environment: { ...env, ...extra } },
     clock: systemClock,
     startMs: START_MS,
     warn: (line) => terminal.warn(line),
   };
 };
 
-const openContext = async (common: Common): Promise<CliContext> => {
+const openContext = async (common: Common, extra: Readonly<Record<string, string>> = {}): Promise<CliContext> => {
   const place = await findRepository(common.repo);
-  const finder = finderFor(place, common.settings);
+  const finder = finderFor(place, common.settings, extra);
   const here = await findRepository('.').catch(() => null);
   const { openClient } = await import('./faces/cli/engine-client.ts');
   return {
@@ -190,7 +194,9 @@ const runCommandOn = async (invocation: ContextCommand, context: CliContext): Pr
 const runDemo = async (): Promise<number> => {
   const { demoCommand, makeDemoRepository } = await import('./faces/cli/demo-command.ts');
   const { path, what } = await makeDemoRepository(SCRIPT, tmpdir());
-  return demoCommand(await openContext({ repo: path, json: false, settings: {} }), what, kill);
+  // Rules answer at once; who looks on a screen is given time to see the tree at work.
+  const pace: Record<string, string> = terminal.live ? { COPPICE_REHEARSAL_LATENCY_MS: '250' } : {};
+  return demoCommand(await openContext({ repo: path, json: false, settings: {} }, pace), what, kill);
 };
 
 const checkNode = async () => ({

@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
 import { Client, type JSONRPCMessage, parseJSONRPCMessage, type Transport } from '@modelcontextprotocol/client';
 import { UserError, type UserErrorCode } from '../../domain/errors.ts';
+import { ERROR_META } from '../host/control.ts';
 import { readJsonLines, writeJsonLine } from '../host/json-lines.ts';
 
 /** An engine, asked by the names of its operations. */
@@ -46,13 +47,11 @@ const lost = (cause: unknown): UserError =>
     },
   );
 
-const errorOf = (result: { structuredContent?: unknown; content: readonly unknown[] }): Error => {
-  const { error } = (result.structuredContent ?? {}) as {
-    error?: { code: UserErrorCode | 'internal'; message: string };
-  };
+const errorOf = (result: { _meta?: Record<string, unknown> | undefined; content: readonly unknown[] }): Error => {
+  const error = result._meta?.[ERROR_META] as { code: UserErrorCode | 'internal'; message: string } | undefined;
   if (error && error.code !== 'internal') return new UserError(error.code, error.message);
-  const first = result.content[0] as { text?: string } | undefined;
   if (error) return new Error(error.message);
+  const first = result.content[0] as { text?: string } | undefined;
   return new UserError('bad-input', first?.text ?? 'The engine refused without a reason.');
 };
 

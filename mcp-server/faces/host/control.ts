@@ -4,6 +4,9 @@ export type ControlHandler = (
   params: Record<string, unknown>,
 ) => Promise<Record<string, unknown> | null>;
 
+/** Where an error result of a tool carries its code and message, in `_meta`. */
+export const ERROR_META = 'coppice/error';
+
 /** What `coppice/hello` answers. */
 export interface Hello {
   readonly version: string;

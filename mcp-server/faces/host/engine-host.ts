@@ -62,15 +62,15 @@ class ListeningHost implements Host {
 
   async listen(): Promise<void> {
     const { socket, platform, stateFile, version, pid, idleMs } = this.#parts;
+    await mkdir(dirname(stateFile), { recursive: true });
+    await rm(stateFile, { force: true });
+    await writeFile(stateFile, `${JSON.stringify({ pid, socket, version })}\n`, { mode: 0o600 });
     if (platform !== 'win32') await rm(socket, { force: true });
     await new Promise<void>((resolve, reject) => {
       this.#server.once('error', reject).listen(socket, resolve);
     });
     this.#server.on('error', (error) => this.#parts.log(`socket: ${error.message}`));
     if (platform !== 'win32') await chmod(socket, 0o600);
-    await mkdir(dirname(stateFile), { recursive: true });
-    await rm(stateFile, { force: true });
-    await writeFile(stateFile, `${JSON.stringify({ pid, socket, version })}\n`, { mode: 0o600 });
     this.#timer = setInterval(() => void this.#leaveWhenIdle(), Math.min(5000, Math.max(20, idleMs / 4)));
     this.#parts.log(`engine ${version} listens, pid ${pid}`);
   }

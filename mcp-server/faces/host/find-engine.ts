@@ -15,7 +15,11 @@ export interface EngineFinder {
   readonly uid: number | null;
   readonly version: string;
   /** The command line of `coppice engine` for this repository, detached. */
-  readonly launch: { readonly command: string; readonly args: readonly string[] };
+  readonly launch: {
+    readonly command: string;
+    readonly args: readonly string[];
+    readonly environment: Readonly<Record<string, string | undefined>>;
+  };
   readonly clock: Clock;
   /** How long a start may take, ms. */
   readonly startMs: number;
@@ -127,6 +131,7 @@ const spawnEngine = async (finder: EngineFinder): Promise<Attempt> => {
   try {
     const child = spawn(finder.launch.command, finder.launch.args, {
       cwd: finder.root,
+      env: finder.launch.environment,
       detached: true,
       stdio: ['ignore', log, log],
       windowsHide: true,

@@ -3,6 +3,7 @@ import { messageOf, UserError } from '../../domain/errors.ts';
 import type { Engine } from '../../engine/facade.ts';
 import type { Operation } from '../../operations/define.ts';
 import { operations } from '../../operations/table.ts';
+import { ERROR_META } from '../host/control.ts';
 import { reportProgress } from './progress.ts';
 
 /** What a connection's server is made of. */
@@ -78,8 +79,9 @@ const failed = (operation: Operation, parts: McpServerParts, error: unknown): Ca
   return errorResult('internal', 'Internal error in Coppice; the engine log has the details.');
 };
 
+/** Beside the text for programs; not as structured content, which older clients check against the tool's schema. */
 const errorResult = (code: string, message: string): CallToolResult => ({
   isError: true,
   content: [{ type: 'text', text: `${message} (${code})` }],
-  structuredContent: { error: { code, message } },
+  _meta: { [ERROR_META]: { code, message } },
 });
