@@ -1,6 +1,7 @@
 import http from 'node:http';
 import https from 'node:https';
 import type { Clock } from '../domain/clock.ts';
+import { OVER } from './time-limit.ts';
 
 /** What a server answered: its headers have come, its body has not been read. */
 export interface HttpReply {
@@ -29,7 +30,7 @@ export interface Http {
 /**
  * Each call has its own connection. llama-server closes one after every streamed answer, whatever its `Keep-Alive`
  * header says, so that a call which takes it over within the next millisecond is lost; and one that idles holds a
- * thread of the server. A new one costs 0.05 ms. No bound on their number: permits bound the calls.
+ * thread of the server. A new one costs 0.1 ms. No bound on their number: permits bound the calls.
  */
 export const createHttp = (clock: Clock, connectMs: number): Http => {
   const options = { keepAlive: false, maxSockets: Number.POSITIVE_INFINITY };
@@ -90,7 +91,7 @@ const limitConnecting = (request: http.ClientRequest, clock: Clock, connectMs: n
   request.once('socket', (socket) => {
     if (!socket.connecting) return;
     const connected = new AbortController();
-    const stop = (): void => connected.abort();
+    const stop = (): void => connected.abort(OVER);
     socket.once('connect', stop);
     socket.once('close', stop);
     void clock.sleep(connectMs, connected.signal).then(() => {

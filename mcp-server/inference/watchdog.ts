@@ -1,4 +1,5 @@
 import type { Clock } from '../domain/clock.ts';
+import { OVER } from './time-limit.ts';
 
 /** Calls `onStall` once when nothing happens for too long. One timer, however often there is progress. */
 export class Watchdog {
@@ -31,7 +32,7 @@ export class Watchdog {
   }
 
   stop(): void {
-    this.#stopped.abort();
+    this.#stopped.abort(OVER);
   }
 
   async #watch(onStall: () => void, shortestMs: number): Promise<void> {

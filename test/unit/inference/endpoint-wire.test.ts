@@ -11,6 +11,7 @@ import {
   type Stub,
   startStream,
   startStub,
+  until,
 } from './support.ts';
 
 describe('a call to a server of another kind', () => {
@@ -63,6 +64,19 @@ describe('a call to a server of another kind', () => {
       { failure: 'malformed', retryable: false },
     );
     assert.equal(outcome.spent.completion, 4);
+  });
+
+  it('hangs up on a server that goes on after a broken piece', async () => {
+    let left = false;
+    stub = await startStub((response) => {
+      response.writeHead(200, { 'content-type': 'text/event-stream' });
+      response.write('data: {"broken\n\n');
+      response.on('close', () => {
+        left = true;
+      });
+    });
+    assert.equal(failed(await chat()).failure, 'malformed');
+    await until(() => left, 'the end of the connection');
   });
 
   it('sends the key, and nothing about this machine', async () => {

@@ -45,7 +45,11 @@ export class TestClock implements Clock {
       () => true,
     );
     await pause(50);
-    while (!(await Promise.race([settled, pause(1)]))) this.advance(stepMs);
+    const end = Date.now() + 5_000;
+    while (!(await Promise.race([settled, pause(1)]))) {
+      if (Date.now() > end) throw new Error('It never settled.');
+      this.advance(stepMs);
+    }
     return promise;
   }
 }
