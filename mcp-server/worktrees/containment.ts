@@ -70,6 +70,9 @@ export const relativePath = (path: string): string => {
  * `permission-denied` when a link leads out of the root, or into a part of it that belongs to git.
  */
 export const resolveInside = async (root: string, path: string, follow: boolean): Promise<string> => {
+  if ((await realpath(root).catch(absent)) !== root) {
+    throw new UserError('permission-denied', `The working tree at ${root} is gone, or is a link now.`);
+  }
   let place = root;
   const parts = path === '' ? [] : path.split('/');
   for (const [index, part] of parts.entries()) {

@@ -39,10 +39,10 @@ const whyKeep = async (
   if (safe.discarded || (await isHalfMade(core, lease))) return null;
   const place = await checkedPlace(core, lease);
   const status = await readStatus(core.git, place, 'files');
+  if (status.head === null) return 'its branch is gone';
   const names = status.entries.map(({ path }) => path);
   if (names.length > 0)
     return `it has uncommitted changes: ${names.slice(0, 3).join(', ')}${names.length > 3 ? ', …' : ''}`;
-  if (status.head === null) return 'its branch is gone';
   const unknown = [
     'rev-list',
     '--max-count=1',

@@ -13,11 +13,11 @@ import { assertReadable, decodeText } from './text-file.ts';
 export const treeOfLease = (core: Core, lease: Lease): WritableTree => {
   const root = leasePath(core, lease);
   return {
-    list: (folder) => list(root, relativePath(folder)),
+    list: async (folder) => list(root, relativePath(folder)),
     files: () => files(core, lease),
-    read: (path) => read(root, relativePath(path)),
-    write: (path, text) => write(core, root, relativePath(path), text),
-    remove: (path) => remove(root, relativePath(path)),
+    read: async (path) => read(root, relativePath(path)),
+    write: async (path, text) => write(core, root, relativePath(path), text),
+    remove: async (path) => remove(root, relativePath(path)),
   };
 };
 

@@ -1,0 +1,113 @@
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { systemClock } from '../../mcp-server/domain/clock.ts';
+import type { AgentId, Commit } from '../../mcp-server/domain/ids.ts';
+import { openRepository } from '../../mcp-server/worktrees/open.ts';
+
+export interface WorktreeResult {
+  readonly name: string;
+  readonly unit: string;
+  readonly value: number;
+  /** The same with git alone, in the same run. */
+  readonly reference: number;
+}
+
+const FILES = 1_000;
+const FILE_BYTES = 7_000;
+const ROUNDS = 5;
+const PARALLEL = 8;
+const AUTHOR = { name: 'Bench', email: 'bench@example.invalid' };
+
+/** A lease against a plain `git worktree add`, and a read and a commit against the git commands for them. */
+export const benchWorktree = async (): Promise<WorktreeResult[]> => {
+  const folder = realpathSync(mkdtempSync(join(tmpdir(), 'coppice-bench-')));
+  try {
+    return await measure(folder);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+};
+
+const measure = async (folder: string): Promise<WorktreeResult[]> => {
+  const { root, git } = makeRepository(folder);
+  const head = git(root, 'rev-parse', 'HEAD').trim() as Commit;
+  const environment = { PATH: process.env['PATH'], HOME: folder };
+  const repository = await openRepository({ path: root, random: Math.random, clock: systemClock, environment });
+  const tree = repository.treeOf(head);
+  const path = (await tree.files())[0] ?? '';
+  const lease = (name: string) =>
+    repository.lease(`a-${name}` as AgentId, `bench/${name}`, head, async () => undefined);
+  const times = createTimes();
+  const safe = { commits: [head], discarded: true };
+  for (let round = 0; round < ROUNDS; round += 1) {
+    const plain = join(folder, `plain-${round}`);
+    await times.add('add', () => git(root, 'worktree', 'add', '-q', '-b', `plain/${round}`, plain));
+    const leased = await times.add('lease', () => lease(`${round}`));
+    await times.add('read', () => tree.read(path));
+    await times.add('show', () => git(root, 'cat-file', 'blob', `${head}:${path}`));
+    for (const at of [plain, leased.path]) writeFileSync(join(at, path), `changed ${round}`);
+    await times.add('commit', () => git(plain, 'commit', '-q', '-a', '-m', 'Bench'));
+    await times.add('snapshot', async () => {
+      const made = await repository.snapshot(leased, head, 'Bench', AUTHOR);
+      if (made) await repository.publish(leased.branch, made.commit);
+    });
+    await times.add('remove', () => repository.remove(leased, safe));
+    await times.add('remove-plain', () => git(root, 'worktree', 'remove', '--force', plain));
+    const names = Array.from({ length: PARALLEL }, (_, index) => `${round}-${index}`);
+    const many = await times.add('leases', () => Promise.all(names.map(lease)));
+    await Promise.all(many.map((one) => repository.remove(one, safe)));
+    await times.add('adds', () => {
+      for (const name of names) git(root, 'worktree', 'add', '-q', '-b', `many/${name}`, join(folder, name));
+    });
+    for (const name of names) git(root, 'worktree', 'remove', '--force', join(folder, name));
+  }
+  await repository.close();
+  const row = (name: string, value: string, reference: string): WorktreeResult => ({
+    name,
+    unit: 'ms',
+    value: times.median(value),
+    reference: times.median(reference),
+  });
+  return [
+    row(`worktree lease, ${FILES} files`, 'lease', 'add'),
+    row(`${PARALLEL} leases at once`, 'leases', 'adds'),
+    row('worktree removed', 'remove', 'remove-plain'),
+    row('turn committed', 'snapshot', 'commit'),
+    row('file read from a commit', 'read', 'show'),
+  ];
+};
+
+const makeRepository = (folder: string) => {
+  const root = join(folder, 'repository');
+  const env = { PATH: process.env['PATH'], HOME: folder, GIT_CONFIG_NOSYSTEM: '1' };
+  const who = ['-c', `user.name=${AUTHOR.name}`, '-c', `user.email=${AUTHOR.email}`];
+  const git = (cwd: string, ...args: string[]): string =>
+    execFileSync('git', [...who, ...args], { cwd, env, encoding: 'utf8' });
+  for (let index = 0; index < FILES; index += 1) {
+    const inner = join(root, `folder-${index % 20}`);
+    mkdirSync(inner, { recursive: true });
+    writeFileSync(join(inner, `file-${index}.txt`), `line ${index}\n`.repeat(FILE_BYTES / 10));
+  }
+  git(root, 'init', '-q', '-b', 'main');
+  git(root, 'add', '-A');
+  git(root, 'commit', '-q', '-m', 'Start');
+  return { root, git };
+};
+
+const createTimes = () => {
+  const times = new Map<string, number[]>();
+  return {
+    add: async <T>(name: string, work: () => T | Promise<T>): Promise<T> => {
+      const start = performance.now();
+      const result = await work();
+      times.set(name, [...(times.get(name) ?? []), performance.now() - start]);
+      return result;
+    },
+    median: (name: string): number => {
+      const sorted = [...(times.get(name) ?? [])].sort((a, b) => a - b);
+      return Math.round((sorted[Math.floor(sorted.length / 2)] ?? 0) * 100) / 100;
+    },
+  };
+};
