@@ -151,9 +151,17 @@ export const budgetShare = (account: AccountView): number =>
 /** From here on a budget is shown in a warning colour. */
 export const WARN_SHARE = 0.8;
 
+/** True when most of a budget is spent and somebody may still want more of it. */
+export const isScarce = (account: AccountView): boolean => isOpen(account) && budgetShare(account) > WARN_SHARE;
+
+/** What an ended agent did not use went back to where it came from. */
+const isOpen = (account: AccountView): boolean => !CLOSED.has(account.state);
+const CLOSED = new Set(['completed', 'failed', 'cancelled', 'answered', 'nothing', 'partial']);
+
 /** Grey text beside an account, a bar of ten first. */
 export const budgetDescription = (account: AccountView): string => {
   const { granted, reserved, subtreeUsed, available } = account.tokens;
+  if (!isOpen(account) && granted <= subtreeUsed) return `${tokens(subtreeUsed)} used, the rest is given back`;
   const filled = Math.min(10, Math.round(budgetShare(account) * 10));
   return [
     `${'▰'.repeat(filled)}${'▱'.repeat(10 - filled)} ${percent(subtreeUsed + reserved, granted)}`,
@@ -178,7 +186,7 @@ export const budgetTooltip = (account: AccountView): string =>
   ]);
 
 export const serverDescription = (server: ServerView): string => {
-  if (!server.reachable) return `not reachable: ${oneLine(server.error ?? '', 80)}`;
+  if (!server.reachable) return server.error === null ? 'not asked yet' : `not reachable: ${oneLine(server.error, 80)}`;
   const context = server.contextSize === null ? [] : [`context ${tokens(server.contextSize)}`];
   return [
     `${server.slots.busy} of ${count(server.slots.total, 'slot')} busy`,

@@ -8,8 +8,11 @@ import { CONTEXT, SCHEMES } from './ids.ts';
 const openReviews = new Map<string, string>();
 
 /** The run whose review is in front, if any. */
-export const activeReview = (): string | undefined =>
-  openReviews.get(vscode.window.tabGroups.activeTabGroup.activeTab?.label ?? '');
+export const activeReview = (): string | undefined => {
+  // The editor adds the number of files to the title.
+  const label = vscode.window.tabGroups.activeTabGroup.activeTab?.label.replace(/ \(\d+ files?\)$/, '');
+  return label === undefined ? undefined : openReviews.get(label);
+};
 
 /** Shows the buttons Land and Discard in the title of a review editor. */
 export const watchReviewTabs = (): vscode.Disposable => {

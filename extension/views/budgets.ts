@@ -1,5 +1,5 @@
 import * as vscode from 'vscode';
-import { budgetDescription, budgetShare, budgetTooltip, WARN_SHARE, WARNING } from '../describe.ts';
+import { budgetDescription, budgetTooltip, isScarce, WARN_SHARE, WARNING } from '../describe.ts';
 import type { EngineClient } from '../engine-client.ts';
 import { oneLine } from '../format.ts';
 import { SCHEMES } from '../ids.ts';
@@ -44,10 +44,10 @@ class BudgetsContent implements HierarchyContent {
     item.contextValue = 'account';
     if (!account) return;
     item.description = budgetDescription(account);
-    const isScarce = budgetShare(account) > WARN_SHARE;
-    item.iconPath = themeIcon(isScarce ? { name: 'warning', color: WARNING } : { name: 'circle-large-outline' });
+    const warns = isScarce(account);
+    item.iconPath = themeIcon(warns ? { name: 'warning', color: WARNING } : { name: 'circle-large-outline' });
     // The decoration of this address colours the label.
-    if (isScarce) item.resourceUri = vscode.Uri.from({ scheme: SCHEMES.budget, path: `/${node.id}` });
+    if (warns) item.resourceUri = vscode.Uri.from({ scheme: SCHEMES.budget, path: `/${node.id}` });
   }
 
   tooltip(id: string): vscode.MarkdownString | undefined {

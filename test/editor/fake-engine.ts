@@ -122,7 +122,7 @@ export class FakeEngine {
       if (run.state !== 'running') continue;
       const agents = [...this.#agents.values()].filter((agent) => agent.run === run.run);
       for (let i = 0; i < this.#script.perStep; i += 1) {
-        const agent = agents[(this.#step * this.#script.perStep + i) % agents.length];
+        const agent = agents[((this.#step - 1) * this.#script.perStep + i) % agents.length];
         if (agent) this.#act(run, agent);
       }
       if (this.#script.steps > 0 && this.#step >= this.#script.steps) this.#end(run.run, 'completed');
@@ -134,7 +134,8 @@ export class FakeEngine {
     agent.action = `read_file src/file-${this.#step}.ts`;
     agent.turns += 1;
     agent.prompt = { sent: agent.prompt.sent + 1000, cached: agent.prompt.cached + 850 };
-    agent.tokens = { ...agent.tokens, used: agent.tokens.used + 100, available: agent.tokens.available - 100 };
+    const used = agent.tokens.used + 100;
+    agent.tokens = { ...agent.tokens, used, subtreeUsed: used, available: agent.tokens.available - 100 };
     run.tokens = { ...run.tokens, used: run.tokens.used + 100, available: run.tokens.available - 100 };
     this.#tell({ type: 'agent.acted', action: agent.action }, run.run, agent.agent);
   }
@@ -246,6 +247,7 @@ export class FakeEngine {
           account: agent.agent,
           parent: agent.parent ?? id,
           name: agent.name,
+          state: agent.state,
           tokens: agent.tokens,
         })),
       ],
@@ -355,7 +357,8 @@ const fakeAgent = (
   createdAt: Date.now(),
   startedAt: Date.now(),
   endedAt: null,
-  tokens: { granted: 1000, available: 1000, reserved: 0, used: 0, subtreeUsed: 0 },
+  // The executive has spent most of its budget after one turn.
+  tokens: { granted: tier === 'executive' ? 120 : 1000, available: 1000, reserved: 0, used: 0, subtreeUsed: 0 },
   prompt: { sent: 0, cached: 0 },
   turns: 0,
   question: null,

@@ -1,0 +1,17 @@
+// Runs inside the real extension host: VS Code loads the bundle of this file and calls `run`.
+import { format } from 'node:util';
+import Mocha from 'mocha';
+import { MARK } from '../mark.ts';
+
+/** Rejects when a test has failed; the editor then ends with an error. */
+export const run = async (): Promise<void> => {
+  const mocha = new Mocha({ ui: 'bdd', timeout: 30_000, reporter: 'spec' });
+  // The editor writes much to the same console; the mark tells the lines of the tests apart.
+  Mocha.reporters.Base.consoleLog = (...args: unknown[]) => console.log(`${MARK}${format(...args)}`);
+  // Gives this bundle `describe` and `it`.
+  mocha.suite.emit('pre-require', globalThis, '', mocha);
+  if (process.env['COPPICE_TEST_SUITE'] === 'untrusted') await import('./untrusted.ts');
+  else await import('./trusted.ts');
+  const failures = await new Promise<number>((resolve) => mocha.run(resolve));
+  if (failures > 0) throw new Error(`${failures} tests failed in the extension host.`);
+};
