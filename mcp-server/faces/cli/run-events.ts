@@ -57,8 +57,11 @@ export async function* runEvents(client: EngineClient, run: string, signal: Abor
     });
     after = page.last;
     const own = page.events.filter((event) => event.run === run);
-    if (own.length > 0) yield { events: own, status: null };
-    if (own.some((event) => event.type === 'run.ended')) return;
+    const end = own.findIndex((event) => event.type === 'run.ended');
+    // What is tidied up after the end belongs to nobody's picture of the run.
+    const events = end < 0 ? own : own.slice(0, end + 1);
+    if (events.length > 0) yield { events, status: null };
+    if (end >= 0) return;
     if (page.events.length > 0) continue;
     const status = await client.call<RunView>('run_status', { run });
     yield { events: [], status };
