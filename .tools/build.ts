@@ -10,7 +10,7 @@ const shared: BuildOptions = {
   absWorkingDir: root,
   bundle: true,
   platform: 'node',
-  target: 'node20',
+  target: 'node22',
   format: 'cjs',
   sourcemap: true,
   sourcesContent: false,

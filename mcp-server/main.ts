@@ -281,8 +281,15 @@ const crashPointOf = (text: string | undefined): { where: 'store' | 'git'; at: n
 const stackOf = (error: unknown): string =>
   error instanceof Error ? (error.stack ?? error.message) : messageOf(error);
 
+/** The database's binary ends an older Node without a word, so it is said here. */
+const requireNode = (): void => {
+  if (Number(process.versions.node.split('.')[0]) >= 22) return;
+  throw new UserError('bad-input', `Coppice needs Node 22 or newer; ${process.execPath} is ${process.version}.`);
+};
+
 const main = async (): Promise<number> => {
   try {
+    requireNode();
     return await runInvocation(parseArguments(argv.slice(2)));
   } catch (error) {
     if (error instanceof UserError) {

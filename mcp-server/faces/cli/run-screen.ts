@@ -85,12 +85,13 @@ export const queueLineOf = (
   queue: { readonly servers: readonly ServerView[]; readonly jobs: readonly JobView[] },
   url: string,
 ): QueueLine => {
-  const server = queue.servers.find((candidate) => candidate.url === url) ?? queue.servers[0];
+  // The built-in server is listed under the address that it happens to have; runs' servers come after the settings' one.
+  const server = queue.servers.find((candidate) => candidate.url === url) ?? queue.servers.at(-1);
   return {
     busy: server?.slots.busy ?? 0,
     total: server?.slots.total ?? 0,
     waiting: queue.jobs.filter((job) => job.state === 'queued').length,
     parked: queue.jobs.filter((job) => job.state === 'parked').length,
-    trouble: server && !server.reachable ? (server.error ?? 'server not reachable') : '',
+    trouble: server?.error ?? '',
   };
 };

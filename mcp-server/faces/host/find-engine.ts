@@ -162,7 +162,8 @@ const startError = async (finder: EngineFinder, attempt: Attempt): Promise<UserE
     const { code, message } = JSON.parse(line.slice(mark.length)) as { code: UserErrorCode; message: string };
     return new UserError(code, message);
   }
-  return new UserError('engine-gone', `The engine could not start: ${words.trim().slice(-2000) || 'it said nothing'}`);
+  const end = attempt.child.signalCode ?? `exit status ${attempt.exit()}`;
+  return new UserError('engine-gone', `The engine could not start (${end}): ${words.trim().slice(-2000) || 'no word'}`);
 };
 
 const lateError = async (finder: EngineFinder, attempt: Attempt): Promise<UserError> => {

@@ -1,0 +1,166 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { connect, createServer, type Server, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { PassThrough } from 'node:stream';
+import { systemClock } from '../../../mcp-server/domain/clock.ts';
+import type { CliContext } from '../../../mcp-server/faces/cli/context.ts';
+import { openClient } from '../../../mcp-server/faces/cli/engine-client.ts';
+import { runCommand } from '../../../mcp-server/faces/cli/run-command.ts';
+import type { Terminal } from '../../../mcp-server/faces/cli/terminal.ts';
+import { serveConnection } from '../../../mcp-server/faces/mcp/connection.ts';
+import { createFakeEngine, type FakeEngine, fakeAgent } from '../../support/fake-engine.ts';
+
+describe('coppice run, in a terminal', () => {
+  let folder: string;
+  let server: Server;
+  let engine: FakeEngine;
+  let stdin: PassThrough;
+  let stdout: PassThrough & { isTTY?: boolean; columns?: number; rows?: number };
+  let drawn: string;
+  let warned: string[];
+  let interrupt: () => void;
+  const sockets: Socket[] = [];
+
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'coppice-run-'));
+    engine = createFakeEngine();
+    server = createServer({ allowHalfOpen: true }, (socket) => {
+      sockets.push(socket);
+      serveConnection(socket, { engine, version: '1', log: () => {} }, async () => null);
+    });
+    await new Promise<void>((resolve) => server.listen(join(folder, 's'), resolve));
+    stdin = new PassThrough();
+    stdout = Object.assign(new PassThrough(), { isTTY: true, columns: 80, rows: 10 });
+    drawn = '';
+    warned = [];
+    stdout.on('data', (chunk) => {
+      drawn += String(chunk);
+    });
+  });
+  afterEach(async () => {
+    for (const socket of sockets.splice(0)) socket.destroy();
+    await new Promise((resolve) => server.close(resolve));
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  const contextOf = (terminal: Partial<Terminal> = {}): CliContext => ({
+    terminal: {
+      stdin,
+      stdout,
+      live: true,
+      canAsk: true,
+      color: false,
+      size: () => ({ columns: 80, rows: 10 }),
+      print: (text) => void stdout.write(`${text}\n`),
+      warn: (text) => void warned.push(text),
+      onInterrupt: (listener) => {
+        interrupt = listener;
+        return () => {};
+      },
+      ...terminal,
+    },
+    clock: systemClock,
+    version: '1',
+    place: { root: '/r', commonDir: '/r/.git' },
+    runtime: { folder, socket: join(folder, 's'), startLog: '' },
+    settings: { budget: 5000, apiKey: 'secret', permissions: { commands: 'any' } },
+    program: 'coppice',
+    repoFlag: '',
+    connect: async () => {
+      const socket = await new Promise<Socket>((resolve) => {
+        const dialled = connect({ path: join(folder, 's'), allowHalfOpen: true }, () => resolve(dialled));
+      });
+      return openClient(socket, '1');
+    },
+    connectIfRunning: async () => null,
+    newKey: () => 'key',
+  });
+  const shows = async (text: string): Promise<void> => {
+    for (let tries = 0; !drawn.includes(text); tries++) {
+      assert.ok(tries < 300, `never shown: ${text}\n${drawn}`);
+      await systemClock.sleep(10);
+    }
+  };
+  const end = (state: 'completed' | 'cancelled'): void => {
+    engine.patchRun('r-1', { state, endedAt: 2000, filesChanged: 1 });
+    engine.emit({ type: 'run.ended', run: 'r-1', state, commit: 'c', error: null });
+  };
+  const options = { task: 'Do it', json: false, detach: false, yes: false };
+
+  it('draws the tree, and tells at the end what to do next', async () => {
+    const running = runCommand(contextOf(), options);
+    engine.addAgent(fakeAgent());
+    await systemClock.sleep(100);
+    engine.emit({ type: 'agent.created', run: 'r-1', agent: 'a-1' });
+    await shows('▶ map docs  worker running  100/1.0k  read_file docs/a.md');
+    end('completed');
+    assert.equal(await running, 0);
+    assert.match(drawn, /coppice review r-1 --land/);
+  });
+
+  it('passes a question to the person and the answer to the agent', async () => {
+    const running = runCommand(contextOf(), options);
+    await systemClock.sleep(100);
+    engine.emit({ type: 'agent.asked', run: 'r-1', agent: 'a-7', question: 'Which port?' });
+    await shows('Which port?\nYour answer');
+    stdin.write('\n');
+    stdin.write('8080\n');
+    for (let tries = 0; !engine.calls.includes('messageAgent a-7 8080'); tries++) {
+      assert.ok(tries < 300, engine.calls.join());
+      await systemClock.sleep(10);
+    }
+    end('completed');
+    assert.equal(await running, 0);
+  });
+
+  it('asks nobody who cannot answer', async () => {
+    const running = runCommand(contextOf({ canAsk: false, live: false }), options);
+    await systemClock.sleep(100);
+    engine.emit({ type: 'agent.asked', run: 'r-1', agent: 'a-7', question: 'Which port?' });
+    end('completed');
+    assert.equal(await running, 0);
+    assert.doesNotMatch(drawn, /Your answer/);
+  });
+
+  it('wraps up, aborts, and leaves with one Ctrl-C after the other', async () => {
+    const running = runCommand(contextOf({ live: false }), options);
+    await systemClock.sleep(100);
+    interrupt();
+    interrupt();
+    await systemClock.sleep(50);
+    assert.deepEqual(
+      engine.calls.filter((call) => call.startsWith('cancel')),
+      ['cancelRun wrap-up', 'cancelRun abort'],
+    );
+    interrupt();
+    assert.equal(await running, 130);
+    assert.match(warned.join('\n'), /Left\. The run may go on: coppice status r-1/);
+  });
+
+  it('finds the engine again when the connection is lost, and shows no event twice', async () => {
+    const running = runCommand(contextOf({ live: false }), { ...options, json: true });
+    await systemClock.sleep(100);
+    engine.emit({ type: 'agent.created', run: 'r-1', agent: 'a-1', name: 'one' });
+    await shows('"agent.created"');
+    for (const socket of sockets.splice(0)) socket.destroy();
+    await systemClock.sleep(150);
+    end('completed');
+    assert.equal(await running, 0);
+    assert.equal(drawn.match(/"agent\.created"/g)?.length, 1);
+    assert.equal(engine.calls.filter((call) => call === 'startRun').length, 1);
+  });
+
+  it('sends neither key nor permissions, and the budget that was set', async () => {
+    let sent: unknown;
+    engine.startRun = async (input) => {
+      sent = input;
+      return engine.addRun();
+    };
+    assert.equal(await runCommand(contextOf(), { ...options, detach: true }), 0);
+    assert.deepEqual(sent, { task: 'Do it', options: { budget: 5000, unattended: false }, key: 'key' });
+    await runCommand(contextOf(), { ...options, detach: true, yes: true });
+    assert.partialDeepStrictEqual(sent, { options: { unattended: true } });
+  });
+});
