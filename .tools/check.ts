@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
 import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 
 /** The quick gate: format, lint, types, import rules and cycles, dead code, unit tests. */
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
@@ -18,7 +18,10 @@ const first: readonly Step[] = [
   { name: 'imports', command: [process.execPath, join(root, '.tools/imports.ts')] },
   { name: 'dead code', command: [bin('knip'), '--no-progress'] },
 ];
-const unit: Step = { name: 'unit tests', command: [bin('mocha'), '--parallel', '--jobs', '2', '--reporter', 'dot', 'test/unit/**/*.test.ts'] };
+const unit: Step = {
+  name: 'unit tests',
+  command: [bin('mocha'), '--parallel', '--jobs', '2', '--reporter', 'dot', 'test/unit/**/*.test.ts'],
+};
 
 const run = (step: Step): Promise<boolean> =>
   new Promise((resolve) => {

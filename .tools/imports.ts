@@ -1,8 +1,7 @@
-import { readFileSync } from 'node:fs';
+import { globSync, readFileSync } from 'node:fs';
 import { builtinModules } from 'node:module';
 import { dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { globSync } from 'node:fs';
 
 /** Checks who imports whom: the arrows between folders, the owners of packages, and cycles at run time. */
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '..');
@@ -51,14 +50,24 @@ const importsOf = (file: string): Import[] => {
   const text = readFileSync(join(root, file), 'utf8');
   const found: Import[] = [];
   for (const [, type, names, to] of text.matchAll(IMPORT)) {
-    const all = names?.trim().startsWith('{') && names.replace(/[{}]/g, '').split(',').filter((n) => n.trim()).every((n) => n.trim().startsWith('type '));
+    const all =
+      names?.trim().startsWith('{') &&
+      names
+        .replace(/[{}]/g, '')
+        .split(',')
+        .filter((n) => n.trim())
+        .every((n) => n.trim().startsWith('type '));
     found.push({ from: file, to: to ?? '', typeOnly: Boolean(type) || Boolean(all) });
   }
   for (const [, to] of text.matchAll(DYNAMIC)) found.push({ from: file, to: to ?? '', typeOnly: false });
   return found;
 };
 
-const packageOf = (to: string): string => to.split('/').slice(0, to.startsWith('@') ? 2 : 1).join('/');
+const packageOf = (to: string): string =>
+  to
+    .split('/')
+    .slice(0, to.startsWith('@') ? 2 : 1)
+    .join('/');
 
 const checkPackage = (one: Import): string | null => {
   const name = packageOf(one.to);
@@ -101,7 +110,9 @@ const READS_ENVIRONMENT = /\bprocess\.(?:env|argv)\b/;
 
 /** Problems found, one line each. */
 export const checkImports = (): string[] => {
-  const files = [...globSync('mcp-server/**/*.ts', { cwd: root }), ...globSync('extension/**/*.ts', { cwd: root })].map((f) => f.replaceAll('\\', '/'));
+  const files = [...globSync('mcp-server/**/*.ts', { cwd: root }), ...globSync('extension/**/*.ts', { cwd: root })].map(
+    (f) => f.replaceAll('\\', '/'),
+  );
   const problems: string[] = [];
   const graph = new Map<string, string[]>();
   for (const file of files) {

@@ -26,7 +26,9 @@ let failed = 0;
 for (const [name, commands] of Object.entries(parts)) {
   if (wanted.length > 0 && !wanted.includes(name)) continue;
   const started = performance.now();
-  const good = commands.every(([command = '', ...args]) => spawnSync(command, args, { cwd: root, stdio: 'inherit' }).status === 0);
+  const good = commands.every(
+    ([command = '', ...args]) => spawnSync(command, args, { cwd: root, stdio: 'inherit' }).status === 0,
+  );
   console.log(`${good ? 'ok' : 'FAILED'}: ${name} (${((performance.now() - started) / 1000).toFixed(0)} s)`);
   if (good) passed += 1;
   else failed += 1;

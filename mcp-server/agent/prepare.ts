@@ -1,5 +1,5 @@
-import type { ChatMessage, ChatRequest } from '../inference/port.ts';
 import type { TurnKind } from '../domain/turn.ts';
+import type { ChatMessage, ChatRequest } from '../inference/port.ts';
 
 /** Tokens, turns and characters that bound one agent. */
 export interface AgentLimits {

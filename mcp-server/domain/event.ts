@@ -7,21 +7,44 @@ export type EventBody =
   | { readonly type: 'engine.started'; readonly epoch: number; readonly version: string }
   | { readonly type: 'engine.recovered'; readonly jobs: number; readonly turns: number; readonly ms: number }
   | { readonly type: 'run.created'; readonly task: string; readonly branch: string; readonly budget: number }
-  | { readonly type: 'run.planned'; readonly steps: number; readonly pattern: string; readonly by: string; readonly reason: string }
+  | {
+      readonly type: 'run.planned';
+      readonly steps: number;
+      readonly pattern: string;
+      readonly by: string;
+      readonly reason: string;
+    }
   | { readonly type: 'run.cancelRequested'; readonly mode: 'wrap-up' | 'abort' }
   | { readonly type: 'run.ended'; readonly state: RunState; readonly commit: Commit; readonly error: string | null }
   | { readonly type: 'run.landed'; readonly branch: string; readonly commit: Commit }
   | { readonly type: 'run.discarded' }
-  | { readonly type: 'agent.created'; readonly parent: AgentId | null; readonly name: string; readonly tier: string; readonly depth: number }
+  | {
+      readonly type: 'agent.created';
+      readonly parent: AgentId | null;
+      readonly name: string;
+      readonly tier: string;
+      readonly depth: number;
+    }
   | { readonly type: 'agent.moved'; readonly from: AgentState; readonly to: AgentState; readonly reason: string | null }
   | { readonly type: 'agent.acted'; readonly action: string }
   | { readonly type: 'agent.committed'; readonly commit: Commit; readonly files: readonly string[] }
   | { readonly type: 'agent.merged'; readonly source: AgentId; readonly commit: Commit }
-  | { readonly type: 'agent.conflicted'; readonly source: AgentId; readonly files: readonly string[]; readonly resolver: AgentId | null }
+  | {
+      readonly type: 'agent.conflicted';
+      readonly source: AgentId;
+      readonly files: readonly string[];
+      readonly resolver: AgentId | null;
+    }
   | { readonly type: 'agent.asked'; readonly question: string }
   | { readonly type: 'agent.compacted'; readonly before: number; readonly reason: string }
   | { readonly type: 'turn.started'; readonly turn: TurnId; readonly seq: number; readonly reserved: number }
-  | { readonly type: 'turn.answered'; readonly turn: TurnId; readonly seq: number; readonly usage: Usage; readonly tools: readonly string[] }
+  | {
+      readonly type: 'turn.answered';
+      readonly turn: TurnId;
+      readonly seq: number;
+      readonly usage: Usage;
+      readonly tools: readonly string[];
+    }
   | { readonly type: 'turn.failed'; readonly turn: TurnId; readonly error: string; readonly retryAt: number | null }
   | { readonly type: 'budget.granted'; readonly to: AgentId; readonly tokens: number }
   | { readonly type: 'budget.refused'; readonly wanted: number; readonly available: number }

@@ -1,5 +1,5 @@
-import type { AgentId, RunId, StepId } from './ids.ts';
 import type { Tier } from './agent.ts';
+import type { AgentId, RunId, StepId } from './ids.ts';
 import type { StepState } from './transitions.ts';
 
 export type Pattern = 'single' | 'fork-join';

@@ -1,5 +1,5 @@
-import { PRIORITIES, type Priority } from './job.ts';
 import type { Random } from './ids.ts';
+import { PRIORITIES, type Priority } from './job.ts';
 
 /** A job that has waited this much longer than another outranks one class of priority. */
 export const AGEING_MS = 300_000;

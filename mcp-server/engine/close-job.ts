@@ -10,8 +10,7 @@ export const runCloseJob = async (core: Core, job: Job): Promise<void> => {
   const run = await store.run(job.run);
   if (!run) throw new Error('A close job without its run.');
   const agents = await store.agents(run.id);
-  const changes =
-    run.headCommit === run.baseCommit ? [] : await repository.changes(run.baseCommit, run.headCommit);
+  const changes = run.headCommit === run.baseCommit ? [] : await repository.changes(run.baseCommit, run.headCommit);
   const steps = await store.steps(run.id);
   const whole = steps.every((step) => step.state === 'done');
   const report = reportOf(agents);
@@ -26,7 +25,13 @@ export const runCloseJob = async (core: Core, job: Job): Promise<void> => {
   core.tidy();
 };
 
-const endState = (run: Run, agents: readonly Agent[], files: number, whole: boolean, report: string | null): RunState => {
+const endState = (
+  run: Run,
+  agents: readonly Agent[],
+  files: number,
+  whole: boolean,
+  report: string | null,
+): RunState => {
   if (run.cancelRequested !== 'no') return 'cancelled';
   const workers = agents.filter((agent) => agent.tier !== 'planner');
   const useful = workers.some((agent) => agent.state === 'completed' && agent.endReason !== 'nothing');

@@ -1,5 +1,5 @@
-import { buildMessages, compactionPlan } from '../agent/prompt.ts';
 import type { AgentLimits, Draft, WrapUp } from '../agent/prepare.ts';
+import { buildMessages, compactionPlan } from '../agent/prompt.ts';
 import { offeredTools, toSpec } from '../agent/tools/tools.ts';
 import type { Agent } from '../domain/agent.ts';
 import type { AgentId } from '../domain/ids.ts';
@@ -27,13 +27,20 @@ export interface Conversation {
 /** Messages that one turn takes in at the most; the rest wait for the next. */
 const MESSAGES_A_TURN = 40;
 
-export const loadConversation = async (reader: Reader, run: Run, agent: Agent, digest: string): Promise<Conversation> => {
+export const loadConversation = async (
+  reader: Reader,
+  run: Run,
+  agent: Agent,
+  digest: string,
+): Promise<Conversation> => {
   const [turns, pending] = await Promise.all([reader.turns(agent.id), reader.inbox(agent.id, MESSAGES_A_TURN)]);
   const started = turns.length > 0;
   const [calls, delivered] = started
     ? await Promise.all([reader.calls(agent.id), reader.delivered(agent.id)])
     : [[], []];
-  const senders = new Set([...delivered, ...pending].map((m) => m.from).filter((f) => f !== 'person' && f !== 'engine'));
+  const senders = new Set(
+    [...delivered, ...pending].map((m) => m.from).filter((f) => f !== 'person' && f !== 'engine'),
+  );
   const rows = senders.size > 0 ? await reader.agents(run.id, { ids: [...senders] as AgentId[] }) : [];
   return { run, agent, turns, calls, delivered, pending, names: new Map(rows.map((a) => [a.id, a])), digest };
 };
@@ -61,7 +68,11 @@ export const shortest = (c: Conversation, wrapUp: WrapUp | null): number => {
 };
 
 /** What the server counted at the last turn covers everything before its assistant message. */
-const known = (c: Conversation, request: ChatRequest, prefixBroken: boolean): Pick<Draft, 'knownPrompt' | 'newFrom'> => {
+const known = (
+  c: Conversation,
+  request: ChatRequest,
+  prefixBroken: boolean,
+): Pick<Draft, 'knownPrompt' | 'newFrom'> => {
   const last = c.turns.at(-1);
   const newFrom = request.messages.findLastIndex((message) => message.role === 'assistant');
   if (prefixBroken || !last?.usage || newFrom < 0 || last.kind !== 'normal') return { knownPrompt: 0, newFrom: 0 };

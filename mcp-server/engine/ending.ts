@@ -1,7 +1,7 @@
-import { LOOP_END, repeats, type Acted } from '../agent/act.ts';
+import { type Acted, LOOP_END, repeats } from '../agent/act.ts';
+import type { WrapUp } from '../agent/prepare.ts';
 import type { Agent } from '../domain/agent.ts';
 import type { Answer, Call, Turn, TurnKind } from '../domain/turn.ts';
-import type { WrapUp } from '../agent/prepare.ts';
 import type { Ending } from './settle.ts';
 
 /** What the agent's last turn was for, seen from its row and the turn's kind. */
@@ -65,7 +65,11 @@ const loopEnd = (agent: Agent, calls: readonly Call[], tool: string): Ending => 
   error: `It repeated the same call of ${tool} over and over.`,
 });
 
-const WHY = { budget: 'Its tokens ran out', cancel: 'It was cancelled', 'turn-limit': 'It reached its limit of turns' } as const;
+const WHY = {
+  budget: 'Its tokens ran out',
+  cancel: 'It was cancelled',
+  'turn-limit': 'It reached its limit of turns',
+} as const;
 
 /** A report made by rule, for an agent that can no longer write one. */
 export const ruleReport = (agent: Agent, calls: readonly Call[], why: WrapUp): string => {

@@ -1,4 +1,4 @@
-import { DEFAULT_LIMITS, type AgentLimits } from '../agent/prepare.ts';
+import { type AgentLimits, DEFAULT_LIMITS } from '../agent/prepare.ts';
 import type { EngineEvent } from '../domain/event.ts';
 import type { AgentId, RunId } from '../domain/ids.ts';
 import { PRIORITIES, type Priority } from '../domain/job.ts';
@@ -13,9 +13,9 @@ import type { EngineParts } from './parts.ts';
 import { recover } from './recover.ts';
 import { discard, land, listReviews, reviewDiff } from './review.ts';
 import { Scheduler } from './scheduler.ts';
+import { serverViews } from './server-views.ts';
 import { checkSetup } from './setup-check.ts';
 import { optionsOf, startRun } from './start-run.ts';
-import { serverViews } from './server-views.ts';
 import { Tidier } from './tidy.ts';
 import { accountViews, agentOf, agentViews, runOf, runResult, runView, transcriptOf } from './views.ts';
 
@@ -45,7 +45,8 @@ export const createEngine = async (parts: EngineParts, limits: Partial<AgentLimi
 const facadeOf = (core: Core, scheduler: Scheduler, tidier: Tidier): Engine => {
   const { parts } = core;
   const { store, repository } = parts;
-  const view = (run: Run): Promise<RunView> => runView(store, repository, run, scheduler.serverErrors().get(run.options.server));
+  const view = (run: Run): Promise<RunView> =>
+    runView(store, repository, run, scheduler.serverErrors().get(run.options.server));
   const statusOf = async (run: RunId): Promise<RunView> => view(await runOf(store, run));
   let stopped: Promise<void> | undefined;
   const stop = async (): Promise<void> => {
@@ -125,10 +126,14 @@ const listAgents = async (core: Core, run: RunId, changedSince: number | undefin
   const { store } = core.parts;
   await runOf(store, run);
   const last = await store.lastEvent();
-  if (changedSince === undefined || last - changedSince > MANY_EVENTS) return { agents: await agentViews(store, run), last };
+  if (changedSince === undefined || last - changedSince > MANY_EVENTS)
+    return { agents: await agentViews(store, run), last };
   const events = await store.events(changedSince, MANY_EVENTS, run);
   const changed = new Set(events.map((event: EngineEvent) => event.agent).filter((id) => id !== null));
-  return { agents: changed.size > 0 ? await agentViews(store, run, withAncestors(await store.agents(run), changed)) : [], last };
+  return {
+    agents: changed.size > 0 ? await agentViews(store, run, withAncestors(await store.agents(run), changed)) : [],
+    last,
+  };
 };
 
 /** An agent's change shows in its ancestors' sums too. */
@@ -138,7 +143,8 @@ const withAncestors = (
 ): ReadonlySet<AgentId> => {
   const parents = new Map(agents.map((agent) => [agent.id, agent.parent]));
   const all = new Set<AgentId>();
-  for (const id of changed) for (let at: AgentId | null | undefined = id; at && !all.has(at); at = parents.get(at)) all.add(at);
+  for (const id of changed)
+    for (let at: AgentId | null | undefined = id; at && !all.has(at); at = parents.get(at)) all.add(at);
   return all;
 };
 
@@ -175,7 +181,11 @@ const queue = async (core: Core, scheduler: Scheduler) => {
       error: job.error,
     }),
   );
-  const count = (priority: Priority): number => jobs.filter((job) => job.priority === priority && job.state === 'queued').length;
-  const counts = Object.fromEntries(PRIORITIES.map((priority) => [priority, count(priority)])) as Record<Priority, number>;
+  const count = (priority: Priority): number =>
+    jobs.filter((job) => job.priority === priority && job.state === 'queued').length;
+  const counts = Object.fromEntries(PRIORITIES.map((priority) => [priority, count(priority)])) as Record<
+    Priority,
+    number
+  >;
   return { servers: await serverViews(core, scheduler), jobs: views, counts };
 };

@@ -24,9 +24,19 @@ export interface RunView
   readonly commit: string;
   readonly cancelRequested: Run['cancelRequested'];
   readonly server: string;
-  readonly agents: { readonly total: number; readonly completed: number; readonly failed: number; readonly active: number };
+  readonly agents: {
+    readonly total: number;
+    readonly completed: number;
+    readonly failed: number;
+    readonly active: number;
+  };
   /** Over the whole run: `granted` is its budget. */
-  readonly tokens: { readonly granted: number; readonly available: number; readonly reserved: number; readonly used: number };
+  readonly tokens: {
+    readonly granted: number;
+    readonly available: number;
+    readonly reserved: number;
+    readonly used: number;
+  };
   /** Why nothing of it can go on just now (the server is away, every job is parked); null when it goes on or has ended. */
   readonly stuck: string | null;
   /** Set when the run has ended. */
@@ -66,7 +76,13 @@ export interface AgentView
 /** One line of a transcript, oldest first. */
 export type TranscriptEntry =
   | { readonly kind: 'task'; readonly text: string; readonly at: number }
-  | { readonly kind: 'message'; readonly from: string; readonly messageKind: string; readonly text: string; readonly at: number }
+  | {
+      readonly kind: 'message';
+      readonly from: string;
+      readonly messageKind: string;
+      readonly text: string;
+      readonly at: number;
+    }
   | {
       readonly kind: 'answer';
       readonly seq: number;
@@ -164,7 +180,11 @@ export interface Engine {
   transcript(agent: AgentId): Promise<{ agent: AgentView; entries: readonly TranscriptEntry[] }>;
   messageAgent(input: { agent: AgentId; text: string }): Promise<{ message: string; delivery: 'next-turn' | 'answer' }>;
   budget(run: RunId): Promise<{ accounts: readonly AccountView[]; granted: number; sum: number }>;
-  queue(): Promise<{ servers: readonly ServerView[]; jobs: readonly JobView[]; counts: Readonly<Record<Priority, number>> }>;
+  queue(): Promise<{
+    servers: readonly ServerView[];
+    jobs: readonly JobView[];
+    counts: Readonly<Record<Priority, number>>;
+  }>;
   listReviews(): Promise<readonly ReviewView[]>;
   reviewDiff(input: {
     run: RunId;

@@ -1,7 +1,7 @@
 import type { Agent } from '../domain/agent.ts';
+import type { Commit } from '../domain/ids.ts';
 import type { Job } from '../domain/job.ts';
 import type { Run } from '../domain/run.ts';
-import type { Commit } from '../domain/ids.ts';
 import type { Tx } from '../store/port.ts';
 import type { MergeOutcome } from '../worktrees/port.ts';
 import { COMMITTER, type Core } from './core.ts';
@@ -94,7 +94,14 @@ const conflict = async (
   const { clock } = core.parts;
   const resolver = await spawnResolver(core, tx, run, source, into, outcome);
   await tx.emit(clock.now(), [
-    { type: 'agent.conflicted', run: run.id, agent: into?.id ?? null, source: source.id, files: outcome.files, resolver: resolver?.id ?? null },
+    {
+      type: 'agent.conflicted',
+      run: run.id,
+      agent: into?.id ?? null,
+      source: source.id,
+      files: outcome.files,
+      resolver: resolver?.id ?? null,
+    },
   ]);
   if (resolver) return;
   const error = `Its work conflicts with that of others in ${outcome.files.join(', ')}; it is kept on ${source.branch}.`;

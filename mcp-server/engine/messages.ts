@@ -14,11 +14,19 @@ export const messageAgent = async (
   const result = await store.transaction(async (tx) => {
     const agent = await tx.agent(input.agent);
     if (!agent) throw new UserError('not-found', `There is no agent ${input.agent}. agent_list shows a run's agents.`);
-    if (isOver(agent)) throw new UserError('wrong-state', `${agent.name} has ended (${agent.state}) and reads no more messages.`);
+    if (isOver(agent))
+      throw new UserError('wrong-state', `${agent.name} has ended (${agent.state}) and reads no more messages.`);
     const run = await tx.run(agent.run);
     if (!run) throw new Error('An agent without its run.');
     const id = newId('message', random);
-    const sent = { type: 'message.sent', run: run.id, agent: agent.id, to: agent.id, from: 'person', kind: 'steer' } as const;
+    const sent = {
+      type: 'message.sent',
+      run: run.id,
+      agent: agent.id,
+      to: agent.id,
+      from: 'person',
+      kind: 'steer',
+    } as const;
     await tx.emit(now, [sent]);
     const answer = await tx.settleCalls(agent.id, 'person', { ok: true, output: `The person answers: ${input.text}` });
     if (answer.settled > 0) {

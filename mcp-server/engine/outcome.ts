@@ -1,8 +1,8 @@
 import type { Effect, ToolResult } from '../agent/tool.ts';
 import type { Agent } from '../domain/agent.ts';
+import type { NewEvent } from '../domain/event.ts';
 import type { Commit, JobId } from '../domain/ids.ts';
 import { newId } from '../domain/ids.ts';
-import type { NewEvent } from '../domain/event.ts';
 import type { Run } from '../domain/run.ts';
 import { oneLine } from '../domain/text.ts';
 import type { Call, ToolCall, Turn } from '../domain/turn.ts';
@@ -36,7 +36,13 @@ export const applyOutcome = async (makes: Makes, tx: Tx, outcome: TurnOutcome): 
   if (outcome.commit) {
     await tx.patchAgent(agent.id, { headCommit: outcome.commit.commit });
     await tx.emit(now, [
-      { type: 'agent.committed', run: run.id, agent: agent.id, commit: outcome.commit.commit, files: outcome.commit.files },
+      {
+        type: 'agent.committed',
+        run: run.id,
+        agent: agent.id,
+        commit: outcome.commit.commit,
+        files: outcome.commit.files,
+      },
     ]);
   }
   await tx.finishJob(outcome.job, 'done');
@@ -62,13 +68,7 @@ const waitingFor = (calls: readonly Call[]): string => {
   return `waits for ${waiting.length} ${waiting.length === 1 ? 'child' : 'children'}`;
 };
 
-const carryOutAll = async (
-  makes: Makes,
-  tx: Tx,
-  run: Run,
-  agent: Agent,
-  outcome: TurnOutcome,
-): Promise<Call[]> => {
+const carryOutAll = async (makes: Makes, tx: Tx, run: Run, agent: Agent, outcome: TurnOutcome): Promise<Call[]> => {
   const rows: Call[] = [];
   for (const [ordinal, { call, result }] of outcome.calls.entries()) {
     const done = result.effect ? await carryOut(makes, tx, run, agent, result.effect, result) : settled(result);
@@ -134,10 +134,9 @@ const send = async (
     body: effect.body,
     createdAt: now,
   } as const;
-  if (!(await tx.send(message))) return refused(`${INBOX_FULL} ${to.name} is full; your message was not sent. Send it again.`);
-  await tx.emit(now, [
-    { type: 'message.sent', run: run.id, agent: to.id, to: to.id, from: agent.id, kind: 'note' },
-  ]);
+  if (!(await tx.send(message)))
+    return refused(`${INBOX_FULL} ${to.name} is full; your message was not sent. Send it again.`);
+  await tx.emit(now, [{ type: 'message.sent', run: run.id, agent: to.id, to: to.id, from: agent.id, kind: 'note' }]);
   return settled({ ok: true, output: `Sent to ${to.name}. It will be read at its next turn.` });
 };
 
@@ -150,7 +149,10 @@ const recipient = async (tx: Tx, run: Run, agent: Agent, to: string): Promise<Ag
   if (open[0] && open.length === 1) return open[0];
   if (open.length > 1) return `Several agents are called "${to}". Use an id: ${open.map((a) => a.id).join(', ')}.`;
   if (found.length > 0) return `"${to}" has ended and reads no more messages.`;
-  const names = all.filter((a) => !isOver(a) && a.id !== agent.id).slice(0, 20).map((a) => `${a.name} (${a.id})`);
+  const names = all
+    .filter((a) => !isOver(a) && a.id !== agent.id)
+    .slice(0, 20)
+    .map((a) => `${a.name} (${a.id})`);
   return `There is no agent "${to}". You can write to: ${names.join(', ') || 'nobody'}.`;
 };
 
@@ -163,7 +165,8 @@ const delegate = async (
   effect: Extract<Effect, { kind: 'delegate' }>,
 ): Promise<Done> => {
   const { options } = run;
-  if (agent.depth >= options.maxDepth) return refused(`You are at the last of ${options.maxDepth} levels: do it yourself.`);
+  if (agent.depth >= options.maxDepth)
+    return refused(`You are at the last of ${options.maxDepth} levels: do it yourself.`);
   if (run.cancelRequested !== 'no' || agent.wrapUp) return refused('The run is being ended: no new agents.');
   if ((await tx.countAgents(run.id)) >= options.maxAgents)
     return refused(`The run already has its ${options.maxAgents} agents: do it yourself.`);
@@ -187,7 +190,13 @@ const spawnChild = async (
 ): Promise<Agent['id']> => {
   const now = makes.clock.now();
   const start = parent.headCommit ?? run.headCommit;
-  const spec = { parent, tier: 'worker', role: effect.role, name: oneLine(effect.task, 48), task: effect.task } as const;
+  const spec = {
+    parent,
+    tier: 'worker',
+    role: effect.role,
+    name: oneLine(effect.task, 48),
+    task: effect.task,
+  } as const;
   const child = newAgent(makes, run, { ...spec, temperature: parent.temperature, step: null, start }, 'ready');
   await tx.insertAgents([child]);
   await tx.grant(parent.id, child.id, tokens, now);

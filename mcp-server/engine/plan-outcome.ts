@@ -4,9 +4,9 @@ import { newId } from '../domain/ids.ts';
 import type { Plan } from '../domain/plan.ts';
 import type { Run } from '../domain/run.ts';
 import type { Answer, Turn } from '../domain/turn.ts';
+import { repositoryDigest } from '../planning/digest.ts';
 import { forkJoin } from '../planning/fork-join.ts';
 import { parsePlan } from '../planning/parse-plan.ts';
-import { repositoryDigest } from '../planning/digest.ts';
 import { rulePlan } from '../planning/rule-plan.ts';
 import type { PlannedStep } from '../planning/steps.ts';
 import type { Tx } from '../store/port.ts';
@@ -52,12 +52,21 @@ export const planOutcome = async (
     return (tx, job) => accept(core, tx, run, agent, turn, job, plan);
   }
   const faults = parsed.faults.map((fault) => `- ${fault.step ? `${fault.step}: ` : ''}${fault.message}`).join('\n');
-  if (conversation.turns.length === 0 && turn.kind === 'plan') return (tx, job) => repair(core, tx, run, agent, turn, job, faults);
+  if (conversation.turns.length === 0 && turn.kind === 'plan')
+    return (tx, job) => repair(core, tx, run, agent, turn, job, faults);
   const plan = await planByRule(core, run, `The model's plan had faults:\n${faults}`);
   return (tx, job) => accept(core, tx, run, agent, turn, job, plan);
 };
 
-const repair = async (core: Core, tx: Tx, run: Run, agent: Agent, turn: Turn, job: JobId, faults: string): Promise<void> => {
+const repair = async (
+  core: Core,
+  tx: Tx,
+  run: Run,
+  agent: Agent,
+  turn: Turn,
+  job: JobId,
+  faults: string,
+): Promise<void> => {
   const { clock, random } = core.parts;
   const now = clock.now();
   await tx.closeTurn(turn.id, { commit: null, endedAt: now });
@@ -76,7 +85,15 @@ const repair = async (core: Core, tx: Tx, run: Run, agent: Agent, turn: Turn, jo
   await tx.enqueue([turnJob(core.parts, run, agent)], now);
 };
 
-const accept = async (core: Core, tx: Tx, run: Run, agent: Agent, turn: Turn, job: JobId, plan: Plan): Promise<void> => {
+const accept = async (
+  core: Core,
+  tx: Tx,
+  run: Run,
+  agent: Agent,
+  turn: Turn,
+  job: JobId,
+  plan: Plan,
+): Promise<void> => {
   await tx.closeTurn(turn.id, { commit: null, endedAt: core.parts.clock.now() });
   await tx.finishJob(job, 'done');
   const current = await tx.run(run.id);

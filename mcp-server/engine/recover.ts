@@ -24,7 +24,9 @@ export const recover = async (core: Core): Promise<void> => {
   });
   const refs = await repository.reconcile(await expectedRefs(core));
   if (counts.jobs > 0 || refs > 0)
-    log(`recovered ${counts.jobs} jobs, ${counts.turns} cut calls, ${refs} refs in ${Math.round(performance.now() - start)} ms`);
+    log(
+      `recovered ${counts.jobs} jobs, ${counts.turns} cut calls, ${refs} refs in ${Math.round(performance.now() - start)} ms`,
+    );
 };
 
 const putBack = async (core: Core, tx: Tx, id: Parameters<Tx['agent']>[0]): Promise<number> => {

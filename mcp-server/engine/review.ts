@@ -1,6 +1,6 @@
 import { UserError } from '../domain/errors.ts';
-import { oneLine } from '../domain/text.ts';
 import type { Run } from '../domain/run.ts';
+import { oneLine } from '../domain/text.ts';
 import type { FileChange, LandOutcome } from '../worktrees/port.ts';
 import { COMMITTER, type Core } from './core.ts';
 import type { ReviewView } from './facade.ts';
@@ -45,9 +45,13 @@ export const reviewDiff = async (core: Core, run: Run, path: string | undefined)
 export const land = async (core: Core, run: Run): Promise<LandOutcome> => {
   const { store, repository, clock } = core.parts;
   if (run.endedAt === null)
-    throw new UserError('wrong-state', 'The run is still going on: wait for its end, or cancel it, before you land it.');
+    throw new UserError(
+      'wrong-state',
+      'The run is still going on: wait for its end, or cancel it, before you land it.',
+    );
   if (run.review === 'landed') return { kind: 'landed', branch: run.baseBranch ?? 'HEAD', commit: run.headCommit };
-  if (run.review === 'discarded') throw new UserError('wrong-state', 'The run was discarded; there is nothing to land.');
+  if (run.review === 'discarded')
+    throw new UserError('wrong-state', 'The run was discarded; there is nothing to land.');
   if (run.review === 'none') throw new UserError('wrong-state', 'The run changed no file; there is nothing to land.');
   const message = `${oneLine(run.task, 72)}\n\nCoppice-Run: ${run.id}\n`;
   const outcome = await repository.land(run.headCommit, { into: run.baseBranch, message, author: COMMITTER });

@@ -1,10 +1,10 @@
 import { messageOf } from '../domain/errors.ts';
+import type { NewEvent } from '../domain/event.ts';
 import type { RunId } from '../domain/ids.ts';
 import type { Job } from '../domain/job.ts';
 import { MAX_ATTEMPTS, retryDelayMs } from '../domain/policy.ts';
 import type { Run } from '../domain/run.ts';
 import type { Endpoint } from '../inference/port.ts';
-import type { NewEvent } from '../domain/event.ts';
 import { runCloseJob } from './close-job.ts';
 import type { Core } from './core.ts';
 import { runMergeJob } from './merge-job.ts';
@@ -124,7 +124,16 @@ export class Scheduler {
     for (const run of runs) {
       const name = run.options.server;
       if (!this.#servers.has(name)) {
-        const server: Server = { name, model: run.options.model, endpoint: null, stopFree: () => {}, away: 0, error: null, asking: false, hot: [] };
+        const server: Server = {
+          name,
+          model: run.options.model,
+          endpoint: null,
+          stopFree: () => {},
+          away: 0,
+          error: null,
+          asking: false,
+          hot: [],
+        };
         this.#servers.set(name, server);
       }
       const server = this.#servers.get(name);
@@ -199,14 +208,26 @@ export class Scheduler {
     this.#deaf = false;
   }
 
-  #claimAndStart(server: string, now: number, hot: readonly string[], store: Core['parts']['store']): Promise<Job | undefined> {
+  #claimAndStart(
+    server: string,
+    now: number,
+    hot: readonly string[],
+    store: Core['parts']['store'],
+  ): Promise<Job | undefined> {
     return store.transaction(async (tx) => {
       const job = await tx.claim({ kinds: ['turn'], now, hot, server });
       if (!job?.agent) return job;
       const agent = await tx.agent(job.agent);
       const patch = { action: 'thinks', ...(agent?.startedAt === null ? { startedAt: now } : {}) };
       const from = await tx.moveAgent(job.agent, 'running', patch);
-      const moved: NewEvent = { type: 'agent.moved', run: job.run, agent: job.agent, from, to: 'running', reason: null };
+      const moved: NewEvent = {
+        type: 'agent.moved',
+        run: job.run,
+        agent: job.agent,
+        from,
+        to: 'running',
+        reason: null,
+      };
       await tx.emit(now, [moved]);
       return job;
     });
@@ -262,7 +283,11 @@ export class Scheduler {
     }
   }
 
-  async #undo(tx: Parameters<Parameters<Core['parts']['store']['transaction']>[0]>[0], job: Job, now: number): Promise<void> {
+  async #undo(
+    tx: Parameters<Parameters<Core['parts']['store']['transaction']>[0]>[0],
+    job: Job,
+    now: number,
+  ): Promise<void> {
     if (job.kind !== 'turn' || !job.agent) return;
     const open = await tx.openTurn(job.agent);
     if (open?.state === 'calling') {

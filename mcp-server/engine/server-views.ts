@@ -12,15 +12,41 @@ export const serverViews = async (core: Core, scheduler: Scheduler): Promise<rea
   return Promise.all([...wanted].map(([server, model]) => serverView(core, server, model, errors.get(server) ?? null)));
 };
 
-const serverView = async (core: Core, server: string, model: string | null, error: string | null): Promise<ServerView> => {
+const serverView = async (
+  core: Core,
+  server: string,
+  model: string | null,
+  error: string | null,
+): Promise<ServerView> => {
   try {
     if (server === 'rehearsal' && (await core.parts.store.activeRuns()).length === 0)
-      return { url: server, model: 'rules', reachable: true, error: null, slots: { busy: 0, total: 0 }, contextSize: null };
+      return {
+        url: server,
+        model: 'rules',
+        reachable: true,
+        error: null,
+        slots: { busy: 0, total: 0 },
+        contextSize: null,
+      };
     const endpoint = await core.parts.endpoint(server, model);
     const facts = endpoint.knownFacts();
     const reachable = error === null && facts !== null;
-    return { url: endpoint.url, model: facts?.model ?? model, reachable, error, slots: endpoint.slots(), contextSize: facts?.contextSize ?? null };
+    return {
+      url: endpoint.url,
+      model: facts?.model ?? model,
+      reachable,
+      error,
+      slots: endpoint.slots(),
+      contextSize: facts?.contextSize ?? null,
+    };
   } catch (failure) {
-    return { url: server, model, reachable: false, error: messageOf(failure), slots: { busy: 0, total: 0 }, contextSize: null };
+    return {
+      url: server,
+      model,
+      reachable: false,
+      error: messageOf(failure),
+      slots: { busy: 0, total: 0 },
+      contextSize: null,
+    };
   }
 };

@@ -39,14 +39,26 @@ export const endAgent = async (
     await tx.enqueue([mergeJob(makes, run.id, await heir(tx, agent), agent.id)], makes.clock.now());
     return;
   }
-  await settleAgent(makes, tx, run, { ...agent, ...ending, endReason: ending.reason }, ending.state === 'completed', current);
+  await settleAgent(
+    makes,
+    tx,
+    run,
+    { ...agent, ...ending, endReason: ending.reason },
+    ending.state === 'completed',
+    current,
+  );
 };
 
 /** Only a resolver that finished was checked for markers; any other end leaves the conflict as it is. */
 const resolverEnding = (agent: Agent, ending: Ending): Ending => {
   if (ending.reason === 'finished' && agent.headCommit !== agent.baseCommit) return ending;
   if (ending.state !== 'completed') return ending;
-  return { ...ending, state: 'failed', reason: 'conflict', error: 'The conflict was not resolved; both sides are kept on their branches.' };
+  return {
+    ...ending,
+    state: 'failed',
+    reason: 'conflict',
+    error: 'The conflict was not resolved; both sides are kept on their branches.',
+  };
 };
 
 /** The end of the agent alone: state, tokens, observation. What follows from it for others is `settleAgent`'s. */
@@ -102,7 +114,8 @@ export const heir = async (tx: Tx, agent: Agent): Promise<AgentId | null> => {
   return null;
 };
 
-const stepOf = async (tx: Tx, agent: Agent): Promise<Step | undefined> => (agent.step ? tx.step(agent.step) : undefined);
+const stepOf = async (tx: Tx, agent: Agent): Promise<Step | undefined> =>
+  agent.step ? tx.step(agent.step) : undefined;
 
 /** An agent's end counts from now on: its work is merged, or there is none, or it is given up. */
 export const settleAgent = async (
@@ -198,7 +211,13 @@ const skip = async (makes: Makes, tx: Tx, run: Run, step: Step, current?: JobId)
 };
 
 /** Work that was merged into a waiting agent may be the last that its own start waited for. */
-export const releaseAfterMerge = async (makes: Makes, tx: Tx, run: Run, into: Agent, current?: JobId): Promise<void> => {
+export const releaseAfterMerge = async (
+  makes: Makes,
+  tx: Tx,
+  run: Run,
+  into: Agent,
+  current?: JobId,
+): Promise<void> => {
   if (into.state !== 'pending' || !into.step) return;
   const step = await stepOf(tx, into);
   if (step?.state !== 'running') return;

@@ -19,7 +19,9 @@ const error = (what: string, fix: string): SetupProblem => ({ severity: 'error',
 const checkRepository = async ({ repository }: EngineParts): Promise<SetupProblem[]> => {
   try {
     const facts = await repository.facts();
-    const found = [ok(`Repository ${facts.root}, on ${facts.branch ?? 'a detached HEAD'} at ${facts.head.slice(0, 10)}.`)];
+    const found = [
+      ok(`Repository ${facts.root}, on ${facts.branch ?? 'a detached HEAD'} at ${facts.head.slice(0, 10)}.`),
+    ];
     if (facts.dirtyFiles > 0)
       found.push(
         warning(
@@ -29,7 +31,12 @@ const checkRepository = async ({ repository }: EngineParts): Promise<SetupProble
       );
     if (facts.hasSubmodules) found.push(warning('The repository has submodules; agents do not see into them.', ''));
     if (facts.branch === null)
-      found.push(warning('HEAD is detached: a result lands on HEAD itself.', 'Check out a branch first if that is not what you want.'));
+      found.push(
+        warning(
+          'HEAD is detached: a result lands on HEAD itself.',
+          'Check out a branch first if that is not what you want.',
+        ),
+      );
     return found;
   } catch (failure) {
     return [error(messageOf(failure), 'Open a folder inside a git repository with at least one commit.')];
@@ -47,20 +54,38 @@ const checkServer = async (parts: EngineParts, options: RunOptions): Promise<Set
   try {
     const endpoint = await parts.endpoint(options.server, options.model);
     const facts = await endpoint.facts();
-    const found = [ok(`Server ${facts.url}: ${facts.model}, ${facts.totalSlots} slots of ${facts.contextSize} tokens.`)];
+    const found = [
+      ok(`Server ${facts.url}: ${facts.model}, ${facts.totalSlots} slots of ${facts.contextSize} tokens.`),
+    ];
     if (!facts.supportsTools)
-      found.push(error('The chat template of the model has no tool calls.', 'Start llama-server with --jinja and a model whose template knows tools.'));
+      found.push(
+        error(
+          'The chat template of the model has no tool calls.',
+          'Start llama-server with --jinja and a model whose template knows tools.',
+        ),
+      );
     if (facts.contextSize < 8192)
-      found.push(warning(`A slot holds only ${facts.contextSize} tokens.`, 'Give llama-server a larger -c: it is shared by the slots of -np.'));
+      found.push(
+        warning(
+          `A slot holds only ${facts.contextSize} tokens.`,
+          'Give llama-server a larger -c: it is shared by the slots of -np.',
+        ),
+      );
     return found;
   } catch (failure) {
-    return [error(messageOf(failure), 'Start it, for example: llama-server -m MODEL.gguf -np 4 -c 65536 --jinja --metrics --slots --threads-http 64')];
+    return [
+      error(
+        messageOf(failure),
+        'Start it, for example: llama-server -m MODEL.gguf -np 4 -c 65536 --jinja --metrics --slots --threads-http 64',
+      ),
+    ];
   }
 };
 
 const checkCommands = (options: RunOptions): SetupProblem => {
   const { commands } = options.permissions;
   if (commands === 'off') return ok('Agents cannot run commands.');
-  if (commands === 'any') return warning('Agents may run any program, without a sandbox.', 'Name the programs that they need instead.');
+  if (commands === 'any')
+    return warning('Agents may run any program, without a sandbox.', 'Name the programs that they need instead.');
   return ok(`Agents may run: ${commands.allowed.join(', ')}.`);
 };

@@ -1,12 +1,12 @@
+import { prefixKey } from '../agent/roles.ts';
 import type { Agent } from '../domain/agent.ts';
+import type { NewEvent } from '../domain/event.ts';
 import type { AccountId, AgentId, Commit, RunId, StepId } from '../domain/ids.ts';
 import { newId } from '../domain/ids.ts';
-import type { NewEvent } from '../domain/event.ts';
 import type { Priority } from '../domain/job.ts';
 import type { Plan, Step } from '../domain/plan.ts';
 import type { Run } from '../domain/run.ts';
 import { oneLine } from '../domain/text.ts';
-import { prefixKey } from '../agent/roles.ts';
 import { shareBudget } from '../planning/share-budget.ts';
 import type { NewAgent, NewJob, Tx } from '../store/port.ts';
 import type { EngineParts } from './parts.ts';
@@ -125,7 +125,13 @@ export const acceptPlan = async (makes: Makes, tx: Tx, run: Run, plan: Plan): Pr
   for (const planned of topDown(plan)) {
     const step = newId('step', makes.random);
     const parent = planned.parent === null ? null : agents.get(planned.parent);
-    const spec = { ...planned, name: planned.title, step, parent: parent ? asAgent(parent) : null, start: run.headCommit };
+    const spec = {
+      ...planned,
+      name: planned.title,
+      step,
+      parent: parent ? asAgent(parent) : null,
+      start: run.headCommit,
+    };
     const agent = newAgent(makes, run, spec, 'pending');
     agents.set(planned.key, agent);
     steps.push({ ...planned, id: step, run: run.id, agent: agent.id, state: 'pending' });
@@ -133,7 +139,15 @@ export const acceptPlan = async (makes: Makes, tx: Tx, run: Run, plan: Plan): Pr
   await tx.insertPlan(run.id, plan, steps);
   await tx.insertAgents([...agents.values()]);
   await tx.emit(now, [
-    { type: 'run.planned', run: run.id, agent: null, steps: steps.length, pattern: plan.pattern, by: plan.source.by, reason: plan.source.by === 'rules' ? plan.source.reason : '' },
+    {
+      type: 'run.planned',
+      run: run.id,
+      agent: null,
+      steps: steps.length,
+      pattern: plan.pattern,
+      by: plan.source.by,
+      reason: plan.source.by === 'rules' ? plan.source.reason : '',
+    },
     ...[...agents.values()].map(createdEvent),
   ]);
   for (const planned of topDown(plan)) {
@@ -168,7 +182,8 @@ const foreignNeeds = async (makes: Makes, tx: Tx, run: Run, step: Step, agent: A
   for (const needed of step.needs.length > 0 ? await tx.needs(step.id) : []) {
     const other = needed.state === 'done' ? await tx.agent(needed.agent) : undefined;
     if (!other || other.headCommit === other.baseCommit) continue;
-    if (other.parent !== agent.parent && other.parent !== agent.id) jobs.push(mergeJob(makes, run.id, agent.id, other.id));
+    if (other.parent !== agent.parent && other.parent !== agent.id)
+      jobs.push(mergeJob(makes, run.id, agent.id, other.id));
   }
   return jobs;
 };
@@ -178,5 +193,7 @@ export const releaseAgent = async (makes: Makes, tx: Tx, run: Run, agent: Agent)
   const now = makes.clock.now();
   await tx.moveAgent(agent.id, 'ready');
   await tx.enqueue([turnJob(makes, run, agent)], now);
-  await tx.emit(now, [{ type: 'agent.moved', run: run.id, agent: agent.id, from: 'pending', to: 'ready', reason: null }]);
+  await tx.emit(now, [
+    { type: 'agent.moved', run: run.id, agent: agent.id, from: 'pending', to: 'ready', reason: null },
+  ]);
 };

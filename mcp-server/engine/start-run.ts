@@ -23,7 +23,10 @@ export const startRun = async (
   if (before) return before;
   const options = optionsOf(core.parts.settings, input.options);
   if (options.budget < LEAST_BUDGET)
-    throw new UserError('budget-too-small', `A budget of ${options.budget} tokens cannot pay for one turn. Grant at least ${LEAST_BUDGET}.`);
+    throw new UserError(
+      'budget-too-small',
+      `A budget of ${options.budget} tokens cannot pay for one turn. Grant at least ${LEAST_BUDGET}.`,
+    );
   await (await core.parts.endpoint(options.server, options.model)).facts();
   const facts = await repository.facts();
   const { random, clock } = core.parts;
@@ -48,7 +51,8 @@ const insertRun = async (core: Core, row: NewRun): Promise<void> => {
   const { store, clock } = core.parts;
   const draft = asRun(row);
   const level = complexity(row.task, await baseFiles(core, row.baseCommit));
-  const plan = level.level === 'atomic' || row.options.maxAgents === 1 ? await planByRule(core, draft, level.because) : null;
+  const plan =
+    level.level === 'atomic' || row.options.maxAgents === 1 ? await planByRule(core, draft, level.because) : null;
   await store.transaction(async (tx) => {
     await tx.insertRun(row);
     await tx.emit(clock.now(), [
@@ -90,7 +94,9 @@ const asRun = (row: NewRun): Run => ({
 
 /** What is left out comes from the settings; permissions can only be narrowed. */
 export const optionsOf = (settings: RunOptions, wanted: StartOptions): RunOptions => {
-  const given = Object.fromEntries(Object.entries(wanted).filter(([, value]) => value !== undefined)) as Partial<RunOptions>;
+  const given = Object.fromEntries(
+    Object.entries(wanted).filter(([, value]) => value !== undefined),
+  ) as Partial<RunOptions>;
   const permissions = given.permissions ? narrowed(settings.permissions, given.permissions) : settings.permissions;
   return { ...settings, ...given, permissions };
 };

@@ -3,8 +3,8 @@ import { messageOf } from '../domain/errors.ts';
 import type { Commit } from '../domain/ids.ts';
 import type { Run } from '../domain/run.ts';
 import type { Worktree } from '../domain/worktree.ts';
-import { leaseOf } from './leases.ts';
 import type { Core } from './core.ts';
+import { leaseOf } from './leases.ts';
 import { isOver } from './settle.ts';
 
 /**
@@ -50,8 +50,28 @@ export class Tidier {
         const run = await store.run(row.run);
         if (agent && run && isOver(agent)) await removeWorktree(this.#core, run, agent, row, false);
       }
+      await this.#dropMergedBranches();
     } catch (error) {
       log(`tidy: ${messageOf(error)}`);
+    }
+  }
+
+  /** Branches of agents whose run has ended and holds their work. */
+  async #dropMergedBranches(): Promise<void> {
+    const { store, repository } = this.#core.parts;
+    const branches = await repository.branches('coppice/');
+    if (branches.size === 0) return;
+    for (const run of await store.runs(200)) {
+      const own = [...branches].filter(([branch]) => branch.startsWith(`${run.branch}.`));
+      if (run.endedAt === null || own.length === 0) continue;
+      const leased = new Set(
+        (await store.worktrees({ run: run.id, states: ['creating', 'ready', 'kept'] })).map((w) => w.branch),
+      );
+      for (const [branch, commit] of own) {
+        if (this.#stopped) return;
+        if (!leased.has(branch) && (await repository.isAncestor(commit, run.headCommit)))
+          await deleteBranch(this.#core, branch, commit);
+      }
     }
   }
 }

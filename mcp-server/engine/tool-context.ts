@@ -25,8 +25,7 @@ export const toolContext = (core: Core, run: Run, agent: Agent): TurnFolder => {
     held ??= await core.leases.lease(agent, head);
     return held;
   };
-  const snapshot = async (message: string) =>
-    held ? repository.snapshot(held, head, message, COMMITTER) : null;
+  const snapshot = async (message: string) => (held ? repository.snapshot(held, head, message, COMMITTER) : null);
   const context: ToolContext = {
     agent,
     run,
@@ -38,7 +37,10 @@ export const toolContext = (core: Core, run: Run, agent: Agent): TurnFolder => {
     diff: async (path) => {
       const now = (await snapshot('so far'))?.commit ?? head;
       const from = agent.baseCommit ?? run.baseCommit;
-      return repository.patch(from, now, { ...(path === undefined ? {} : { path }), maxBytes: core.limits.outputChars });
+      return repository.patch(from, now, {
+        ...(path === undefined ? {} : { path }),
+        maxBytes: core.limits.outputChars,
+      });
     },
   };
   return {

@@ -1,22 +1,22 @@
 import { act } from '../agent/act.ts';
-import { prepareTurn, type Prepared, type WrapUp } from '../agent/prepare.ts';
+import { type Prepared, prepareTurn, type WrapUp } from '../agent/prepare.ts';
 import type { Agent } from '../domain/agent.ts';
-import { MAX_ATTEMPTS, retryDelayMs } from '../domain/policy.ts';
-import type { Job } from '../domain/job.ts';
-import type { Run } from '../domain/run.ts';
 import { newId } from '../domain/ids.ts';
+import type { Job } from '../domain/job.ts';
+import { MAX_ATTEMPTS, retryDelayMs } from '../domain/policy.ts';
+import type { Run } from '../domain/run.ts';
 import { oneLine } from '../domain/text.ts';
 import type { Answer, Timings, Turn, Usage } from '../domain/turn.ts';
 import type { ChatOutcome, Endpoint } from '../inference/port.ts';
 import { upperBoundTokens } from '../inference/token-bound.ts';
-import type { Core } from './core.ts';
+import { actionOf } from './action.ts';
 import { type Conversation, draftRequest, loadConversation, shortest } from './conversation.ts';
+import type { Core } from './core.ts';
 import { endingOf, ruleReport, wrapUpOf } from './ending.ts';
 import { applyOutcome } from './outcome.ts';
 import { planOutcome } from './plan-outcome.ts';
 import { endAgent, isOver } from './settle.ts';
-import { toolContext, type TurnFolder } from './tool-context.ts';
-import { actionOf } from './action.ts';
+import { type TurnFolder, toolContext } from './tool-context.ts';
 
 /** What a claimed turn needs besides its rows. */
 export interface TurnHands {
@@ -43,7 +43,12 @@ export const runTurnJob = async (core: Core, job: Job, hands: TurnHands, signal:
     hands.release();
     return actAndCommit(core, job, run, agent, { ...open, answer: open.answer }, signal);
   }
-  const conversation = await loadConversation(store, run, agent, agent.tier === 'planner' ? await hands.digest(run) : '');
+  const conversation = await loadConversation(
+    store,
+    run,
+    agent,
+    agent.tier === 'planner' ? await hands.digest(run) : '',
+  );
   const prepared = await prepare(core, conversation, hands.endpoint, signal);
   if (prepared.kind === 'give-up') return giveUp(core, job, conversation, prepared.wanted);
   const turn = await openTurn(core, job, conversation, prepared);
@@ -106,16 +111,22 @@ const openTurn = (
       await tx.dropTurn(id, now);
       return undefined;
     }
-    await tx.deliver(id, pending.map((message) => message.id));
+    await tx.deliver(
+      id,
+      pending.map((message) => message.id),
+    );
     const before = prepared.cut ? shortest(conversation, prepared.wrapUp) : agent.compactedBefore;
     if (before > agent.compactedBefore && !prepared.wrapUp) {
       await tx.patchAgent(agent.id, { compactedBefore: before });
-      const reason = 'The context was nearly full: older tool results are shown as stubs, and the cached prefix is lost.';
+      const reason =
+        'The context was nearly full: older tool results are shown as stubs, and the cached prefix is lost.';
       await tx.emit(now, [{ type: 'agent.compacted', run: run.id, agent: agent.id, before, reason }]);
     }
     if (prepared.wrapUp === 'budget') {
       const available = (await tx.account(agent.id))?.available ?? 0;
-      await tx.emit(now, [{ type: 'budget.refused', run: run.id, agent: agent.id, wanted: prepared.reserve, available }]);
+      await tx.emit(now, [
+        { type: 'budget.refused', run: run.id, agent: agent.id, wanted: prepared.reserve, available },
+      ]);
     }
     await tx.emit(now, [
       { type: 'turn.started', run: run.id, agent: agent.id, turn: id, seq: turn.seq, reserved: prepared.reserve },
@@ -147,7 +158,15 @@ const answered = async (
     await tx.answerTurn(turn.id, answer, outcome.usage, timings);
     if (answer.toolCalls.length > 0) await tx.patchAgent(agent.id, { action: actionOf(answer) });
     await tx.emit(clock.now(), [
-      { type: 'turn.answered', run: run.id, agent: agent.id, turn: turn.id, seq: turn.seq, usage: outcome.usage, tools: answer.toolCalls.map((call) => call.name) },
+      {
+        type: 'turn.answered',
+        run: run.id,
+        agent: agent.id,
+        turn: turn.id,
+        seq: turn.seq,
+        usage: outcome.usage,
+        tools: answer.toolCalls.map((call) => call.name),
+      },
     ]);
     if (over > 0) await tx.emit(clock.now(), [{ type: 'budget.overran', run: run.id, agent: agent.id, over }]);
     if (plan) return plan(tx, job.id);
@@ -218,7 +237,8 @@ type Failed = Extract<ChatOutcome, { kind: 'failed' }>;
 const failed = async (core: Core, job: Job, turn: Turn, outcome: Failed, hands: TurnHands): Promise<void> => {
   const { store, clock, random } = core.parts;
   const now = clock.now();
-  const away = outcome.failure === 'loading' || (outcome.failure === 'unreachable' && !(await reachable(hands.endpoint)));
+  const away =
+    outcome.failure === 'loading' || (outcome.failure === 'unreachable' && !(await reachable(hands.endpoint)));
   if (away) hands.lost(outcome.message);
   const spent = outcome.spent.prompt + outcome.spent.completion;
   await store.transaction(async (tx) => {
@@ -230,7 +250,14 @@ const failed = async (core: Core, job: Job, turn: Turn, outcome: Failed, hands: 
     const again = outcome.retryable && (away || job.attempts < MAX_ATTEMPTS);
     const delay = away ? 0 : (outcome.retryAfterMs ?? retryDelayMs(job.attempts, random));
     await tx.emit(now, [
-      { type: 'turn.failed', run: run.id, agent: agent.id, turn: turn.id, error: outcome.message, retryAt: again ? now + delay : null },
+      {
+        type: 'turn.failed',
+        run: run.id,
+        agent: agent.id,
+        turn: turn.id,
+        error: outcome.message,
+        retryAt: again ? now + delay : null,
+      },
     ]);
     if (again) {
       await tx.moveAgent(agent.id, 'ready', { action: oneLine(`waits: ${outcome.message}`, 120) });
@@ -239,7 +266,9 @@ const failed = async (core: Core, job: Job, turn: Turn, outcome: Failed, hands: 
     if (outcome.retryable) {
       await tx.moveAgent(agent.id, 'ready', { action: oneLine(`parked: ${outcome.message}`, 120) });
       await tx.finishJob(job.id, 'parked', outcome.message);
-      return tx.emit(now, [{ type: 'job.parked', run: run.id, agent: agent.id, kind: job.kind, error: outcome.message }]);
+      return tx.emit(now, [
+        { type: 'job.parked', run: run.id, agent: agent.id, kind: job.kind, error: outcome.message },
+      ]);
     }
     await tx.finishJob(job.id, 'done', outcome.message);
     const ending = { state: 'failed', reason: 'model-failed', report: null, error: outcome.message } as const;

@@ -13,13 +13,15 @@ const ACTIVE: readonly AgentState[] = ['pending', 'ready', 'running', 'waiting',
 
 export const runOf = async (reader: Reader, id: RunId): Promise<Run> => {
   const run = await reader.run(id);
-  if (!run) throw new UserError('not-found', `There is no run ${id} in this repository. run_list shows those there are.`);
+  if (!run)
+    throw new UserError('not-found', `There is no run ${id} in this repository. run_list shows those there are.`);
   return run;
 };
 
 export const agentOf = async (reader: Reader, id: AgentId): Promise<Agent> => {
   const agent = await reader.agent(id);
-  if (!agent) throw new UserError('not-found', `There is no agent ${id} in this repository. agent_list shows a run's agents.`);
+  if (!agent)
+    throw new UserError('not-found', `There is no agent ${id} in this repository. agent_list shows a run's agents.`);
   return agent;
 };
 
@@ -128,7 +130,11 @@ export const agentViews = async (
   run: RunId,
   only?: ReadonlySet<AgentId>,
 ): Promise<readonly AgentView[]> => {
-  const [agents, accounts, totals] = await Promise.all([reader.agents(run), reader.accounts(run), reader.turnTotals(run)]);
+  const [agents, accounts, totals] = await Promise.all([
+    reader.agents(run),
+    reader.accounts(run),
+    reader.turnTotals(run),
+  ]);
   const tokens = tokensByAgent(agents, accounts);
   const wanted = only ? agents.filter((agent) => only.has(agent.id)) : agents;
   const views: AgentView[] = [];
@@ -191,7 +197,13 @@ export const accountViews = async (reader: Reader, run: Run): Promise<readonly A
   const used = accounts.reduce((n, account) => n + account.used, 0);
   const { available, reserved, granted } = pool;
   return [
-    { account: run.id, parent: null, name: run.task, state: run.state, tokens: { available, reserved, used: pool.used, granted, subtreeUsed: used } },
+    {
+      account: run.id,
+      parent: null,
+      name: run.task,
+      state: run.state,
+      tokens: { available, reserved, used: pool.used, granted, subtreeUsed: used },
+    },
     ...agents.map((agent) => ({
       account: agent.id,
       parent: agent.parent ?? run.id,

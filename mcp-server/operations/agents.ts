@@ -25,7 +25,8 @@ const agentList = defineOperation({
 const agentTranscript = defineOperation({
   name: 'agent_transcript',
   title: 'Transcript of an agent',
-  description: 'The whole conversation of an agent: task, messages, answers, tool calls with results, tokens and cache hits.',
+  description:
+    'The whole conversation of an agent: task, messages, answers, tool calls with results, tokens and cache hits.',
   effect: 'reads',
   idempotent: true,
   input: z.object({ agent }),
@@ -39,7 +40,8 @@ const agentTranscript = defineOperation({
 const agentMessage = defineOperation({
   name: 'agent_message',
   title: 'Message to an agent',
-  description: 'Steers an agent: the text goes into its next turn, before all other messages, or answers its open question.',
+  description:
+    'Steers an agent: the text goes into its next turn, before all other messages, or answers its open question.',
   effect: 'changes',
   idempotent: false,
   input: z.object({ agent, text: z.string().trim().min(1).max(50_000) }),
@@ -50,7 +52,8 @@ const agentMessage = defineOperation({
 const budgetStatus = defineOperation({
   name: 'budget_status',
   title: 'Budget of a run',
-  description: 'Granted, reserved, used and available tokens of the run and of each agent; their sum is always the grant.',
+  description:
+    'Granted, reserved, used and available tokens of the run and of each agent; their sum is always the grant.',
   effect: 'reads',
   idempotent: true,
   input: z.object({ run }),
@@ -64,7 +67,8 @@ const budgetStatus = defineOperation({
 const queueStatus = defineOperation({
   name: 'queue_status',
   title: 'Queue and slots',
-  description: 'Slots of each inference server, running and waiting jobs by priority with their age, parked jobs with the reason.',
+  description:
+    'Slots of each inference server, running and waiting jobs by priority with their age, parked jobs with the reason.',
   effect: 'reads',
   idempotent: true,
   input: z.object({}),

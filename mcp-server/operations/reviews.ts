@@ -51,13 +51,15 @@ const reviewLand = defineOperation({
   idempotent: true,
   input: z.object({ run }),
   output: landOutcome,
-  handle: async (engine, input) => structuredClone(await engine.land(input.run as RunId)) as z.infer<typeof landOutcome>,
+  handle: async (engine, input) =>
+    structuredClone(await engine.land(input.run as RunId)) as z.infer<typeof landOutcome>,
 });
 
 const reviewDiscard = defineOperation({
   name: 'review_discard',
   title: 'Discard a run',
-  description: "Drops the result of a run: its branch and its agents' worktrees are removed. What cannot be removed safely is kept and named.",
+  description:
+    "Drops the result of a run: its branch and its agents' worktrees are removed. What cannot be removed safely is kept and named.",
   effect: 'destroys',
   idempotent: true,
   input: z.object({ run }),

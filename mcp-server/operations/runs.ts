@@ -9,9 +9,19 @@ const run = z.string().min(1).describe('The id of a run, such as r-3k9m1p7q2zhx.
 export const startOptions = z.object({
   budget: z.int().min(1).optional().describe('Tokens that the whole run may spend.'),
   maxDepth: z.int().min(1).max(20).optional().describe('Levels of agents below the run.'),
-  maxAgents: z.int().min(1).max(10_000).optional().describe('Agents of the run in all, workers that are planned included.'),
+  maxAgents: z
+    .int()
+    .min(1)
+    .max(10_000)
+    .optional()
+    .describe('Agents of the run in all, workers that are planned included.'),
   maxAgentsPerLevel: z.int().min(1).max(10_000).optional(),
-  concurrency: z.int().min(1).max(10_000).optional().describe("Turns in flight at once; the server's slots bound it too."),
+  concurrency: z
+    .int()
+    .min(1)
+    .max(10_000)
+    .optional()
+    .describe("Turns in flight at once; the server's slots bound it too."),
   server: z.string().optional().describe('http://host:port of a llama-server, or "rehearsal" for the built-in rules.'),
   model: z.string().nullable().optional(),
   permissions: z
@@ -54,7 +64,8 @@ const runStatus = defineOperation({
 const runWait = defineOperation({
   name: 'run_wait',
   title: 'Wait for a run',
-  description: 'Waits until the run has ended, at most 45 seconds, and returns its status. Call it again while the run goes on.',
+  description:
+    'Waits until the run has ended, at most 45 seconds, and returns its status. Call it again while the run goes on.',
   effect: 'reads',
   idempotent: true,
   input: z.object({ run, seconds: z.number().min(0).max(45).default(45) }),

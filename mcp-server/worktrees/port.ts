@@ -79,6 +79,8 @@ export interface Repository {
   reconcile(expected: readonly { readonly branch: string; readonly commit: string }[]): Promise<number>;
   /** Keeps a commit reachable as refs/coppice/discarded/<name>, where no branch list shows it. */
   pin(name: string, commit: Commit): Promise<void>;
+  /** Branches whose name begins so, with their commits. */
+  branches(prefix: string): Promise<ReadonlyMap<string, Commit>>;
   branchHead(branch: string): Promise<Commit | null>;
   deleteBranch(branch: string, expected: Commit): Promise<void>;
   /** Reads files as they are in the commit. */

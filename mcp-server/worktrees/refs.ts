@@ -80,6 +80,16 @@ const UPDATE = ['update-ref', '--no-deref', '-m', 'coppice', '-z', '--stdin'];
 const updateLine = (ref: string, commit: Commit, old: Commit | null): string =>
   `update ${ref}\0${commit}\0${old ?? '0'.repeat(commit.length)}\0`;
 
+/** Branches below the prefix (which ends with a slash), and where they are. */
+export const branches = async (core: Core, prefix: string): Promise<ReadonlyMap<string, Commit>> => {
+  const args = ['for-each-ref', '--format=%(refname:lstrip=2) %(objectname)', `refs/heads/${prefix}`];
+  const { stdout } = await core.git.exec(core.store, args);
+  const lines = stdout.toString().split('\n').filter(Boolean);
+  return new Map(
+    lines.map((line) => [line.slice(0, line.lastIndexOf(' ')), line.slice(line.lastIndexOf(' ') + 1) as Commit]),
+  );
+};
+
 const updateRef = async (core: Core, branch: string, input: string): Promise<void> => {
   const update = async (): Promise<void> => {
     await core.git.exec(core.store, UPDATE, { input });

@@ -5,7 +5,7 @@ import { land } from './land.ts';
 import { createLease } from './lease.ts';
 import { conflictMarkers, isAncestor, merge } from './merge.ts';
 import type { Repository } from './port.ts';
-import { branchHead, deleteBranch, pin, publish, reconcile } from './refs.ts';
+import { branches, branchHead, deleteBranch, pin, publish, reconcile } from './refs.ts';
 import { removeLease, sweep } from './remove.ts';
 import { changes, patch } from './review.ts';
 import { reset, snapshot } from './snapshot.ts';
@@ -21,6 +21,7 @@ export const createRepository = (core: Core): Repository => {
     publish: (branch, commit) => publish(core, branch, commit),
     reconcile: (expected) => reconcile(core, expected),
     pin: (name, commit) => pin(core, name, commit),
+    branches: (prefix) => branches(core, prefix),
     branchHead: (branch) => branchHead(core, branch),
     deleteBranch: (branch, expected) => deleteBranch(core, branch, expected),
     treeOf: trees.treeOf,

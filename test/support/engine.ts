@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { DEFAULT_LIMITS, type AgentLimits } from '../../mcp-server/agent/prepare.ts';
+import { type AgentLimits, DEFAULT_LIMITS } from '../../mcp-server/agent/prepare.ts';
 import { systemClock } from '../../mcp-server/domain/clock.ts';
 import type { RunId } from '../../mcp-server/domain/ids.ts';
 import type { Run, RunOptions } from '../../mcp-server/domain/run.ts';
@@ -78,7 +78,8 @@ const assemble = async (repo: TestRepository, model: Rehearsal, options: BenchOp
     clock,
     version: 'test',
   });
-  const timeouts = options.stallMs === undefined ? {} : { timeouts: { stallMs: options.stallMs, firstByteMs: options.stallMs } };
+  const timeouts =
+    options.stallMs === undefined ? {} : { timeouts: { stallMs: options.stallMs, firstByteMs: options.stallMs } };
   const endpoints = createEndpoints({
     make: (url, name, pool) => createEndpoint({ url, model: name, pool, clock, apiKey: null, ...timeouts }),
   });
@@ -101,13 +102,19 @@ const assemble = async (repo: TestRepository, model: Rehearsal, options: BenchOp
 
 export const openBench = async (options: BenchOptions = {}): Promise<Bench> => {
   const repo = options.repo ?? makeRepository(options.files);
-  const model = await startRehearsal({ slots: 4, ...options.server, ...(options.script ? { answer: options.script } : {}) });
+  const model = await startRehearsal({
+    slots: 4,
+    ...options.server,
+    ...(options.script ? { answer: options.script } : {}),
+  });
   const log: string[] = [];
   let parts = await assemble(repo, model, options, log);
   const waitEnd = async (run: RunId, ms = 20_000): Promise<RunView> => {
     const view = await parts.engine.waitRun(run, ms, new AbortController().signal);
     if (view.endedAt === null)
-      throw new Error(`${run} has not ended: ${JSON.stringify({ view, queue: await parts.engine.queue(), log }, null, 1)}`);
+      throw new Error(
+        `${run} has not ended: ${JSON.stringify({ view, queue: await parts.engine.queue(), log }, null, 1)}`,
+      );
     return view;
   };
   return {
