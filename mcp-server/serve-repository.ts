@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { composeEngine, type EngineIngredients } from './compose.ts';
 import { messageOf } from './domain/errors.ts';
-import { startHost } from './faces/host/engine-host.ts';
+import { type Host, startHost } from './faces/host/engine-host.ts';
 import { openLog } from './faces/host/log-file.ts';
 import type { RepositoryPlace } from './faces/host/place.ts';
 import { serveConnection } from './faces/mcp/connection.ts';
@@ -39,7 +39,19 @@ export const serveRepository = async (options: ServeOptions): Promise<number> =>
   };
   for (const line of pending) log(line);
   let failed = false;
-  const host = await startHost({
+  let host: Host | undefined;
+  let asked: string | null = null;
+  const stop = (reason: string): void => {
+    asked = reason;
+    void host?.stop(reason);
+  };
+  options.onSignal(stop);
+  options.onBug((error) => {
+    failed = true;
+    log(`bug: ${error instanceof Error ? (error.stack ?? error.message) : messageOf(error)}`);
+    stop('a bug');
+  });
+  host = await startHost({
     engine: composed.engine,
     version,
     clock,
@@ -58,12 +70,8 @@ export const serveRepository = async (options: ServeOptions): Promise<number> =>
     await composed.release();
     throw error;
   });
-  options.onSignal((signal) => void host.stop(signal));
-  options.onBug((error) => {
-    failed = true;
-    log(`bug: ${error instanceof Error ? (error.stack ?? error.message) : messageOf(error)}`);
-    void host.stop('a bug');
-  });
+  // Asked while it was still getting ready.
+  if (asked !== null) void host.stop(asked);
   await host.ended;
   return failed ? 1 : 0;
 };

@@ -10,7 +10,7 @@ const RECONNECTS = 5;
 /** A connection that finds the engine again when it is lost; the engine that it finds goes on where the last one was. */
 export class SteadyClient implements EngineClient {
   readonly #context: CliContext;
-  #client: EngineClient | null = null;
+  #current: Promise<EngineClient> | null = null;
   #closed = false;
 
   constructor(context: CliContext) {
@@ -19,14 +19,18 @@ export class SteadyClient implements EngineClient {
 
   async call<T>(operation: string, input: Record<string, unknown>): Promise<T> {
     for (let attempt = 1; ; attempt++) {
+      this.#current ??= this.#context.connect();
+      const used = this.#current;
       try {
-        this.#client ??= await this.#context.connect();
-        return await this.#client.call<T>(operation, input);
+        return await (await used).call<T>(operation, input);
       } catch (error) {
         const lost = error instanceof UserError && error.code === 'engine-gone';
-        if (!lost || this.#closed || attempt > RECONNECTS) throw error;
-        await this.#client?.close();
-        this.#client = null;
+        if (!lost) throw error;
+        // Several calls share a connection: whichever sees the loss first lets all of them have a new one.
+        if (this.#current === used) this.#current = null;
+        const opened = await closeQuietly(used);
+        // An engine that could not be reached at all had all the time it needs; one that was just leaving had not.
+        if (this.#closed || attempt > (opened ? RECONNECTS : 1)) throw error;
         await this.#context.clock.sleep(100 * attempt);
       }
     }
@@ -34,9 +38,19 @@ export class SteadyClient implements EngineClient {
 
   async close(): Promise<void> {
     this.#closed = true;
-    await this.#client?.close();
+    if (this.#current) await closeQuietly(this.#current);
   }
 }
+
+/** False when it had never been opened. */
+const closeQuietly = (client: Promise<EngineClient>): Promise<boolean> =>
+  client.then(
+    async (open) => {
+      await open.close();
+      return true;
+    },
+    () => false,
+  );
 
 /** What is new of a run. */
 export interface Batch {
