@@ -1,10 +1,11 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { systemClock } from '../../mcp-server/domain/clock.ts';
 import type { AgentId, Commit } from '../../mcp-server/domain/ids.ts';
 import { openRepository } from '../../mcp-server/worktrees/open.ts';
+import type { Lease } from '../../mcp-server/worktrees/port.ts';
 
 export interface WorktreeResult {
   readonly name: string;
@@ -39,29 +40,32 @@ const measure = async (folder: string): Promise<WorktreeResult[]> => {
   const path = (await tree.files())[0] ?? '';
   const lease = (name: string) =>
     repository.lease(`a-${name}` as AgentId, `bench/${name}`, head, async () => undefined);
+  const plainAt = (name: string) => join(folder, `plain-${name}`);
+  const add = (name: string) => git(root, 'worktree', 'add', '-q', '-b', `plain/${name}`, plainAt(name));
+  const rounds = Array.from({ length: ROUNDS }, (_, round) => `${round}`);
   const times = createTimes();
-  const safe = { commits: [head], discarded: true };
-  for (let round = 0; round < ROUNDS; round += 1) {
-    const plain = join(folder, `plain-${round}`);
-    await times.add('add', () => git(root, 'worktree', 'add', '-q', '-b', `plain/${round}`, plain));
-    const leased = await times.add('lease', () => lease(`${round}`));
+  const leases: Lease[] = [];
+  for (const round of rounds) {
+    await times.add('add', () => add(round));
+    const leased = await times.add('lease', () => lease(round));
+    leases.push(leased);
     await times.add('read', () => tree.read(path));
     await times.add('show', () => git(root, 'cat-file', 'blob', `${head}:${path}`));
-    for (const at of [plain, leased.path]) writeFileSync(join(at, path), `changed ${round}`);
-    await times.add('commit', () => git(plain, 'commit', '-q', '-a', '-m', 'Bench'));
+    for (const at of [plainAt(round), leased.path]) writeFileSync(join(at, path), `changed ${round}`);
+    await times.add('commit', () => git(plainAt(round), 'commit', '-q', '-a', '-m', 'Bench'));
     await times.add('snapshot', async () => {
       const made = await repository.snapshot(leased, head, 'Bench', AUTHOR);
       if (made) await repository.publish(leased.branch, made.commit);
     });
-    await times.add('remove', () => repository.remove(leased, safe));
-    await times.add('remove-plain', () => git(root, 'worktree', 'remove', '--force', plain));
-    const names = Array.from({ length: PARALLEL }, (_, index) => `${round}-${index}`);
-    const many = await times.add('leases', () => Promise.all(names.map(lease)));
-    await Promise.all(many.map((one) => repository.remove(one, safe)));
-    await times.add('adds', () => {
-      for (const name of names) git(root, 'worktree', 'add', '-q', '-b', `many/${name}`, join(folder, name));
-    });
-    for (const name of names) git(root, 'worktree', 'remove', '--force', join(folder, name));
+  }
+  const many = Array.from({ length: PARALLEL }, (_, index) => `many-${index}`);
+  await times.add('adds', () => many.map(add));
+  await times.add('leases', () => Promise.all(many.map(lease)));
+  // Last, since a disk is slow for a while where many files were just deleted.
+  for (const [index, leased] of leases.entries()) {
+    await times.add('remove', () => repository.remove(leased, { commits: [], discarded: true }));
+    while (readdirSync(join(repository.stateDir, 'trash')).length > 0) await systemClock.sleep(5);
+    await times.add('remove-plain', () => git(root, 'worktree', 'remove', '--force', plainAt(`${index}`)));
   }
   await repository.close();
   const row = (name: string, value: string, reference: string): WorktreeResult => ({
