@@ -93,7 +93,7 @@ const facadeOf = (core: Core, scheduler: Scheduler, tidier: Tidier): Engine => {
     land: async (run) => land(core, await runOf(store, run)),
     discard: async (run) => discard(core, await runOf(store, run)),
     checkSetup: (options) => checkSetup(parts, optionsOf(parts.settings, options)),
-    isIdle: async () => !scheduler.busy && (await store.activeRuns()).length === 0,
+    isIdle: async () => !scheduler.busy && !tidier.busy && (await store.activeRuns()).length === 0,
     stop: () => {
       stopped ??= stop();
       return stopped;

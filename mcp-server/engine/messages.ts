@@ -4,14 +4,19 @@ import { newId } from '../domain/ids.ts';
 import type { Core } from './core.ts';
 import { isOver, resumeAgent } from './settle.ts';
 
+interface Delivery {
+  readonly message: string;
+  readonly delivery: 'next-turn' | 'answer';
+}
+
 /** A person's message: the answer to an open question, or else a steer that goes into the next turn before all others. */
 export const messageAgent = async (
   core: Core,
   input: { agent: AgentId; text: string },
-): Promise<{ message: string; delivery: 'next-turn' | 'answer' }> => {
+): Promise<Delivery> => {
   const { store, clock, random } = core.parts;
   const now = clock.now();
-  const result = await store.transaction(async (tx) => {
+  const result = await store.transaction(async (tx): Promise<Delivery> => {
     const agent = await tx.agent(input.agent);
     if (!agent) throw new UserError('not-found', `There is no agent ${input.agent}. agent_list shows a run's agents.`);
     if (isOver(agent))
@@ -31,11 +36,11 @@ export const messageAgent = async (
     const answer = await tx.settleCalls(agent.id, 'person', { ok: true, output: `The person answers: ${input.text}` });
     if (answer.settled > 0) {
       if (answer.stillWaiting === 0 && agent.state === 'waiting') await resumeAgent(core.parts, tx, run, agent, true);
-      return { message: id as string, delivery: 'answer' as const };
+      return { message: id, delivery: 'answer' };
     }
     const body = input.text;
     await tx.send({ id, run: run.id, to: agent.id, from: 'person', kind: 'steer', priority: 10, body, createdAt: now });
-    return { message: id as string, delivery: 'next-turn' as const };
+    return { message: id, delivery: 'next-turn' };
   });
   core.wake();
   return result;

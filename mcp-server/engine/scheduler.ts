@@ -77,7 +77,7 @@ export class Scheduler {
   async stop(): Promise<void> {
     this.#stop.abort();
     for (const work of this.#core.inFlight.values()) work.abort.abort();
-    await Promise.allSettled([...this.#running]);
+    await Promise.allSettled(this.#running);
     for (const server of this.#servers.values()) server.stopFree();
   }
 

@@ -30,9 +30,8 @@ export class Tidier {
     });
   }
 
-  /** Resolves when nothing is being removed. */
-  async settled(): Promise<void> {
-    while (this.#busy) await this.#busy;
+  get busy(): boolean {
+    return this.#busy !== null;
   }
 
   async stop(): Promise<void> {
@@ -87,7 +86,8 @@ export const removeWorktree = async (
   const { store, repository, clock } = core.parts;
   const parent = agent.parent ? await store.agent(agent.parent) : undefined;
   const merged = await isMerged(core, run, agent, parent);
-  if (!merged && !discarded && (await mayStillMerge(core, run, agent))) return null;
+  // Until the run has ended, work that is not merged yet may still be.
+  if (!merged && !discarded && run.endedAt === null) return null;
   const commits = [parent?.headCommit, run.headCommit].filter((c): c is Commit => c !== null && c !== undefined);
   const outcome = await repository.remove(leaseOf(row), { commits, discarded });
   core.leases.forget(agent.id);
@@ -121,13 +121,4 @@ const isMerged = async (core: Core, run: Run, agent: Agent, parent: Agent | unde
   if (!agent.headCommit) return true;
   if (await repository.isAncestor(agent.headCommit, run.headCommit)) return true;
   return parent?.headCommit ? repository.isAncestor(agent.headCommit, parent.headCommit) : false;
-};
-
-/** Its merge is queued, or a resolver works on it: too early to say that its work is nowhere else. */
-const mayStillMerge = async (core: Core, run: Run, agent: Agent): Promise<boolean> => {
-  if (run.endedAt !== null) return false;
-  const step = agent.step ? (await core.parts.store.steps(run.id)).find((s) => s.id === agent.step) : undefined;
-  if (step?.state === 'merging') return true;
-  const jobs = await core.parts.store.jobs({ run: run.id, states: ['queued', 'running', 'parked'] });
-  return jobs.some((job) => job.kind === 'merge' && job.source === agent.id);
 };

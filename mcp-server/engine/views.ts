@@ -184,7 +184,8 @@ const questionOf = async (reader: Reader, agent: Agent): Promise<string | null> 
 
 const questionIn = (args: string): string => {
   try {
-    return String((JSON.parse(args) as { question?: unknown }).question ?? args);
+    const { question } = JSON.parse(args) as { question?: unknown };
+    return typeof question === 'string' ? question : args;
   } catch {
     return args;
   }

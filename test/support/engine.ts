@@ -85,7 +85,11 @@ const assemble = async (repo: TestRepository, model: Rehearsal, options: BenchOp
   });
   const engine = await createEngine(
     {
-      ...{ store, repository, clock, random, version: 'test' },
+      store,
+      repository,
+      clock,
+      random,
+      version: 'test',
       settings: settingsFor(model, options.settings ?? {}),
       commandEnvironment: { PATH: process.env['PATH'] ?? '' },
       endpoint: async (url, name) => endpoints.get(url, name),

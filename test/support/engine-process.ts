@@ -1,0 +1,105 @@
+import { join } from 'node:path';
+import { composeEngine, type CrashPoint } from '../../mcp-server/compose.ts';
+import { systemClock } from '../../mcp-server/domain/clock.ts';
+import type { RunId } from '../../mcp-server/domain/ids.ts';
+import { checkInvariants } from '../../mcp-server/store/invariants.ts';
+import { openStore } from '../../mcp-server/store/open.ts';
+import type { Reader } from '../../mcp-server/store/port.ts';
+
+/**
+ * An engine in a process of its own, for tests that kill it: starts the run if it is not there yet, waits for its end, and
+ * prints one line of JSON. Its only argument is an order.
+ */
+export interface Order {
+  readonly root: string;
+  readonly server: string;
+  readonly task: string;
+  readonly crash: CrashPoint | null;
+}
+
+export interface Verdict {
+  readonly state: string;
+  readonly branch: string;
+  readonly commit: string;
+  readonly error: string | null;
+  /** What was wrong before the engine took up its work, and at the end. */
+  readonly faults: readonly string[];
+  readonly log: readonly string[];
+}
+
+const order = JSON.parse(process.argv[2] ?? '{}') as Order;
+const log: string[] = [];
+
+const config = {
+  budget: 2_000_000,
+  maxDepth: 4,
+  maxAgents: 40,
+  maxAgentsPerLevel: 30,
+  concurrency: 64,
+  server: order.server,
+  model: null,
+  permissions: { commands: 'off' as const },
+  unattended: true,
+  apiKey: null,
+};
+
+/** Beyond the invariants of the store: what was charged is what the stored turns used. */
+const charged = async (reader: Reader, run: RunId): Promise<string[]> => {
+  let sum = 0;
+  for (const agent of await reader.agents(run))
+    for (const turn of await reader.turns(agent.id)) sum += turn.usage ? turn.usage.prompt + turn.usage.completion : 0;
+  const used = (await reader.accounts(run)).reduce((n, account) => n + account.used, 0);
+  return used === sum ? [] : [`${used} tokens were charged and the turns used ${sum}.`];
+};
+
+const faultsOf = async (reader: Reader): Promise<string[]> => {
+  const faults: string[] = [];
+  for (const run of await reader.runs(10))
+    faults.push(...(await checkInvariants(reader, run.id)), ...(await charged(reader, run.id)));
+  return faults;
+};
+
+const inspect = async (): Promise<string[]> => {
+  const stateDir = join(order.root, '.coppice');
+  const options = { path: join(stateDir, 'state.db'), backupDir: join(stateDir, 'backups'), clock: systemClock, version: 'test' };
+  const { store, notice } = await openStore(options);
+  const faults = await faultsOf(store);
+  await store.close();
+  return notice ? [notice, ...faults] : faults;
+};
+
+const compose = () =>
+  composeEngine({
+    root: order.root,
+    config,
+    version: 'test',
+    clock: systemClock,
+    random: Math.random,
+    environment: process.env,
+    commandEnvironment: {},
+    crashPoint: order.crash,
+    rehearsalLatencyMs: 0,
+    log: (line) => log.push(line),
+    crash: () => process.kill(process.pid, 'SIGKILL'),
+  });
+
+const before = order.crash === null ? await inspect().catch((error: unknown) => [String(error)]) : [];
+const { engine, release } = await compose();
+const options = { unattended: true };
+const { run } = await engine.startRun({ task: order.task, options, key: 'the-run' });
+let view = await engine.waitRun(run, 30_000, new AbortController().signal);
+if (view.endedAt === null) log.push(JSON.stringify(await engine.queue()));
+view = await engine.runStatus(run);
+for (let tries = 0; tries < 200 && !(await engine.isIdle()); tries++) await systemClock.sleep(20);
+await engine.stop();
+await release();
+const after = await inspect();
+const verdict: Verdict = {
+  state: view.state,
+  branch: view.branch,
+  commit: view.commit,
+  error: view.error,
+  faults: [...before, ...after],
+  log,
+};
+console.log(JSON.stringify(verdict));
