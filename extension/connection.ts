@@ -96,8 +96,11 @@ export class Connection {
   }
 }
 
-const refusal = (result: { content?: unknown; structuredContent?: unknown }): RefusedError => {
-  const detail = (result.structuredContent as { error?: { code: string; message: string } } | undefined)?.error;
+/** Where the server names an error's code beside its text. */
+const ERROR_META = 'coppice/error';
+
+const refusal = (result: { content?: unknown; _meta?: Record<string, unknown> | undefined }): RefusedError => {
+  const detail = result._meta?.[ERROR_META] as { code: string; message: string } | undefined;
   if (detail) return new RefusedError(detail.code, detail.message);
   const first = (result.content as { text?: string }[] | undefined)?.[0]?.text;
   return new RefusedError('unknown', first ?? 'The engine refused without a reason.');
