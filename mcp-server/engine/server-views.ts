@@ -32,7 +32,7 @@ const serverView = async (
     const facts = endpoint.knownFacts();
     const reachable = error === null && facts !== null;
     return {
-      url: endpoint.url,
+      url: server,
       model: facts?.model ?? model,
       reachable,
       error,

@@ -92,10 +92,13 @@ export const removeWorktree = async (
   const outcome = await repository.remove(leaseOf(row), { commits, discarded });
   core.leases.forget(agent.id);
   await store.transaction(async (tx) => {
+    const state = (await tx.worktree(agent.id))?.state;
+    // Somebody else, a discard or the tidier, was quicker.
+    if (state === 'gone' || state === 'trash') return;
     if (outcome.kind === 'removed') {
       await tx.moveWorktree(agent.id, 'trash');
       await tx.moveWorktree(agent.id, 'gone');
-    } else if (row.state === 'ready') await tx.moveWorktree(agent.id, 'kept', outcome.reason);
+    } else if (state === 'ready') await tx.moveWorktree(agent.id, 'kept', outcome.reason);
     const event =
       outcome.kind === 'removed'
         ? ({ type: 'worktree.removed', path: row.path } as const)
