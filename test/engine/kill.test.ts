@@ -5,11 +5,25 @@ import { promisify } from 'node:util';
 import type { CrashPoint } from '../../mcp-server/compose.ts';
 import type { Verdict } from '../support/engine-process.ts';
 import { makeRepository, type TestRepository } from '../support/repository.ts';
-import { call, finish, type ParsedRequest, type Rehearsal, say, type ScriptedAnswer, startRehearsal } from '../support/scripted-server.ts';
+import {
+  call,
+  finish,
+  type ParsedRequest,
+  type Rehearsal,
+  type ScriptedAnswer,
+  say,
+  startRehearsal,
+} from '../support/scripted-server.ts';
 
 const program = join(import.meta.dirname, '../support/engine-process.ts');
 const task = 'Write five files, one for each part, with a line in the shared list for two of them, and an overview';
-const steps = [0, 1, 2, 3, 4].map((i) => ({ key: `s${i}`, title: `part ${i}`, task: `Write part ${i}.`, role: 'worker', needs: i === 4 ? ['s0'] : [] }));
+const steps = [0, 1, 2, 3, 4].map((i) => ({
+  key: `s${i}`,
+  title: `part ${i}`,
+  task: `Write part ${i}.`,
+  role: 'worker',
+  needs: i === 4 ? ['s0'] : [],
+}));
 
 /** Five workers, of which one delegates, one needs another, and two change the same line; one synthesizer; one resolver. */
 const script = (request: ParsedRequest): ScriptedAnswer => {
@@ -20,13 +34,17 @@ const script = (request: ParsedRequest): ScriptedAnswer => {
     if (results === 0) return call('write_file', { path: 'shared.txt', content: 'start\ntwo\nthree\n' });
     return finish('Kept both lines.');
   }
-  if (own.startsWith('Write the child')) return results === 0 ? call('write_file', { path: 'out/child.txt', content: 'child\n' }) : finish('Child done.');
+  if (own.startsWith('Write the child'))
+    return results === 0 ? call('write_file', { path: 'out/child.txt', content: 'child\n' }) : finish('Child done.');
   const part = /^Write part (\d)/.exec(own)?.[1];
-  if (part === undefined) return results === 0 ? call('write_file', { path: 'out/overview.txt', content: 'all\n' }) : finish('Joined.');
+  if (part === undefined)
+    return results === 0 ? call('write_file', { path: 'out/overview.txt', content: 'all\n' }) : finish('Joined.');
   if (part === '1' && results === 0) return call('delegate', { task: 'Write the child file.' });
-  if (part === '4' && results === 0) return call('edit_file', { path: 'out/0.txt', old_text: '0', new_text: '0 and 4' });
+  if (part === '4' && results === 0)
+    return call('edit_file', { path: 'out/0.txt', old_text: '0', new_text: '0 and 4' });
   const own2 = part === '2' || part === '3';
-  if (own2 && results === 0) return call('write_file', { path: 'shared.txt', content: `start\n${part === '2' ? 'two' : 'three'}\n` });
+  if (own2 && results === 0)
+    return call('write_file', { path: 'shared.txt', content: `start\n${part === '2' ? 'two' : 'three'}\n` });
   const written = results > (part === '1' || part === '4' || own2 ? 1 : 0);
   return written ? finish(`Part ${part} done.`) : call('write_file', { path: `out/${part}.txt`, content: `${part}\n` });
 };
@@ -59,8 +77,16 @@ const assertWhole = (repo: TestRepository, verdict: Verdict, expected: string): 
   assert.equal(tree(repo, verdict), expected, context);
   assert.equal(repo.git('rev-parse', verdict.branch), verdict.commit, context);
   assert.equal(repo.git('worktree', 'list', '--porcelain').match(/^worktree /gm)?.length, 1, 'no worktree is orphaned');
-  assert.equal(repo.git('for-each-ref', '--format=%(refname)', 'refs/heads/').split('\n').length, 2, 'no branch is left over');
-  const turns = repo.git('log', '--format=%(trailers:key=Agent,valueonly,separator=%x20)/%(trailers:key=Turn,valueonly)', verdict.branch);
+  assert.equal(
+    repo.git('for-each-ref', '--format=%(refname)', 'refs/heads/').split('\n').length,
+    2,
+    'no branch is left over',
+  );
+  const turns = repo.git(
+    'log',
+    '--format=%(trailers:key=Agent,valueonly,separator=%x20)/%(trailers:key=Turn,valueonly)',
+    verdict.branch,
+  );
   const commits = turns.split('\n').filter((line) => /\/\d/.test(line));
   assert.equal(new Set(commits).size, commits.length, 'no commit appears twice');
   assert.equal(repo.git('status', '--porcelain'), '');
@@ -129,7 +155,10 @@ describe('an engine that is killed', () => {
       do {
         lives += 1;
         assert.ok(lives < 60, 'it makes no progress');
-        ended = await start(repo, model, { where: lives % 2 ? 'store' : 'git', at: lives % 2 ? 25 + (lives % 7) : 12 + (lives % 5) });
+        ended = await start(repo, model, {
+          where: lives % 2 ? 'store' : 'git',
+          at: lives % 2 ? 25 + (lives % 7) : 12 + (lives % 5),
+        });
       } while (ended.killed);
       const { verdict } = await start(repo, model, null);
       assert.ok(verdict);

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { composeEngine, type CrashPoint } from '../../mcp-server/compose.ts';
+import { type CrashPoint, composeEngine } from '../../mcp-server/compose.ts';
 import { systemClock } from '../../mcp-server/domain/clock.ts';
 import type { RunId } from '../../mcp-server/domain/ids.ts';
 import { checkInvariants } from '../../mcp-server/store/invariants.ts';
@@ -61,7 +61,12 @@ const faultsOf = async (reader: Reader): Promise<string[]> => {
 
 const inspect = async (): Promise<string[]> => {
   const stateDir = join(order.root, '.coppice');
-  const options = { path: join(stateDir, 'state.db'), backupDir: join(stateDir, 'backups'), clock: systemClock, version: 'test' };
+  const options = {
+    path: join(stateDir, 'state.db'),
+    backupDir: join(stateDir, 'backups'),
+    clock: systemClock,
+    version: 'test',
+  };
   const { store, notice } = await openStore(options);
   const faults = await faultsOf(store);
   await store.close();

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { type AgentLimits, DEFAULT_LIMITS } from '../../mcp-server/agent/prepare.ts';
 import { systemClock } from '../../mcp-server/domain/clock.ts';
 import type { RunId } from '../../mcp-server/domain/ids.ts';
-import type { Run, RunOptions } from '../../mcp-server/domain/run.ts';
+import type { RunOptions } from '../../mcp-server/domain/run.ts';
 import { createEngine } from '../../mcp-server/engine/engine.ts';
 import type { Engine, RunView } from '../../mcp-server/engine/facade.ts';
 import { createEndpoint } from '../../mcp-server/inference/endpoint.ts';
@@ -155,5 +155,3 @@ export const openBench = async (options: BenchOptions = {}): Promise<Bench> => {
     },
   };
 };
-
-export type { Run };

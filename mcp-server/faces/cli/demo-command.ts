@@ -12,6 +12,8 @@ import { printable } from './terminal.ts';
 
 const run = promisify(execFile);
 
+/** Rules cost nothing; enough that no agent is cut short. */
+const BUDGET = 2_000_000;
 const TASK = 'Map this repository: write docs/map';
 
 /** A repository to show the demonstration on: a clone of this program's own, or a small sample. */
@@ -42,7 +44,7 @@ export const demoCommand = async (context: CliContext, what: string, kill: (pid:
   try {
     const started = await client.call<RunView>('run_start', {
       task: TASK,
-      options: { server: 'rehearsal', unattended: true },
+      options: { server: 'rehearsal', unattended: true, budget: BUDGET },
       key: context.newKey(),
     });
     const status = await followRun(context, client, started, { json: false, yes: true });
@@ -80,7 +82,7 @@ const ownRepository = async (start: string): Promise<string | null> => {
 const SAMPLE: Readonly<Record<string, string>> = {
   'README.md': '# Sample\n\nA small program that greets, with its tests and its notes.\n',
   'src/greet.js': 'export const greet = (name) => `Hello, ${name}!`;\n',
-  'src/main.js': "import { greet } from './greet.js';\n\nconsole.log(greet(process.argv[2] ?? 'world'));\n",
+  'src/main.js': "import { greet } from './greet.js';\n\nconsole.log(greet('world'));\n",
   'test/greet.test.js':
     "import { greet } from '../src/greet.js';\n\nif (greet('x') !== 'Hello, x!') throw new Error();\n",
   'docs/notes.md': '# Notes\n\n- Greetings are in English.\n',

@@ -18,6 +18,6 @@ export interface Hello {
 }
 
 /** What `coppice/stop` answers; the engine ends after it has answered. */
-export interface StopAnswer {
+interface StopAnswer {
   readonly stopping: boolean;
 }
