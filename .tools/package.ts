@@ -1,13 +1,14 @@
 // npm run package [-- --target darwin-arm64]: an installable VSIX with the SQLite binary of that one platform.
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { cp, mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { createVSIX } from '@vscode/vsce';
 
 const ROOT = join(import.meta.dirname, '..');
+
+const VSCE = join(ROOT, 'node_modules/@vscode/vsce/vsce');
 
 /** The editor's name of a platform → the name of its SQLite binary. */
 const BINARIES: Readonly<Record<string, string>> = {
@@ -47,19 +48,25 @@ export const packageFor = async (target: string, options: { out: string; program
     if (options.program) await cp(options.program, join(stage, 'dist/coppice.js'));
     await mkdir(options.out, { recursive: true });
     const path = join(options.out, `coppice-${target}-${manifest.version}.vsix`);
-    await createVSIX({
-      cwd: stage,
-      packagePath: path,
-      target,
-      allowMissingRepository: true,
-      rewriteRelativeLinks: false,
-      allowUnusedFilesPattern: true,
-    });
+    const links = ['--allow-missing-repository', '--no-rewrite-relative-links'];
+    await vsce(stage, ['package', '--target', target, '--out', path, ...links]);
     return path;
   } finally {
     await rm(stage, { recursive: true, force: true });
   }
 };
+
+/** Runs vsce; it talks a lot, so its words are shown only when it fails. */
+const vsce = (cwd: string, args: readonly string[]): Promise<void> =>
+  new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, [VSCE, ...args], { cwd, stdio: ['ignore', 'pipe', 'pipe'] });
+    let said = '';
+    for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => (said += chunk.toString()));
+    child.on('error', reject);
+    child.on('close', (code) =>
+      code === 0 ? resolve() : reject(new Error(`vsce ${args.join(' ')} failed:\n${said}`)),
+    );
+  });
 
 /** A folder with nothing in it but what a person needs: no ignore list can forget a file. */
 const stageFiles = async (stage: string, binary: string): Promise<Manifest> => {

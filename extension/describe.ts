@@ -60,17 +60,23 @@ export const runIcon = (run: RunView): Icon => {
   return isActive(run) && run.stuck !== null ? { name: 'warning', color: WARNING } : RUN_ICONS[run.state];
 };
 
-/** Grey text beside a run: how far it is, or what came of it. */
+/** Grey text beside a run: how far it is, or what came of it. Short, for a narrow side bar. */
 export const runDescription = (run: RunView): string => {
-  const spent = `${tokens(run.tokens.used)} of ${tokens(run.tokens.granted)} tokens`;
-  if (!isActive(run)) {
-    const files = run.filesChanged ? [count(run.filesChanged, 'file')] : [];
-    const review = { none: [], open: ['to review'], landed: ['landed'], discarded: ['discarded'] }[run.review];
-    return [RUN_WORDS[run.state], ...files, ...review, spent].join(' · ');
-  }
+  if (!isActive(run)) return [...outcome(run), `${tokens(run.tokens.used)} tokens`].join(' · ');
   if (run.stuck !== null) return `stuck: ${oneLine(run.stuck, 80)}`;
-  const stopping = run.cancelRequested === 'no' ? RUN_WORDS[run.state] : 'stopping';
-  return [stopping, `${run.agents.completed}/${run.agents.total} agents done`, spent].join(' · ');
+  const spent = `${tokens(run.tokens.used)} of ${tokens(run.tokens.granted)} tokens`;
+  if (run.cancelRequested !== 'no') return `stopping · ${spent}`;
+  return run.state === 'planning'
+    ? `planning · ${spent}`
+    : `${run.agents.completed}/${run.agents.total} done · ${spent}`;
+};
+
+const outcome = (run: RunView): string[] => {
+  const files = run.filesChanged ? count(run.filesChanged, 'file') : '';
+  const word = run.state === 'completed' ? [] : [RUN_WORDS[run.state]];
+  if (run.review === 'open') return [...word, `${files} to review`];
+  if (run.review === 'none') return [RUN_WORDS[run.state]];
+  return [...word, run.review, files].filter(Boolean);
 };
 
 /** Words that `when` clauses of menus look for. */
@@ -123,7 +129,7 @@ export const hasEnded = (agent: AgentView): boolean => ['completed', 'failed', '
 /** Markdown that a person reads when the pointer rests on an agent. */
 export const agentTooltip = (agent: AgentView, subtreeUsed: number, now: number): string =>
   lines([
-    `**${escapeMarkdown(agent.name)}** — ${agent.tier}, ${escapeMarkdown(agent.role)}`,
+    `**${escapeMarkdown(agent.name)}** — ${agent.tier}${agent.role === agent.tier ? '' : `, ${escapeMarkdown(agent.role)}`}`,
     escapeMarkdown(oneLine(agent.task, 400)),
     table([
       ['State', [agent.state, agent.action, agent.endReason ?? ''].filter(Boolean).map(escapeMarkdown).join(' · ')],
@@ -158,13 +164,12 @@ export const isScarce = (account: AccountView): boolean => isOpen(account) && bu
 const isOpen = (account: AccountView): boolean => !CLOSED.has(account.state);
 const CLOSED = new Set(['completed', 'failed', 'cancelled', 'answered', 'nothing', 'partial']);
 
-/** Grey text beside an account, a bar of ten first. */
+/** Grey text beside an account. */
 export const budgetDescription = (account: AccountView): string => {
   const { granted, reserved, subtreeUsed, available } = account.tokens;
-  if (!isOpen(account) && granted <= subtreeUsed) return `${tokens(subtreeUsed)} used, the rest is given back`;
-  const filled = Math.min(10, Math.round(budgetShare(account) * 10));
+  if (!isOpen(account) && granted <= subtreeUsed) return `${tokens(subtreeUsed)} used`;
   return [
-    `${'▰'.repeat(filled)}${'▱'.repeat(10 - filled)} ${percent(subtreeUsed + reserved, granted)}`,
+    percent(subtreeUsed + reserved, granted),
     `${tokens(subtreeUsed)} of ${tokens(granted)}`,
     ...(reserved > 0 ? [`${tokens(reserved)} reserved`] : []),
     `${tokens(available)} available`,
@@ -185,8 +190,12 @@ export const budgetTooltip = (account: AccountView): string =>
     ]),
   ]);
 
+/** True for a server that nobody has asked for anything yet. */
+export const isUnused = (server: ServerView): boolean => !server.reachable && server.error === null;
+
+/** Grey text beside a server. */
 export const serverDescription = (server: ServerView): string => {
-  if (!server.reachable) return server.error === null ? 'not asked yet' : `not reachable: ${oneLine(server.error, 80)}`;
+  if (!server.reachable) return `not reachable: ${oneLine(server.error ?? '', 80)}`;
   const context = server.contextSize === null ? [] : [`context ${tokens(server.contextSize)}`];
   return [
     `${server.slots.busy} of ${count(server.slots.total, 'slot')} busy`,

@@ -45,7 +45,7 @@ export class Documents implements vscode.Disposable {
   /** Opens the transcript of an agent; it grows while it is open. */
   async showTranscript(agent: string): Promise<void> {
     const name = this.#client.model.agent(agent)?.name ?? agent;
-    const path = `/${name.replaceAll(/[^\p{L}\p{N} ._-]/gu, '-')}.md`;
+    const path = `/${name.replaceAll(/[^\p{L}\p{N}._-]+/gu, ' ').trim()}.md`;
     await vscode.window.showTextDocument(vscode.Uri.from({ scheme: SCHEMES.transcript, path, query: agent }), {
       preview: true,
     });

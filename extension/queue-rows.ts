@@ -1,4 +1,5 @@
 import type { JobView, ServerView } from '../mcp-server/operations/views.ts';
+import { isUnused } from './describe.ts';
 import type { QueueView } from './operations.ts';
 
 /** A line of the queue view. */
@@ -28,11 +29,12 @@ const GROUPS: readonly (readonly [Group, string])[] = [
 /** Jobs of one group that are shown. */
 const SHOWN = 200;
 
-/** Servers first, then the groups that hold a job. */
+/** Servers that are in use first, then the groups that hold a job. */
 export const queueRoots = (queue: QueueView): QueueRow[] => {
   const groups = Map.groupBy(queue.jobs, groupOf);
+  const servers = queue.servers.filter((server) => !isUnused(server));
   return [
-    ...queue.servers.map((server): QueueRow => ({ kind: 'server', id: `server:${server.url}`, server })),
+    ...servers.map((server): QueueRow => ({ kind: 'server', id: `server:${server.url}`, server })),
     ...GROUPS.flatMap(([group, label]): QueueRow[] => {
       const jobs = groups.get(group);
       return jobs ? [{ kind: 'group', id: `group:${group}`, label, group, jobs }] : [];

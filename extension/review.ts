@@ -15,14 +15,20 @@ export const activeReview = (): string | undefined => {
 };
 
 /** Shows the buttons Land and Discard in the title of a review editor. */
-export const watchReviewTabs = (): vscode.Disposable => {
-  const update = (): void => {
-    void vscode.commands.executeCommand('setContext', CONTEXT.reviewing, activeReview() !== undefined);
-  };
-  return vscode.Disposable.from(
-    vscode.window.tabGroups.onDidChangeTabs(update),
-    vscode.window.tabGroups.onDidChangeTabGroups(update),
+export const watchReviewTabs = (): vscode.Disposable =>
+  vscode.Disposable.from(
+    vscode.window.tabGroups.onDidChangeTabs(showButtons),
+    vscode.window.tabGroups.onDidChangeTabGroups(showButtons),
   );
+
+const showButtons = (): void => {
+  void vscode.commands.executeCommand('setContext', CONTEXT.reviewing, activeReview() !== undefined);
+};
+
+/** Takes the buttons away from the reviews of a run that is landed or discarded. */
+const endReview = (run: string): void => {
+  for (const [title, known] of openReviews) if (known === run) openReviews.delete(title);
+  showButtons();
 };
 
 /** Opens the changes of a run in the editor's own multi-file diff. */
@@ -60,6 +66,7 @@ export const landChanges = async (editor: Editor, run: string): Promise<void> =>
     () => editor.client.call('review_land', { run }),
   );
   if (outcome.kind === 'landed') {
+    endReview(run);
     void vscode.window.showInformationMessage(
       `Landed on ${outcome.branch ?? 'your branch'} as ${outcome.commit?.slice(0, 10) ?? 'a commit'}.`,
     );
@@ -96,6 +103,7 @@ export const discardChanges = async (editor: Editor, run: string): Promise<void>
   const answer = await vscode.window.showWarningMessage(message, { modal: true, detail }, 'Discard');
   if (answer !== 'Discard') return;
   const { keptWorktrees } = await editor.client.call('review_discard', { run });
+  endReview(run);
   const kept =
     keptWorktrees.length === 0 ? '' : ` Kept, because they hold work that is nowhere else: ${keptWorktrees.join(', ')}`;
   void vscode.window.showInformationMessage(`Discarded.${kept}`);

@@ -18,7 +18,7 @@ const heading = (agent: AgentView, subtreeUsed: number): string => {
   const cached = cacheHit(agent);
   return [
     `**${agent.state}**${agent.action && ` — ${agent.action}`}`,
-    `${agent.tier}, ${agent.role}`,
+    agent.role === agent.tier ? agent.tier : `${agent.tier}, ${agent.role}`,
     `${tokens(agent.tokens.used)} of ${tokens(agent.tokens.granted)} tokens${subtreeUsed > agent.tokens.used ? `, ${tokens(subtreeUsed)} with all below` : ''}`,
     ...(cached ? [`prompt from the cache: ${cached}`] : []),
     count(agent.turns, 'turn'),
@@ -63,17 +63,33 @@ const numbers = (entry: AnswerEntry): string => {
 
 const callBlock = (call: AnswerEntry['calls'][number]): string => {
   const mark = call.state === 'waiting' ? '…' : call.ok ? '✓' : '✗';
-  const blocks = [`### ${mark} ${call.tool}`, fenced(prettyArguments(call.arguments), 'json')];
+  const { short, long } = argumentsOf(call.arguments);
+  const blocks = [`### ${[mark, call.tool, ...short].join(' ')}`, ...long];
   if (call.state === 'waiting') blocks.push('*Waiting for the answer.*');
   else if (call.output) blocks.push(fenced(headLines(call.output, OUTPUT_LINES)));
   return blocks.join('\n\n');
 };
 
-const prettyArguments = (text: string): string => {
+/** Short values go into the heading, long ones into blocks of their own; what is no JSON object is shown as it came. */
+const argumentsOf = (text: string): { short: string[]; long: string[] } => {
+  const entries = parsedEntries(text);
+  if (!entries) return { short: [], long: [fenced(text)] };
+  const isShort = (value: string): boolean => value.length <= 60 && !value.includes('\n');
+  return {
+    short: entries.filter(([, value]) => isShort(value)).map(([name, value]) => `${name}=\`${value}\``),
+    long: entries
+      .filter(([, value]) => !isShort(value))
+      .map(([name, value]) => `${name}:\n\n${fenced(headLines(value, OUTPUT_LINES))}`),
+  };
+};
+
+const parsedEntries = (text: string): [string, string][] | undefined => {
   try {
-    return JSON.stringify(JSON.parse(text), null, 2);
+    const value = JSON.parse(text) as unknown;
+    if (typeof value !== 'object' || value === null) return undefined;
+    return Object.entries(value).map(([name, part]) => [name, typeof part === 'string' ? part : JSON.stringify(part)]);
   } catch {
-    return text;
+    return undefined;
   }
 };
 

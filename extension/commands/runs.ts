@@ -43,7 +43,7 @@ const showRun = async (editor: Editor, run: RunView): Promise<void> => {
   await editor.client.track(run.run);
   const node = editor.agents.node(run.run);
   if (node)
-    await editor.agentsView.reveal(node, { select: true, focus: false, expand: true }).then(undefined, () => {});
+    await editor.agentsView.reveal(node, { select: false, focus: false, expand: true }).then(undefined, () => {});
 };
 
 type Mode = 'wrap-up' | 'abort';

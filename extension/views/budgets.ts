@@ -2,7 +2,7 @@ import * as vscode from 'vscode';
 import { budgetDescription, budgetTooltip, isScarce, WARN_SHARE, WARNING } from '../describe.ts';
 import type { EngineClient } from '../engine-client.ts';
 import { oneLine } from '../format.ts';
-import { SCHEMES } from '../ids.ts';
+import { COMMANDS, SCHEMES } from '../ids.ts';
 import { type Change, isActive, type Model, ROOT } from '../model.ts';
 import { type HierarchyContent, HierarchyTree } from './hierarchy.ts';
 import { type TreeNode, themeIcon, tooltip } from './nodes.ts';
@@ -42,6 +42,7 @@ class BudgetsContent implements HierarchyContent {
     if (run) item.collapsibleState = isActive(run) ? Expanded : Collapsed;
     else item.collapsibleState = this.#model.accountChildrenOf(node.id).length > 0 ? Expanded : None;
     item.contextValue = 'account';
+    if (!run) item.command = { command: COMMANDS.showTranscript, title: 'Show Transcript', arguments: [node] };
     if (!account) return;
     item.description = budgetDescription(account);
     const warns = isScarce(account);

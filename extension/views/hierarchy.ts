@@ -16,7 +16,8 @@ export interface HierarchyContent {
   open?(id: string): Promise<void>;
 }
 
-const TICK_MS = 150;
+/** The editor waits until 200 ms pass without a change before it draws: shorter ticks would keep it waiting for ever. */
+const TICK_MS = 250;
 
 /** A tree of runs and agents that draws only what has changed, and large nodes less often. */
 export class HierarchyTree implements vscode.TreeDataProvider<TreeNode>, vscode.Disposable {

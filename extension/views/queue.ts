@@ -68,7 +68,5 @@ const GROUP_ICONS: Readonly<Record<string, Icon>> = {
 const iconOf = (row: QueueRow): Icon | undefined => {
   if (row.kind === 'group') return GROUP_ICONS[row.group];
   if (row.kind !== 'server') return undefined;
-  return row.server.reachable || row.server.error === null
-    ? { name: 'server' }
-    : { name: 'error', color: 'testing.iconFailed' };
+  return row.server.reachable ? { name: 'server' } : { name: 'error', color: 'testing.iconFailed' };
 };

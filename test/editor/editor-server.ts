@@ -13,6 +13,8 @@ export interface EditorOptions {
   readonly vsix?: string;
   /** False: restricted mode, until the person trusts the folder. */
   readonly trusted: boolean;
+  /** For tests that the workbench is to load into the extension host. It shows no notifications then. */
+  readonly driver?: boolean;
   readonly env?: Readonly<Record<string, string>>;
 }
 
@@ -20,6 +22,8 @@ export interface EditorOptions {
 export interface RunningEditor {
   readonly origin: string;
   readonly browser: Browser;
+  /** The environment of the extension host; whoever starts a program with it meets the same engine. */
+  readonly env: NodeJS.ProcessEnv;
   newPage(): Promise<Page>;
   /** Ends browser and editor and removes their files. */
   close(): Promise<void>;
@@ -51,14 +55,8 @@ export const startEditor = async (options: EditorOptions): Promise<RunningEditor
   const server = [options.installed.serverMain, '--accept-server-license-terms', ...folders];
   if (options.vsix) await finished(spawnQuiet([...server, '--install-extension', options.vsix, '--force'], env));
   const port = await freePort();
-  const flags = [
-    '--host',
-    '127.0.0.1',
-    '--port',
-    String(port),
-    '--without-connection-token',
-    '--enable-smoke-test-driver',
-  ];
+  const flags = ['--host', '127.0.0.1', '--port', String(port), '--without-connection-token'];
+  if (options.driver) flags.push('--enable-smoke-test-driver');
   const trust = options.trusted ? ['--disable-workspace-trust'] : [];
   const child = spawnQuiet([...server, ...flags, '--disable-telemetry', ...trust], env);
   const origin = `http://127.0.0.1:${port}`;
@@ -70,7 +68,7 @@ export const startEditor = async (options: EditorOptions): Promise<RunningEditor
       await end(child, home);
     };
     const newPage = async (): Promise<Page> => browser.newPage({ viewport: { width: 1440, height: 900 } });
-    return { origin, browser, newPage, close };
+    return { origin, browser, env, newPage, close };
   } catch (error) {
     await end(child, home);
     throw error;
@@ -88,6 +86,10 @@ export const folderAddress = (
   return `${origin}/?${query}`;
 };
 
+/** Whatever goes wrong, nothing outlives the tests. */
+const running = new Set<ChildProcess>();
+process.once('exit', () => running.forEach((child) => signalGroup(child, 'SIGKILL')));
+
 const spawnQuiet = (args: readonly string[], env: NodeJS.ProcessEnv): ChildProcess & { said?: string } => {
   // A group of its own: the extension host and what it started end together with the server.
   const child: ChildProcess & { said?: string } = spawn(process.execPath, args, {
@@ -98,6 +100,8 @@ const spawnQuiet = (args: readonly string[], env: NodeJS.ProcessEnv): ChildProce
   const keep = (chunk: Buffer): void => {
     child.said = ((child.said ?? '') + chunk.toString()).slice(-4000);
   };
+  running.add(child);
+  child.once('close', () => running.delete(child));
   child.stdout?.on('data', keep);
   child.stderr?.on('data', keep);
   return child;

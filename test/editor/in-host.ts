@@ -23,7 +23,7 @@ export const runInHost = async (installed: Editor, suite: 'trusted' | 'untrusted
     COPPICE_FAKE_PER_STEP: '3',
     COPPICE_FAKE_STEP_MS: '50',
   };
-  const editor = await startEditor({ installed, trusted: suite === 'trusted', env });
+  const editor = await startEditor({ installed, trusted: suite === 'trusted', driver: true, env });
   try {
     const page = await editor.newPage();
     const exit = Promise.withResolvers<number>();

@@ -5,6 +5,7 @@ import {
   agentTooltip,
   budgetDescription,
   budgetShare,
+  isScarce,
   jobDescription,
   runContext,
   runDescription,
@@ -75,13 +76,10 @@ describe('texts for people', () => {
 
 describe('the lines of the views', () => {
   it('tells how far a run is, and later what came of it', () => {
-    assert.equal(runDescription(runRow('r-1')), 'running · 1/4 agents done · 98k of 500k tokens');
+    assert.equal(runDescription(runRow('r-1')), '1/4 done · 98k of 500k tokens');
     const ended = runRow('r-1', { state: 'completed', filesChanged: 7, review: 'open' });
-    assert.equal(runDescription(ended), 'completed · 7 files · to review · 98k of 500k tokens');
-    assert.equal(
-      runDescription(runRow('r-1', { cancelRequested: 'wrap-up' })),
-      'stopping · 1/4 agents done · 98k of 500k tokens',
-    );
+    assert.equal(runDescription(ended), '7 files to review · 98k tokens');
+    assert.equal(runDescription(runRow('r-1', { cancelRequested: 'wrap-up' })), 'stopping · 98k of 500k tokens');
   });
 
   it('offers a review only for an ended run with changes', () => {
@@ -107,8 +105,10 @@ describe('the lines of the views', () => {
   it('draws budgets as a share of what was granted', () => {
     const account = accountRow('a-1', 'r-1', { subtreeUsed: 700, reserved: 150, available: 150 });
     assert.equal(budgetShare(account), 0.85);
-    assert.equal(budgetDescription(account), '▰▰▰▰▰▰▰▰▰▱ 85 % · 700 of 1k · 150 reserved · 150 available');
+    assert.equal(budgetDescription(account), '85 % · 700 of 1k · 150 reserved · 150 available');
     assert.equal(budgetShare(accountRow('a-1', 'r-1', { granted: 0 })), 0);
+    assert.equal(isScarce(account), true);
+    assert.equal(isScarce({ ...account, state: 'completed' }), false);
   });
 
   it('shows the slots of a server, or why it cannot be reached', () => {
@@ -202,7 +202,7 @@ describe('the transcript page', () => {
       '> First\n> list.',
       'I look.',
     ];
-    const rest = ['### ✓ list_files', '"path": "src"', 'a.ts\nb.ts', '`abcdef0123`', '## Report'];
+    const rest = ['### ✓ list_files path=`src`', 'a.ts\nb.ts', '`abcdef0123`', '## Report'];
     const places = [...parts, ...rest].map((part) => page.indexOf(part));
     assert.ok(
       places.every((place, i) => place > (places[i - 1] ?? -1)),

@@ -1,0 +1,27 @@
+// The tests of the editor: inside the extension host of a real VS Code, and as a user by clicking.
+import { ensureEditor } from '../../.tools/editor.ts';
+import { walkThrough } from './as-a-user.ts';
+import { runInHost } from './in-host.ts';
+
+const LIMIT_MS = 6 * 60_000;
+
+const started = performance.now();
+const say = (line: string): void => console.log(line);
+const finish = (outcome: string, code: number): never => {
+  say(`editor: ${outcome} (${((performance.now() - started) / 1000).toFixed(0)} s); pictures in test-results/editor/`);
+  process.exit(code);
+};
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => finish('interrupted', 1));
+
+try {
+  const installed = await ensureEditor(say);
+  setTimeout(() => finish(`not done after ${LIMIT_MS / 60_000} minutes`, 1), LIMIT_MS).unref();
+  const passed = [await runInHost(installed, 'trusted'), await runInHost(installed, 'untrusted')].every(Boolean);
+  if (!passed) finish('tests in the extension host failed', 1);
+  say('\n  a person in VS Code');
+  await walkThrough(installed, say);
+  finish('all passed', 0);
+} catch (error) {
+  console.error(error);
+  finish('failed', 1);
+}

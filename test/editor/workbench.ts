@@ -1,0 +1,82 @@
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Locator, Page } from 'playwright-core';
+import { folderAddress, type RunningEditor } from './editor-server.ts';
+
+const PICTURES = join(import.meta.dirname, '../../test-results/editor');
+
+/** The workbench as a person sees it: what can be clicked, typed and read. */
+export class Workbench {
+  readonly page: Page;
+
+  constructor(page: Page) {
+    this.page = page;
+  }
+
+  static async open(editor: RunningEditor, folder: string): Promise<Workbench> {
+    const page = await editor.newPage();
+    page.setDefaultTimeout(30_000);
+    await page.goto(folderAddress(editor.origin, folder, [['skipWelcome', 'true']]));
+    await page.locator('.activitybar').waitFor();
+    const workbench = new Workbench(page);
+    await workbench.closeChat();
+    return workbench;
+  }
+
+  /** The editor's own chat takes a third of the window when it starts for the first time. */
+  async closeChat(): Promise<void> {
+    const chat = this.page.locator('.part.auxiliarybar');
+    await chat.waitFor({ timeout: 5000 }).catch(() => {});
+    if (await chat.isVisible()) await this.page.keyboard.press('Control+Alt+B');
+  }
+
+  /** Opens the Coppice container from the activity bar. */
+  async openCoppice(): Promise<void> {
+    await this.page.locator('.activitybar .action-item a[aria-label="Coppice"]').click();
+    await this.page.locator('.pane-header', { hasText: 'Agents' }).waitFor();
+  }
+
+  /** Runs a command as a person does: F1, some letters, Enter. */
+  async runCommand(title: string): Promise<void> {
+    await this.openPalette(title);
+    await this.page.locator('.quick-input-list .monaco-list-row', { hasText: title }).first().waitFor();
+    await this.page.keyboard.press('Enter');
+  }
+
+  async openPalette(text: string): Promise<void> {
+    await this.page.keyboard.press('F1');
+    const input = this.page.locator('.quick-input-widget input').first();
+    await input.waitFor();
+    await input.fill(`>${text}`);
+  }
+
+  /** Answers an input box that shows `title`. */
+  async answer(title: string, text?: string): Promise<void> {
+    const box = this.page.locator('.quick-input-widget', { hasText: title });
+    await box.waitFor();
+    if (text !== undefined) await box.locator('input').first().fill(text);
+    await this.page.keyboard.press('Enter');
+  }
+
+  /** A line of one of the three trees. */
+  row(view: 'Agents' | 'Budgets' | 'Queue', text: string | RegExp): Locator {
+    const pane = this.page.locator('.pane', { has: this.page.locator('.pane-header', { hasText: view }) });
+    return pane.locator('.monaco-list-row', { hasText: text }).first();
+  }
+
+  /** A notification in the lower right corner. */
+  notification(text: string | RegExp): Locator {
+    return this.page.locator('.notifications-toasts .notification-list-item', { hasText: text }).first();
+  }
+
+  /** The text of the editor in front, as far as it is drawn. */
+  editorText(text: string): Locator {
+    return this.page.locator('.editor-instance .view-lines, .multiDiffEntry .view-lines', { hasText: text }).first();
+  }
+
+  /** Keeps a picture for whoever wants to see how it looked. */
+  async picture(name: string): Promise<void> {
+    await mkdir(PICTURES, { recursive: true });
+    await this.page.screenshot({ path: join(PICTURES, `${name}.png`) });
+  }
+}
