@@ -9,8 +9,9 @@ import { closeIfDone, heir, isOver, releaseAfterMerge, settleAgent } from './set
 import { asAgent, createdEvent, mergeJob, newAgent, turnJob } from './spawn.ts';
 
 /**
- * Brings the source agent's branch into the job's agent's, or into the run's. The merge is made in the object store, then
- * stored, then published; so a crash anywhere repeats it without doing it twice. A conflict becomes a resolver agent.
+ * Brings the source agent's branch into the job's agent's, or into the run's. The merge is made in the object store and
+ * published while the job keeps the target to itself, then stored; after a crash in between, refs go back to the
+ * database and the merge is made again. A conflict becomes a resolver agent.
  */
 export const runMergeJob = async (core: Core, job: Job): Promise<void> => {
   const { store, repository } = core.parts;
@@ -19,16 +20,18 @@ export const runMergeJob = async (core: Core, job: Job): Promise<void> => {
   const into = job.agent ? await store.agent(job.agent) : null;
   if (!run || !source || into === undefined) throw new Error('A merge job without its rows.');
   if (into && isOver(into)) return retarget(core, job, source);
-  const target = into?.headCommit ?? run.headCommit;
+  const head = into?.headCommit ?? run.headCommit;
   const message = `Merge ${source.name}\n\nAgent: ${source.id}\n`;
-  const outcome = await repository.merge(target, source.headCommit ?? target, message, COMMITTER);
+  const outcome = await repository.merge(head, source.headCommit ?? head, message, COMMITTER);
+  if (outcome.kind !== 'conflict' && outcome.kind !== 'up-to-date') await publish(core, run, into, outcome.commit);
   await store.transaction(async (tx) => {
     const current = (await tx.run(run.id)) ?? run;
     await tx.finishJob(job.id, 'done');
+    const target = into ? await tx.agent(into.id) : undefined;
+    if (target && isOver(target)) return goElsewhere(core, tx, job, source);
     if (outcome.kind === 'conflict') return conflict(core, tx, current, job, source, into, outcome);
     await merged(core, tx, current, job, source, into, outcome);
   });
-  if (outcome.kind !== 'conflict' && outcome.kind !== 'up-to-date') await publish(core, run, into, outcome.commit);
   core.tidy();
 };
 
@@ -36,8 +39,11 @@ export const runMergeJob = async (core: Core, job: Job): Promise<void> => {
 const retarget = (core: Core, job: Job, source: Agent): Promise<void> =>
   core.parts.store.transaction(async (tx) => {
     await tx.finishJob(job.id, 'done');
-    await tx.enqueue([mergeJob(core.parts, job.run, await heir(tx, source), source.id)], core.parts.clock.now());
+    await goElsewhere(core, tx, job, source);
   });
+
+const goElsewhere = async (core: Core, tx: Tx, job: Job, source: Agent): Promise<void> =>
+  tx.enqueue([mergeJob(core.parts, job.run, await heir(tx, source), source.id)], core.parts.clock.now());
 
 const publish = async (core: Core, run: Run, into: Agent | null, commit: Commit): Promise<void> => {
   const { repository } = core.parts;

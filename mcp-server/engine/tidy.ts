@@ -1,6 +1,6 @@
 import type { Agent } from '../domain/agent.ts';
 import { messageOf } from '../domain/errors.ts';
-import type { Commit } from '../domain/ids.ts';
+import type { AgentId, Commit } from '../domain/ids.ts';
 import type { Run } from '../domain/run.ts';
 import type { Worktree } from '../domain/worktree.ts';
 import type { Core } from './core.ts';
@@ -68,7 +68,11 @@ export class Tidier {
       );
       for (const [branch, commit] of own) {
         if (this.#stopped) return;
-        if (!leased.has(branch) && (await repository.isAncestor(commit, run.headCommit)))
+        if (leased.has(branch)) continue;
+        const agent = await store.agent(branch.slice(run.branch.length + 1) as AgentId);
+        // A commit that the database never acknowledged was made again, or its turn was cut off for good.
+        const unacknowledged = agent !== undefined && agent.headCommit === agent.baseCommit;
+        if (unacknowledged || (await repository.isAncestor(commit, run.headCommit)))
           await deleteBranch(this.#core, branch, commit);
       }
     }

@@ -208,8 +208,10 @@ const actAndCommit = async (
   const commit = await folder.snapshot(commitMessage(agent, turn));
   const wrapUp = wrapUpOf(agent, turn.kind, turn.seq, core.limits.turns);
   const ending = endingOf(agent, turn.answer, checked, wrapUp, conversation);
-  await store.transaction((tx) => applyOutcome(core.parts, tx, { job: job.id, turn, calls: checked, commit, ending }));
+  // The branch moves while the job still keeps everybody else from the agent; should the outcome not become true after
+  // all, the next start or the next use of the worktree moves it back to where the database says.
   if (commit) await repository.publish(agent.branch, commit.commit);
+  await store.transaction((tx) => applyOutcome(core.parts, tx, { job: job.id, turn, calls: checked, commit, ending }));
   if (ending) core.tidy();
 };
 

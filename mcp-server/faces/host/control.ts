@@ -16,8 +16,3 @@ export interface Hello {
   /** Connections besides the one that asks. */
   readonly others: number;
 }
-
-/** What `coppice/stop` answers; the engine ends after it has answered. */
-interface StopAnswer {
-  readonly stopping: boolean;
-}
