@@ -106,7 +106,8 @@ export const prepareTurn = async (situation: Situation): Promise<Prepared> => {
 const tryNormal = async (situation: Situation, cut: boolean): Promise<Prepared | null> => {
   const { limits } = situation;
   const draft = situation.draft(null, cut);
-  const most = Math.min(limits.answerTokens, Math.floor(situation.contextSize / 2));
+  const asked = situation.kind === 'plan' ? draft.request.maxTokens : limits.answerTokens;
+  const most = Math.min(asked, Math.floor(situation.contextSize / 2));
   let prompt = promptBound(situation, draft);
   const keep = situation.kind === 'plan' ? 0 : keepFor(situation, draft);
   let room = fit(situation, prompt, keep, most);

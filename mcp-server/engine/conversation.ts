@@ -79,9 +79,15 @@ const known = (
   return { knownPrompt: last.usage.prompt, newFrom };
 };
 
+/** Steps at the most that a plan may have: what the run's limits leave for workers is the fork-join's to see. */
+export const mostSteps = (run: Pick<Run, 'options'>): number => Math.max(1, run.options.maxAgents);
+
+/** The longest answer of a planner, tokens: a model writes a step in about fifty. */
+export const planAnswerTokens = (run: Pick<Run, 'options'>): number => Math.max(4096, mostSteps(run) * 50);
+
 const planDraft = (c: Conversation): Draft => {
-  const { options, task } = c.run;
-  const maxSteps = Math.max(1, Math.min(options.maxAgents, 60));
+  const { task } = c.run;
+  const maxSteps = mostSteps(c.run);
   const first = planningMessages({ task, digest: c.digest, maxSteps });
   const repair = c.pending.concat(c.delivered).map((m) => ({ role: 'user' as const, content: m.body }));
   const earlier = c.turns.flatMap((turn) =>
@@ -91,7 +97,7 @@ const planDraft = (c: Conversation): Draft => {
     messages: [...first, ...earlier, ...repair],
     tools: [],
     jsonSchema: { name: 'plan', schema: planSchema(maxSteps) },
-    maxTokens: 4096,
+    maxTokens: planAnswerTokens(c.run),
     temperature: c.agent.temperature,
   };
   return { request, knownPrompt: 0, newFrom: 0 };

@@ -10,7 +10,7 @@ import { parsePlan } from '../planning/parse-plan.ts';
 import { rulePlan } from '../planning/rule-plan.ts';
 import type { PlannedStep } from '../planning/steps.ts';
 import type { Tx } from '../store/port.ts';
-import type { Conversation } from './conversation.ts';
+import { type Conversation, mostSteps } from './conversation.ts';
 import type { Core } from './core.ts';
 import { closeIfDone, type Ending, isOver, retire } from './settle.ts';
 import { acceptPlan, turnJob } from './spawn.ts';
@@ -21,9 +21,6 @@ export const baseFiles = (core: Core, commit: Commit): Promise<readonly string[]
 
 export const digestOf = async (core: Core, run: Run): Promise<string> =>
   repositoryDigest(await baseFiles(core, run.baseCommit));
-
-/** Steps at the most that a plan may have: what the run's limits leave for workers is the fork-join's to see. */
-const mostSteps = (run: Run): number => Math.max(1, Math.min(run.options.maxAgents, 60));
 
 const toPlan = (run: Run, steps: readonly PlannedStep[], source: Plan['source']): Plan => ({
   ...forkJoin(steps, { ...run.options, fanIn: 5 }),
@@ -96,16 +93,42 @@ const accept = async (
 ): Promise<void> => {
   await tx.closeTurn(turn.id, { commit: null, endedAt: core.parts.clock.now() });
   await tx.finishJob(job, 'done');
+  const report = plan.source.by === 'model' ? `Planned ${plan.steps.length} steps.` : plan.source.reason;
+  await adopt(core, tx, run, agent, job, { state: 'completed', reason: 'finished', report, error: null }, plan);
+};
+
+/** The planner ends, and the plan's agents begin; or the run has been cancelled meanwhile, and nothing begins. */
+const adopt = async (
+  core: Core,
+  tx: Tx,
+  run: Run,
+  agent: Agent,
+  job: JobId,
+  ending: Ending,
+  plan: Plan,
+): Promise<void> => {
   const current = await tx.run(run.id);
   const planner = await tx.agent(agent.id);
   if (!current || !planner || isOver(planner)) return closeIfDone(core.parts, tx, run, job);
   const cancelled = current.cancelRequested !== 'no';
-  const report = plan.source.by === 'model' ? `Planned ${plan.steps.length} steps.` : plan.source.reason;
-  const ending: Ending = cancelled
-    ? { state: 'cancelled', reason: 'cancelled', report: null, error: null }
-    : { state: 'completed', reason: 'finished', report, error: null };
-  await retire(core.parts, tx, current, planner, ending);
+  await retire(core.parts, tx, current, planner, cancelled ? CANCELLED : ending);
   if (cancelled) return closeIfDone(core.parts, tx, current, job);
   await tx.moveRun(run.id, 'running');
   await acceptPlan(core.parts, tx, current, plan);
+};
+
+const CANCELLED: Ending = { state: 'cancelled', reason: 'cancelled', report: null, error: null };
+
+/**
+ * For a planner that cannot ask its model: it fails, and the rules plan instead. Returns the work of the transaction that
+ * has finished its job.
+ */
+export const planWithoutModel = async (
+  core: Core,
+  run: Run,
+  agent: Agent,
+  ending: Ending & { readonly error: string },
+): Promise<(tx: Tx, job: JobId) => Promise<void>> => {
+  const plan = await planByRule(core, run, ending.error);
+  return (tx, job) => adopt(core, tx, run, agent, job, ending, plan);
 };

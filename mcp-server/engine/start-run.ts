@@ -3,6 +3,7 @@ import { newId, randomSuffix } from '../domain/ids.ts';
 import type { Permissions, Run, RunOptions } from '../domain/run.ts';
 import { complexity } from '../planning/complexity.ts';
 import type { NewRun } from '../store/port.ts';
+import { planAnswerTokens } from './conversation.ts';
 import type { Core } from './core.ts';
 import type { StartOptions } from './facade.ts';
 import { baseFiles, planByRule } from './plan-outcome.ts';
@@ -11,7 +12,8 @@ import { acceptPlan, asAgent, createdEvent, newAgent, turnJob } from './spawn.ts
 /** Below this not even one agent could read its task and answer. */
 const LEAST_BUDGET = 1000;
 const PLANNER_SHARE = 0.25;
-const PLANNER_TOKENS = 24_000;
+/** For its prompt, a second try and all that is not the answer itself. */
+const PLANNER_TOKENS = 16_000;
 
 /** Starts a run and returns its row; the same key returns the run that it started before. */
 export const startRun = async (
@@ -74,7 +76,7 @@ const insertRun = async (core: Core, row: NewRun): Promise<void> => {
     } as const;
     const planner = newAgent(core.parts, draft, spec, 'ready');
     await tx.insertAgents([planner]);
-    const tokens = Math.min(PLANNER_TOKENS, Math.floor(row.options.budget * PLANNER_SHARE));
+    const tokens = Math.min(PLANNER_TOKENS + 2 * planAnswerTokens(row), Math.floor(row.options.budget * PLANNER_SHARE));
     await tx.grant(row.id, planner.id, tokens, clock.now());
     await tx.enqueue([turnJob(core.parts, draft, asAgent(planner))], clock.now());
     await tx.emit(clock.now(), [createdEvent(planner)]);

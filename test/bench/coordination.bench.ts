@@ -1,0 +1,114 @@
+import { systemPrompt } from '../../mcp-server/agent/roles.ts';
+import { offeredTools, toSpec } from '../../mcp-server/agent/tools/tools.ts';
+import type { Agent, Tier } from '../../mcp-server/domain/agent.ts';
+import type { Run } from '../../mcp-server/domain/run.ts';
+import { PLANNER_PROMPT, planSchema } from '../../mcp-server/planning/plan-prompt.ts';
+import { makeRepository } from '../support/repository.ts';
+import type { BareTexts } from './bare-child.ts';
+import { inChild, startServer, type Used } from './child.ts';
+import { median, type Row } from './part.ts';
+import { agentsIn, idealMs, type Shape } from './shape.ts';
+
+const SIZES = [20, 100, 500];
+const ROUNDS = 3;
+const LATENCY_MS = 100;
+const WARM_UP: Shape = { workers: 60, latencyMs: 1 };
+
+const textsOf = (most: number): BareTexts => {
+  const run = { options: { maxDepth: 3, permissions: { commands: 'off' } } } as Run;
+  const agent = (tier: Tier, depth: number) => ({ tier, role: tier, depth }) as Agent;
+  const prompt = (tier: Tier): string => systemPrompt({ agent: agent(tier, 1), run });
+  const tools = offeredTools({ agent: agent('worker', 3), run }).map((tool) => ({
+    type: 'function' as const,
+    function: { ...toSpec(tool), parameters: { ...toSpec(tool).parameters } },
+  }));
+  return {
+    planner: PLANNER_PROMPT,
+    worker: prompt('worker'),
+    synthesizer: prompt('synthesizer'),
+    executive: prompt('executive'),
+    tools,
+    planSchema: planSchema(most),
+  };
+};
+
+interface Result {
+  readonly wallMs: number;
+  readonly over: number;
+  readonly cpuPerAgent: number;
+  readonly peakMb: number;
+}
+
+const summary = (shape: Shape, used: readonly Used[]): Result => {
+  const wallMs = median(used.map((one) => one.wallMs));
+  const ideal = idealMs(shape);
+  return {
+    wallMs,
+    over: ((wallMs - ideal) / ideal) * 100,
+    cpuPerAgent: median(used.map((one) => one.cpuMs)) / agentsIn(shape),
+    peakMb: median(used.map((one) => one.peakMb)),
+  };
+};
+
+const measureOne = async (url: string, root: string, shape: Shape): Promise<{ bare: Result; coppice: Result }> => {
+  const job = { url, root, shape, warmUp: WARM_UP };
+  const bare: Used[] = [];
+  const coppice: Used[] = [];
+  // In turn, so that whatever else the machine does falls on both.
+  for (let round = 0; round < ROUNDS; round += 1) {
+    bare.push((await inChild('bare-child.ts', { ...job, texts: textsOf(shape.workers) })) as Used);
+    coppice.push((await inChild('coppice-child.ts', job)) as Used);
+  }
+  return { bare: summary(shape, bare), coppice: summary(shape, coppice) };
+};
+
+const rowsOf = (shape: Shape, { bare, coppice }: { bare: Result; coppice: Result }): Row[] => {
+  const against = 'bare openai client';
+  const at = `${shape.workers} workers`;
+  return [
+    { name: `${at}: wall`, unit: 'ms', value: coppice.wallMs, reference: bare.wallMs, against },
+    {
+      name: `${at}: wall over the ideal ${idealMs(shape)} ms`,
+      unit: '%',
+      value: coppice.over,
+      reference: bare.over,
+      against,
+    },
+    { name: `${at}: wall above the bare client`, unit: 'points', value: coppice.over - bare.over, aim: 'within 3' },
+    { name: `${at}: CPU an agent`, unit: 'ms', value: coppice.cpuPerAgent, reference: bare.cpuPerAgent, against },
+    {
+      name: `${at}: CPU an agent above the bare client`,
+      unit: 'ms',
+      value: coppice.cpuPerAgent - bare.cpuPerAgent,
+      aim: 'under 1.5',
+    },
+    {
+      name: `${at}: peak memory`,
+      unit: 'MB',
+      value: coppice.peakMb,
+      reference: bare.peakMb,
+      against,
+      ...(shape.workers === 500 ? { aim: 'under 150' } : {}),
+    },
+  ];
+};
+
+/** Wall time, CPU and memory of a whole run at fixed latency and slots, against a bare client that makes the same calls. */
+export const benchCoordination = async (): Promise<readonly Row[]> => {
+  const server = await startServer();
+  const repo = makeRepository();
+  try {
+    const { url } = server;
+    const warmUp = { workers: 200, latencyMs: 1 };
+    await inChild('bare-child.ts', { url, root: repo.root, shape: warmUp, warmUp, texts: textsOf(200) });
+    const rows: Row[] = [];
+    for (const workers of SIZES) {
+      const shape = { workers, latencyMs: LATENCY_MS };
+      rows.push(...rowsOf(shape, await measureOne(url, repo.root, shape)));
+    }
+    return rows;
+  } finally {
+    await server.stop();
+    repo.remove();
+  }
+};
