@@ -100,7 +100,13 @@ export const prepareTurn = async (situation: Situation): Promise<Prepared> => {
     const shorter = situation.kind === 'plan' || situation.turnsSoFar === 0 ? null : await tryNormal(situation, true);
     if (shorter) return shorter;
   }
-  return tryWrapUp(situation, wrapUp ?? 'budget');
+  return situation.kind === 'plan' ? noPlan(situation) : tryWrapUp(situation, wrapUp ?? 'budget');
+};
+
+/** Half a plan is none: a planner has no last turn. */
+const noPlan = (situation: Situation): Prepared => {
+  const { request } = situation.draft(null, false);
+  return { kind: 'give-up', wanted: situation.bound(request) + situation.limits.leastAnswerTokens };
 };
 
 const tryNormal = async (situation: Situation, cut: boolean): Promise<Prepared | null> => {

@@ -71,7 +71,8 @@ const waitingFor = (calls: readonly Call[]): string => {
 const carryOutAll = async (makes: Makes, tx: Tx, run: Run, agent: Agent, outcome: TurnOutcome): Promise<Call[]> => {
   const rows: Call[] = [];
   for (const [ordinal, { call, result }] of outcome.calls.entries()) {
-    const done = result.effect ? await carryOut(makes, tx, run, agent, result.effect, result) : settled(result);
+    const { effect } = result;
+    const done = effect ? await carryOut(makes, tx, run, agent, outcome, { ...result, effect }) : settled(result);
     rows.push({
       turn: outcome.turn.id,
       ordinal,
@@ -94,16 +95,26 @@ const settled = (result: Pick<ToolResult, 'ok' | 'output'>): Done => ({
 const refused = (output: string): Done => settled({ ok: false, output });
 const INBOX_FULL = 'The inbox of';
 
-const carryOut = (makes: Makes, tx: Tx, run: Run, agent: Agent, effect: Effect, result: ToolResult): Promise<Done> => {
+const carryOut = async (
+  makes: Makes,
+  tx: Tx,
+  run: Run,
+  agent: Agent,
+  { turn, ending }: TurnOutcome,
+  result: ToolResult & { readonly effect: Effect },
+): Promise<Done> => {
+  const { effect } = result;
+  if (ending && (effect.kind === 'ask' || effect.kind === 'delegate'))
+    return refused('Not done: this was your last answer.');
   switch (effect.kind) {
     case 'finish':
-      return Promise.resolve(settled(result));
+      return settled(result);
     case 'ask':
       return ask(makes, tx, run, agent, effect.question);
     case 'send':
       return send(makes, tx, run, agent, effect);
     case 'delegate':
-      return delegate(makes, tx, run, agent, effect);
+      return delegate(makes, tx, run, agent, turn, effect);
   }
 };
 
@@ -162,6 +173,7 @@ const delegate = async (
   tx: Tx,
   run: Run,
   agent: Agent,
+  turn: Turn,
   effect: Extract<Effect, { kind: 'delegate' }>,
 ): Promise<Done> => {
   const { options } = run;
@@ -176,9 +188,19 @@ const delegate = async (
   const tokens = effect.tokens ?? Math.floor(available / 2);
   if (tokens > available || tokens < 1)
     return refused(`You have ${available} tokens left and cannot grant ${tokens}: ask for fewer, or do it yourself.`);
+  const keep = ownReport(turn, available);
+  if (tokens > available - keep)
+    return refused(
+      `You have ${available} tokens left and cannot grant ${tokens}: ${keep} are kept for your own report. Ask for ${available - keep} at the most, or do it yourself.`,
+    );
   const child = await spawnChild(makes, tx, run, agent, effect, tokens);
   return { state: 'waiting', ok: true, output: '', waitsFor: child };
 };
+
+/** What a last turn of the agent itself will cost, about; never more than half of what there is. */
+const ownReport = ({ usage }: Turn, available: number): number =>
+  Math.min((usage?.prompt ?? 0) + (usage?.completion ?? 0) + REPORT_TOKENS, Math.floor(available / 2));
+const REPORT_TOKENS = 1000;
 
 const spawnChild = async (
   makes: Makes,

@@ -14,7 +14,7 @@ import { type Conversation, draftRequest, loadConversation, shortest } from './c
 import type { Core } from './core.ts';
 import { endingOf, ruleReport, wrapUpOf } from './ending.ts';
 import { applyOutcome } from './outcome.ts';
-import { planOutcome } from './plan-outcome.ts';
+import { planOutcome, planWithoutModel } from './plan-outcome.ts';
 import { endAgent, isOver } from './settle.ts';
 import { type TurnFolder, toolContext } from './tool-context.ts';
 
@@ -220,15 +220,21 @@ const commitMessage = (agent: Agent, turn: Turn): string =>
 
 const giveUp = async (core: Core, job: Job, c: Conversation, wanted: number): Promise<void> => {
   const { store, clock } = core.parts;
-  const error = `Its budget is too small: the cheapest last turn needs ${wanted} tokens.`;
+  const error = `Its budget is too small: the cheapest ${c.agent.tier === 'planner' ? 'plan' : 'last turn'} needs ${wanted} tokens.`;
+  const done = c.turns.length > 0;
+  const report = done ? ruleReport(c.agent, c.calls, c.agent.wrapUp ? 'cancel' : 'budget') : null;
+  const state = c.agent.wrapUp ? 'cancelled' : done ? 'completed' : 'failed';
+  const reason = c.agent.wrapUp ? 'cancelled' : 'out-of-budget';
+  const ending = { state, reason, report, error: done ? null : error } as const;
+  const instead =
+    c.agent.tier === 'planner'
+      ? await planWithoutModel(core, c.run, c.agent, { ...ending, state: 'failed', error })
+      : null;
   await store.transaction(async (tx) => {
     const available = (await tx.account(c.agent.id))?.available ?? 0;
     await tx.emit(clock.now(), [{ type: 'budget.refused', run: c.run.id, agent: c.agent.id, wanted, available }]);
     await tx.finishJob(job.id, 'done');
-    const done = c.turns.length > 0;
-    const report = done ? ruleReport(c.agent, c.calls, 'budget') : null;
-    const state = c.agent.wrapUp ? 'cancelled' : done ? 'completed' : 'failed';
-    const ending = { state, reason: 'out-of-budget', report, error: done ? null : error } as const;
+    if (instead) return instead(tx, job.id);
     await endAgent(core.parts, tx, c.run, c.agent, ending, job.id);
   });
 };
