@@ -57,6 +57,7 @@ const RUN_WORDS: Readonly<Record<RunView['state'], string>> = {
 
 export const runIcon = (run: RunView): Icon => {
   if (run.review === 'landed') return { name: 'git-merge', color: GREEN };
+  if (run.review === 'discarded') return { name: 'trash', color: GREY };
   return isActive(run) && run.stuck !== null ? { name: 'warning', color: WARNING } : RUN_ICONS[run.state];
 };
 
@@ -163,6 +164,13 @@ export const isScarce = (account: AccountView): boolean => isOpen(account) && bu
 /** What an ended agent did not use went back to where it came from. */
 const isOpen = (account: AccountView): boolean => !CLOSED.has(account.state);
 const CLOSED = new Set(['completed', 'failed', 'cancelled', 'answered', 'nothing', 'partial']);
+
+/** The fuller the circle, the more is spent. */
+export const budgetIcon = (account: AccountView): Icon => {
+  if (!isOpen(account)) return { name: 'pass', color: GREY };
+  if (isScarce(account)) return { name: 'warning', color: WARNING };
+  return { name: budgetShare(account) > 0.5 ? 'color-mode' : 'circle-large-outline' };
+};
 
 /** Grey text beside an account. */
 export const budgetDescription = (account: AccountView): string => {

@@ -96,8 +96,8 @@ export const discardChanges = async (editor: Editor, run: string): Promise<void>
   const view = await editor.client.call('run_status', { run });
   const { review } = await editor.client.call('review_diff', { run });
   const detail =
-    `${count(review.files, 'changed file')} (+${review.additions} −${review.deletions}) on the branch ${view.branch}, and the ` +
-    `worktrees of its ${count(view.agents.total, 'agent')}, are removed. Your own branch and files stay as they are. ` +
+    `${count(review.files, 'changed file')} (+${review.additions} −${review.deletions}) on the branch ${view.branch}, and ` +
+    `what is left of the worktrees of its ${count(view.agents.total, 'agent')}, are removed. Your own branch and files stay as they are. ` +
     'This cannot be undone.';
   const message = `Discard the result of "${oneLine(view.task, 80)}"?`;
   const answer = await vscode.window.showWarningMessage(message, { modal: true, detail }, 'Discard');

@@ -26,10 +26,6 @@ export const startOptions = (): StartOptions => {
   };
 };
 
-/** Calls back when a setting of Coppice was changed. */
-export const onSettingsChanged = (listener: () => void): vscode.Disposable =>
-  vscode.workspace.onDidChangeConfiguration((event) => event.affectsConfiguration(SECTION) && listener());
-
 /** The key for the inference server, from the editor's secret store; undefined when there is none. */
 export const readApiKey = async (secrets: vscode.SecretStorage): Promise<string | undefined> => secrets.get(API_KEY);
 

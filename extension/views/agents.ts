@@ -12,7 +12,7 @@ import {
 import type { EngineClient } from '../engine-client.ts';
 import { oneLine } from '../format.ts';
 import { COMMANDS } from '../ids.ts';
-import { type Change, isActive, type Model, ROOT } from '../model.ts';
+import { type Change, isActive, type Model } from '../model.ts';
 import { type HierarchyContent, HierarchyTree } from './hierarchy.ts';
 import { type TreeNode, themeIcon, tooltip } from './nodes.ts';
 
@@ -79,6 +79,3 @@ class AgentsContent implements HierarchyContent {
     item.command = { command: COMMANDS.showTranscript, title: 'Show Transcript', arguments: [node] };
   }
 }
-
-/** True when a change concerns the list of runs. */
-export const runsChanged = (change: Change): boolean => change.grown.has(ROOT);

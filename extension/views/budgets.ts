@@ -1,5 +1,5 @@
 import * as vscode from 'vscode';
-import { budgetDescription, budgetTooltip, isScarce, WARN_SHARE, WARNING } from '../describe.ts';
+import { budgetDescription, budgetIcon, budgetTooltip, isScarce, WARN_SHARE, WARNING } from '../describe.ts';
 import type { EngineClient } from '../engine-client.ts';
 import { oneLine } from '../format.ts';
 import { COMMANDS, SCHEMES } from '../ids.ts';
@@ -45,10 +45,9 @@ class BudgetsContent implements HierarchyContent {
     if (!run) item.command = { command: COMMANDS.showTranscript, title: 'Show Transcript', arguments: [node] };
     if (!account) return;
     item.description = budgetDescription(account);
-    const warns = isScarce(account);
-    item.iconPath = themeIcon(warns ? { name: 'warning', color: WARNING } : { name: 'circle-large-outline' });
+    item.iconPath = themeIcon(budgetIcon(account));
     // The decoration of this address colours the label.
-    if (warns) item.resourceUri = vscode.Uri.from({ scheme: SCHEMES.budget, path: `/${node.id}` });
+    if (isScarce(account)) item.resourceUri = vscode.Uri.from({ scheme: SCHEMES.budget, path: `/${node.id}` });
   }
 
   tooltip(id: string): vscode.MarkdownString | undefined {

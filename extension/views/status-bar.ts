@@ -9,16 +9,16 @@ export const statusBar = (client: EngineClient): vscode.Disposable => {
   item.name = 'Coppice';
   item.command = `${VIEWS.agents}.focus`;
   const draw = (): void => {
-    const slots = client.model
-      .queue()
-      ?.servers.reduce(
-        (sum, server) => ({ busy: sum.busy + server.slots.busy, total: sum.total + server.slots.total }),
-        { busy: 0, total: 0 },
-      );
+    const slots = (client.model.queue()?.servers ?? [])
+      .filter((server) => server.reachable)
+      .reduce((sum, { slots }) => ({ busy: sum.busy + slots.busy, total: sum.total + slots.total }), {
+        busy: 0,
+        total: 0,
+      });
     const failed = client.state.kind === 'failed' ? client.state.message : undefined;
     item.text =
       failed === undefined
-        ? statusText(client.model.activeRuns(), slots?.total ? slots : undefined)
+        ? statusText(client.model.activeRuns(), slots.total > 0 ? slots : undefined)
         : '$(warning) Coppice';
     item.tooltip = failed ?? 'Coppice: agents that work now, busy slots, tokens used by runs that go on';
   };

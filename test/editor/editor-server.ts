@@ -83,7 +83,7 @@ export const folderAddress = (
 ): string => {
   const query = new URLSearchParams({ folder });
   if (payload) query.set('payload', JSON.stringify(payload));
-  return `${origin}/?${query}`;
+  return `${origin}/?${query.toString()}`;
 };
 
 /** Whatever goes wrong, nothing outlives the tests. */

@@ -16,7 +16,7 @@ describe('the extension in a real VS Code', () => {
     api = await activated();
   });
 
-  const label = (item: vscode.TreeItem): string => String(item.label);
+  const label = (item: vscode.TreeItem): string => (typeof item.label === 'string' ? item.label : '');
   const transcript = (): vscode.TextDocument | undefined =>
     vscode.workspace.textDocuments.find((document) => document.uri.scheme === SCHEMES.transcript);
 
