@@ -1,18 +1,18 @@
 import type { ServerResponse } from 'node:http';
 import type { Clock } from '../domain/clock.ts';
 import { type Composed, compose, filler, withFault } from './answer.ts';
-import { type Ground, sendStream, sendWhole, silence } from './delivery.ts';
+import { type Ground, sendStream, sendWhole, shownSlot, silence } from './delivery.ts';
 import { contextExceeded, poolExhausted, Refused, serverError } from './errors.ts';
 import { refusalOf } from './faults.ts';
 import { type Job, noticesAtOnce, type RecordedRequest } from './job.ts';
-import { understand } from './request.ts';
+import { understand, understandCompletion } from './request.ts';
 import { answerByRules } from './rules/answer.ts';
 import type { ParsedRequest, Script, ScriptedAnswer } from './script.ts';
 import { Slots } from './slots.ts';
 import { renderAnswer, renderPrompt } from './template.ts';
-import { countTokens, SegmentCache } from './tokens.ts';
+import { countTokens, type Segment, SegmentCache, tokenize } from './tokens.ts';
 import { Totals } from './totals.ts';
-import { EventStream, refuse, type Signature } from './wire.ts';
+import { CompletionStream, EventStream, refuse, type Signature } from './wire.ts';
 
 /** How the server behaves; resolved from its options. */
 export interface ChatSettings {
@@ -48,12 +48,13 @@ export class Chats {
   readonly #running = new Set<Job>();
   #queue: Job[] = [];
   #arrived = 0;
+  #tasks = 0;
   #closed = false;
   #deliveredAt = 0;
 
   constructor(settings: ChatSettings, script: Script | null, latencyMs: (request: ParsedRequest) => number) {
     this.settings = settings;
-    this.slots = new Slots(settings.slots);
+    this.slots = new Slots(settings.slots, settings.poolTokens !== null);
     this.script = script;
     this.latencyMs = latencyMs;
   }
@@ -86,7 +87,25 @@ export class Chats {
       throw new Refused(early ?? contextExceeded(promptTokens, this.settings.contextSize));
     }
     const latencyMs = scripted?.latencyMs ?? this.latencyMs(request);
-    const job = newJob({ record, request, scripted, prompt, promptTokens, latencyMs, response });
+    this.#admit({ kind: 'chat', record, request, scripted, prompt, promptTokens, latencyMs, response });
+  }
+
+  /** Takes a plain prompt in; it is in no list of requests. Throws Refused. */
+  complete(body: Readonly<Record<string, unknown>>, response: ServerResponse): void {
+    const { request, prompt: given } = understandCompletion(body);
+    const tokens = typeof given === 'string' ? tokenize(given) : Int32Array.from(given);
+    const prompt: readonly Segment[] = [{ text: typeof given === 'string' ? given : '', tokens }];
+    if (tokens.length >= this.settings.contextSize)
+      throw new Refused(contextExceeded(tokens.length, this.settings.contextSize));
+    const record = newRecord(request, 0, tokens.length, this.settings.clock.now());
+    const latencyMs = this.latencyMs(request);
+    const promptTokens = tokens.length;
+    this.#admit({ kind: 'completion', record, request, scripted: null, prompt, promptTokens, latencyMs, response });
+  }
+
+  #admit(given: Parameters<typeof newJob>[0]): void {
+    const { record, response } = given;
+    const job = newJob(given, ++this.#tasks);
     if (response.destroyed) job.droppedAt = record.arrivedAt;
     response.on('close', () => this.#onClose(job));
     this.#queue.push(job);
@@ -103,17 +122,7 @@ export class Chats {
   }
 
   #record(request: ParsedRequest, n: number, promptTokens: number): RecordedRequest {
-    const record: RecordedRequest = {
-      n,
-      request,
-      state: 'queued',
-      promptTokens,
-      cachedTokens: 0,
-      completionTokens: 0,
-      slot: null,
-      arrivedAt: this.settings.clock.now(),
-      endedAt: null,
-    };
+    const record = newRecord(request, n, promptTokens, this.settings.clock.now());
     this.requests.push(record);
     if (this.requests.length > this.settings.remembered) this.requests.shift();
     return record;
@@ -126,6 +135,7 @@ export class Chats {
       if (!taken) return;
       this.#queue.shift();
       job.slot = taken.slot;
+      taken.slot.lastTask = job.task;
       job.cached = taken.cached;
       job.record.slot = taken.slot.id;
       job.record.cachedTokens = taken.cached;
@@ -137,7 +147,7 @@ export class Chats {
 
   async #run(job: Job): Promise<void> {
     const signature = this.#signature(job);
-    const stream = job.request.stream ? new EventStream(job.response, signature) : null;
+    const stream = job.request.stream ? streamOf(job, signature) : null;
     let composed: Composed | null = null;
     try {
       composed = await this.#answer(job, stream, signature);
@@ -221,7 +231,7 @@ export class Chats {
     const { scripted, request } = job;
     const dictated = scripted && (scripted.content ?? scripted.reasoning ?? scripted.toolCalls) !== undefined;
     if (dictated) return withFault(scripted, request);
-    const answer = request.ignoreEos ? filler(limit) : answerByRules(request);
+    const answer = request.ignoreEos || job.kind === 'completion' ? filler(limit) : answerByRules(request);
     return withFault(scripted?.fault ? { ...answer, fault: scripted.fault } : answer, request);
   }
 
@@ -249,7 +259,8 @@ export class Chats {
   #finish(job: Job, stream: EventStream | null, composed: Composed | null): void {
     this.#running.delete(job);
     if (job.slot) {
-      const held = composed ? [...job.prompt.slice(0, -1), renderAnswer(this.cache, composed)] : job.prompt;
+      const answered = composed !== null && job.kind === 'chat';
+      const held = answered ? [...job.prompt.slice(0, -1), renderAnswer(this.cache, composed)] : job.prompt;
       this.slots.release(job.slot, held);
     }
     if (job.failure && job.droppedAt === null) sendFailure(job, stream);
@@ -296,10 +307,29 @@ export class Chats {
   }
 }
 
+const newRecord = (request: ParsedRequest, n: number, promptTokens: number, now: number): RecordedRequest => ({
+  n,
+  request,
+  state: 'queued',
+  promptTokens,
+  cachedTokens: 0,
+  completionTokens: 0,
+  slot: null,
+  arrivedAt: now,
+  endedAt: null,
+});
+
+const streamOf = (job: Job, signature: Signature): EventStream =>
+  job.kind === 'chat'
+    ? new EventStream(job.response, signature)
+    : new CompletionStream(job.response, signature, () => shownSlot(job));
+
 const newJob = (
-  given: Pick<Job, 'record' | 'request' | 'scripted' | 'prompt' | 'promptTokens' | 'latencyMs' | 'response'>,
+  given: Pick<Job, 'kind' | 'record' | 'request' | 'scripted' | 'prompt' | 'promptTokens' | 'latencyMs' | 'response'>,
+  task: number,
 ): Job => ({
   ...given,
+  task,
   stop: new AbortController(),
   slot: null,
   cached: 0,

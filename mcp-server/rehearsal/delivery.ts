@@ -3,7 +3,7 @@ import type { Composed } from './answer.ts';
 import { poolExhausted } from './errors.ts';
 import { breakStream, breakWhole, resetNow } from './faults.ts';
 import type { Job } from './job.ts';
-import { type EventStream, type Measured, type Signature, sendText, wholeBody } from './wire.ts';
+import { type EventStream, type Measured, type Signature, sendText, wholeBody, wholeCompletion } from './wire.ts';
 
 /** What sending an answer needs of the server around it. */
 export interface Ground {
@@ -86,6 +86,10 @@ const generate = async (job: Job, tokens: number, perSecond: number, ground: Gro
   return true;
 };
 
+/** The slot is shown to those who ask for details. */
+export const shownSlot = (job: Job): number | null =>
+  job.request.body['verbose'] === true ? (job.slot?.id ?? null) : null;
+
 /** Sends the answer in one piece. False when a fault, the client or the pool came between. */
 export const sendWhole = async (
   job: Job,
@@ -102,7 +106,11 @@ export const sendWhole = async (
   if (tokensPerSecond !== null && !(await generate(job, composed.tokens, tokensPerSecond, ground))) return false;
   if (fault === 'stream-error') job.failure = poolExhausted;
   if (job.failure || ground.overflows(composed.tokens)) return false;
-  const text = wholeBody(signature, composed, measure(job, composed, clock));
+  const measured = measure(job, composed, clock);
+  const text =
+    job.kind === 'chat'
+      ? wholeBody(signature, composed, measured)
+      : wholeCompletion(signature, composed, measured, shownSlot(job));
   const midway = breakWhole(fault, text, job.response);
   if (midway === 'silent') await silence(job, clock);
   if (midway !== 'go-on') return false;

@@ -21,6 +21,12 @@ export const loading: Refusal = refusal(503, 'unavailable_error', 'Loading model
 export const noSlot: Refusal = refusal(503, 'unavailable_error', 'no slot available');
 export const invalidKey: Refusal = refusal(401, 'authentication_error', 'Invalid API Key');
 
+export const noSlotFiles: Refusal = refusal(
+  501,
+  'not_supported_error',
+  'This server does not support slots action. Start it with `--slot-save-path`',
+);
+
 /** What every running request gets when a shared KV pool runs out; inside a stream the status is already 200. */
 export const poolExhausted: Refusal = serverError('Context size has been exceeded.');
 

@@ -20,6 +20,10 @@ export interface RecordedRequest {
 
 /** One chat request on its way through the server. */
 export interface Job {
+  /** `completion`: a plain prompt without messages, which no script and no rule answers. */
+  readonly kind: 'chat' | 'completion';
+  /** Grows with each request of either kind. */
+  readonly task: number;
   readonly record: RecordedRequest;
   readonly request: ParsedRequest;
   readonly scripted: ScriptedAnswer | null;

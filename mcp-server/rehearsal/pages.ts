@@ -75,16 +75,19 @@ const paramsOf = (job: Job): Record<string, unknown> => {
   return { ...samplerDefaults, temperature, max_tokens: limit, n_predict: limit, stream: job.request.stream };
 };
 
-/** `/slots`. A slot that was never used shows only its first four fields. */
+/** `/slots`. One that never took a request shows only its first four fields. */
 export const slotsPage = (chats: Chats): readonly Record<string, unknown>[] => {
   const bySlot = new Map([...chats.running].map((job) => [job.slot, job]));
   return chats.slots.all.map((slot) => {
     const base = { id: slot.id, n_ctx: chats.settings.contextSize, speculative: false, is_processing: slot.busy };
     const job = bySlot.get(slot);
-    if (!job) return slot.segments.length === 0 ? base : { ...base, n_prompt_tokens: chats.slots.held(slot) };
+    if (!job) {
+      if (slot.lastTask === null) return base;
+      return { ...base, id_task: slot.lastTask, n_prompt_tokens: chats.slots.held(slot) };
+    }
     return {
       ...base,
-      id_task: job.record.n,
+      id_task: job.task,
       n_prompt_tokens: job.promptTokens + job.produced,
       n_prompt_tokens_processed: job.promptTokens - job.cached,
       n_prompt_tokens_cache: job.cached,

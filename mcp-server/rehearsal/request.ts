@@ -118,6 +118,48 @@ const lastToolOf = (messages: readonly RehearsalMessage[]): ParsedRequest['lastT
   return { name: call?.name ?? '', callId: result.callId, content: result.content };
 };
 
+/** What both kinds of request say in the same words. */
+const common = (
+  body: Body,
+): Pick<
+  ParsedRequest,
+  'maxTokens' | 'stream' | 'includeUsage' | 'returnProgress' | 'ignoreEos' | 'temperature' | 'model' | 'body'
+> => {
+  const options = isRecord(body['stream_options']) ? body['stream_options'] : {};
+  const maxTokens = numberOr(body['max_tokens'], numberOr(body['max_completion_tokens'], null));
+  return {
+    maxTokens: maxTokens !== null && maxTokens < 0 ? null : maxTokens,
+    stream: body['stream'] === true,
+    includeUsage: options['include_usage'] === true,
+    returnProgress: body['return_progress'] === true,
+    ignoreEos: body['ignore_eos'] === true,
+    temperature: numberOr(body['temperature'], null),
+    model: typeof body['model'] === 'string' ? body['model'] : null,
+    body,
+  };
+};
+
+const PROMPT_SHAPE =
+  '"prompt" elements must be a string, a list of tokens, a JSON object containing a prompt string, or a list of mixed strings & tokens.';
+
+/** Reads a body of `/v1/completions`: a text or a list of tokens. Throws Refused with the measured status and words. */
+export const understandCompletion = (
+  body: Body,
+): { readonly request: ParsedRequest; readonly prompt: string | readonly number[] } => {
+  const { prompt } = body;
+  if (prompt === undefined)
+    throw new Refused(invalidRequest("[json.exception.out_of_range.403] key 'prompt' not found"));
+  if (Array.isArray(prompt) && prompt.length === 0) throw new Refused(invalidRequest('"prompt" must not be empty'));
+  if (typeof prompt !== 'string' && !isTokens(prompt)) throw new Refused(invalidRequest(PROMPT_SHAPE));
+  if (typeof prompt !== 'string' && prompt.some((token) => token < 0))
+    throw new Refused(invalidRequest('Prompt contains invalid tokens'));
+  const nothing = { messages: [], tools: [], toolChoice: 'none', jsonSchema: null, lastTool: null } as const;
+  return { prompt, request: { ...nothing, system: '', firstUser: '', lastUser: '', ...common(body) } };
+};
+
+const isTokens = (value: unknown): value is readonly number[] =>
+  Array.isArray(value) && value.every((token) => Number.isInteger(token));
+
 /** A chat request and the tools that its prompt shows. */
 export interface UnderstoodRequest {
   readonly request: ParsedRequest;
@@ -132,25 +174,16 @@ export const understand = (body: Body): UnderstoodRequest => {
   const jsonSchema = schemaOf(body);
   if (shownTools.length > 0 && typeof body['grammar'] === 'string')
     throw new Refused(invalidRequest('Cannot use custom grammar constraints with tools.'));
-  const options = isRecord(body['stream_options']) ? body['stream_options'] : {};
-  const maxTokens = numberOr(body['max_tokens'], numberOr(body['max_completion_tokens'], null));
   const request: ParsedRequest = {
     messages,
     tools: toolChoice === 'none' || jsonSchema ? [] : shownTools,
     toolChoice,
     jsonSchema,
-    maxTokens: maxTokens !== null && maxTokens < 0 ? null : maxTokens,
-    stream: body['stream'] === true,
-    includeUsage: options['include_usage'] === true,
-    returnProgress: body['return_progress'] === true,
-    ignoreEos: body['ignore_eos'] === true,
-    temperature: numberOr(body['temperature'], null),
-    model: typeof body['model'] === 'string' ? body['model'] : null,
+    ...common(body),
     system: messages[0]?.role === 'system' ? messages[0].content : '',
     firstUser: messages.find((message) => message.role === 'user')?.content ?? '',
     lastUser: messages.findLast((message) => message.role === 'user')?.content ?? '',
     lastTool: lastToolOf(messages),
-    body,
   };
   return { request, shownTools };
 };

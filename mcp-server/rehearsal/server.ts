@@ -7,6 +7,7 @@ import type { RecordedRequest } from './job.ts';
 import { metricsPage, modelsPage, propsPage, slotsPage } from './pages.ts';
 import { parseBody, understand } from './request.ts';
 import type { ParsedRequest, Script } from './script.ts';
+import { SlotFiles } from './slot-files.ts';
 import { renderPrompt } from './template.ts';
 import { countTokens, pieceEnd, tokenize } from './tokens.ts';
 import type { RehearsalStats } from './totals.ts';
@@ -39,6 +40,8 @@ export interface RehearsalOptions {
   readonly clock?: Clock;
   /** All slots share one pool of `slots * contextSize`; each says that it has all of it. */
   readonly kvUnified?: boolean;
+  /** Not empty: slots can be saved and restored. The files are kept in memory; the path is never touched. */
+  readonly slotSavePath?: string;
   /** How long nobody must get any result until a silent request sees that its client left; 1000 as measured. */
   readonly disconnectCheckMs?: number;
   /** How many chat requests `requests` keeps; 256. */
@@ -64,7 +67,7 @@ const PUBLIC = new Set(['/', '/health', '/v1/health']);
 
 type Route = (chats: Chats, request: IncomingMessage, response: ServerResponse) => void | Promise<void>;
 
-const readBody = async (request: IncomingMessage): Promise<Readonly<Record<string, unknown>>> => {
+const readText = async (request: IncomingMessage): Promise<string> => {
   const parts: Buffer[] = [];
   let length = 0;
   for await (const part of request as AsyncIterable<Buffer>) {
@@ -72,8 +75,11 @@ const readBody = async (request: IncomingMessage): Promise<Readonly<Record<strin
     if (length > MAX_BODY) throw new Refused(serverError('The request body is too large'));
     parts.push(part);
   }
-  return parseBody((parts.length === 1 ? (parts[0] as Buffer) : Buffer.concat(parts)).toString('utf8'));
+  return (parts.length === 1 ? (parts[0] as Buffer) : Buffer.concat(parts)).toString('utf8');
 };
+
+const readBody = async (request: IncomingMessage): Promise<Readonly<Record<string, unknown>>> =>
+  parseBody(await readText(request));
 
 const promptOf = (chats: Chats, body: Readonly<Record<string, unknown>>): ReturnType<typeof renderPrompt> => {
   const { request, shownTools } = understand(body);
@@ -110,6 +116,7 @@ const metricsRoute: Route = (chats, _request, response) => {
 };
 
 const chat: Route = async (chats, request, response) => chats.accept(await readBody(request), response);
+const completion: Route = async (chats, request, response) => chats.complete(await readBody(request), response);
 const health: Route = (_chats, _request, response) => sendJson(response, { status: 'ok' });
 const models: Route = (chats, _request, response) => sendJson(response, modelsPage(chats));
 const refuseWith =
@@ -128,6 +135,7 @@ const ROUTES: Readonly<Record<string, Route>> = {
   'GET /metrics': metricsRoute,
   'POST /v1/chat/completions': chat,
   'POST /chat/completions': chat,
+  'POST /v1/completions': completion,
   'POST /v1/chat/completions/input_tokens': async (chats, request, response) => {
     const prompt = promptOf(chats, await readBody(request));
     sendJson(response, { input_tokens: countTokens(prompt), object: 'response.input_tokens' });
@@ -173,11 +181,14 @@ const listen = (server: Server, port: number): Promise<number> =>
 
 const handlerOf = (chats: Chats, options: RehearsalOptions): ((q: IncomingMessage, s: ServerResponse) => void) => {
   const keys = (options.apiKey ?? '').split(',').filter(Boolean);
+  const files = new SlotFiles(Boolean(options.slotSavePath));
   const readyAt = chats.settings.clock.now() + (options.loadingMs ?? 0);
   const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const path = (request.url ?? '/').split('?')[0] as string;
     if (!PUBLIC.has(path) && !allowed(request, keys)) throw new Refused(invalidKey);
     if (chats.settings.clock.now() < readyAt) throw new Refused(loading);
+    if (request.method === 'POST' && path.startsWith('/slots/'))
+      return files.act(chats, request, response, await readText(request));
     const route = ROUTES[`${request.method} ${path}`];
     if (!route) throw new Refused(notFound);
     await route(chats, request, response);

@@ -76,22 +76,38 @@ const sharedTokens = (a: Int32Array, b: Int32Array): number => {
   return at;
 };
 
-/** Tokens that both sequences start with. Segments begin at message borders, so the first difference ends it. */
+/** Tokens that both sequences start with, wherever their segments end. */
 export const sharedPrefix = (a: readonly Segment[], b: readonly Segment[]): number => {
-  const limit = Math.min(a.length, b.length);
+  let whole = 0;
   let total = 0;
-  for (let at = 0; at < limit; at++) {
-    const left = a[at] as Segment;
-    const right = b[at] as Segment;
-    if (left === right) {
-      total += left.tokens.length;
-      continue;
-    }
-    const shared = sharedTokens(left.tokens, right.tokens);
+  for (; whole < a.length && a[whole] === b[whole]; whole++) total += (a[whole] as Segment).tokens.length;
+  const left = { segments: a, at: whole, from: 0 };
+  const right = { segments: b, at: whole, from: 0 };
+  for (;;) {
+    const one = rest(left);
+    const other = rest(right);
+    if (!one || !other) return total;
+    const shared = sharedTokens(one, other);
     total += shared;
-    if (shared < left.tokens.length || shared < right.tokens.length) break;
+    left.from += shared;
+    right.from += shared;
+    if (shared < one.length && shared < other.length) return total;
   }
-  return total;
+};
+
+interface Place {
+  readonly segments: readonly Segment[];
+  at: number;
+  from: number;
+}
+
+/** What is left of the place's segment, or the next one that is not empty; undefined at the end. */
+const rest = (place: Place): Int32Array | undefined => {
+  for (let segment = place.segments[place.at]; segment; segment = place.segments[++place.at]) {
+    if (place.from < segment.tokens.length) return segment.tokens.subarray(place.from);
+    place.from = 0;
+  }
+  return undefined;
 };
 
 export const countTokens = (segments: readonly Segment[]): number =>

@@ -65,6 +65,37 @@ export const refuse = (response: ServerResponse, refusal: Refusal): void => {
   response.end(text);
 };
 
+const textChoice = (text: string, finish: string | null): Record<string, unknown> => ({
+  text,
+  index: 0,
+  logprobs: null,
+  finish_reason: finish,
+});
+
+/** What a plain completion says beside its text: usage always, and with `verbose` the slot. */
+const completionEnd = (measured: Measured, slot: number | null): Record<string, unknown> => ({
+  usage: usageOf(measured),
+  ...(slot === null ? {} : { __verbose: { id_slot: slot } }),
+  timings: timingsOf(measured),
+});
+
+/** The body of a plain completion that is not streamed; `slot` is shown when it is not null. */
+export const wholeCompletion = (
+  signature: Signature,
+  composed: Composed,
+  measured: Measured,
+  slot: number | null,
+): string =>
+  JSON.stringify({
+    choices: [textChoice(composed.content, composed.finish)],
+    created: signature.created,
+    model: signature.model,
+    system_fingerprint: signature.fingerprint,
+    object: 'text_completion',
+    id: signature.id,
+    ...completionEnd(measured, slot),
+  });
+
 /** The body of an answer that is not streamed. */
 export const wholeBody = (signature: Signature, composed: Composed, measured: Measured): string => {
   const message: Record<string, unknown> = { role: 'assistant', content: composed.content };
@@ -90,14 +121,14 @@ export const wholeBody = (signature: Signature, composed: Composed, measured: Me
 /** Server-sent events of one answer. Lines are collected until `flush` or `end`, so that a quick answer is one write. */
 export class EventStream {
   readonly #response: ServerResponse;
-  readonly #tail: string;
+  protected readonly tail: string;
   #pending = '';
 
-  constructor(response: ServerResponse, signature: Signature) {
+  constructor(response: ServerResponse, signature: Signature, object = 'chat.completion.chunk') {
     this.#response = response;
     const { created, id, model, fingerprint } = signature;
-    const constant = { created, id, model, system_fingerprint: fingerprint, object: 'chat.completion.chunk' };
-    this.#tail = JSON.stringify(constant).slice(1, -1);
+    const constant = { created, id, model, system_fingerprint: fingerprint, object };
+    this.tail = JSON.stringify(constant).slice(1, -1);
   }
 
   /** The first event of an answer; with `progress`, one event of the prefill. */
@@ -114,7 +145,7 @@ export class EventStream {
   closing(finish: string, measured: Measured, includeUsage: boolean): void {
     const timings = `"timings":${JSON.stringify(timingsOf(measured))}`;
     this.#chunk('{}', finish, includeUsage ? '' : `,${timings}`);
-    if (includeUsage) this.line(`{"choices":[],${this.#tail},"usage":${JSON.stringify(usageOf(measured))},${timings}}`);
+    if (includeUsage) this.line(`{"choices":[],${this.tail},"usage":${JSON.stringify(usageOf(measured))},${timings}}`);
     this.line('[DONE]');
   }
 
@@ -136,11 +167,40 @@ export class EventStream {
 
   #chunk(delta: string, finish: string | null, extra: string): void {
     const reason = finish === null ? 'null' : `"${finish}"`;
-    this.line(`{"choices":[{"finish_reason":${reason},"index":0,"delta":${delta}}],${this.#tail}${extra}}`);
+    this.line(`{"choices":[{"finish_reason":${reason},"index":0,"delta":${delta}}],${this.tail}${extra}}`);
   }
 
   #head(): void {
     if (!this.#response.headersSent)
       this.#response.writeHead(200, { 'content-type': 'text/event-stream', 'x-accel-buffering': 'no' });
+  }
+}
+
+/** The same for a plain completion: pieces of text, no opening of a message, usage always, on the last piece. */
+export class CompletionStream extends EventStream {
+  readonly #slot: () => number | null;
+
+  /** `slot` is asked at the end; null shows none. */
+  constructor(response: ServerResponse, signature: Signature, slot: () => number | null) {
+    super(response, signature, 'text_completion');
+    this.#slot = slot;
+  }
+
+  override opening(progress?: { total: number; cache: number; processed: number; time_ms: number }): void {
+    if (progress) this.#piece(textChoice('', null), { prompt_progress: progress });
+  }
+
+  override delta(delta: Readonly<Record<string, unknown>>): void {
+    this.#piece(textChoice(typeof delta['content'] === 'string' ? delta['content'] : '', null), {});
+  }
+
+  override closing(finish: string, measured: Measured): void {
+    this.#piece(textChoice('', finish), completionEnd(measured, this.#slot()));
+    this.line('[DONE]');
+  }
+
+  #piece(choice: Record<string, unknown>, extra: Record<string, unknown>): void {
+    const more = JSON.stringify(extra).slice(1, -1);
+    this.line(`{"choices":[${JSON.stringify(choice)}],${this.tail}${more && `,${more}`}}`);
   }
 }
