@@ -55,17 +55,22 @@ export const OVERRULED: readonly string[] = [
   'safe.bareRepository=explicit',
 ];
 
+/**
+ * The system's settings hold in the person's own folder: git-lfs, or which owners are trusted, may be set up there. Git
+ * for Windows also keeps settings in them without which every file looks changed.
+ */
+const WITHOUT_SYSTEM_SETTINGS: Readonly<Record<string, string>> =
+  process.platform === 'win32' ? {} : { GIT_CONFIG_NOSYSTEM: '1' };
+
 /** The variables of one command. Without a place git looks for the repository by itself, as it does for the person. */
 export const gitVariables = (place: Place | null): Record<string, string> => ({
-  // Git for Windows keeps settings in the system file without which every file looks changed.
-  ...(process.platform === 'win32' ? {} : { GIT_CONFIG_NOSYSTEM: '1' }),
   GIT_TERMINAL_PROMPT: '0',
   GIT_LITERAL_PATHSPECS: '1',
   ...(place && {
     GIT_DIR: place.gitDir,
     GIT_COMMON_DIR: place.commonDir,
     GIT_WORK_TREE: place.workTree,
-    ...(place.trust === 'agent' && { GIT_LFS_SKIP_SMUDGE: '1' }),
+    ...(place.trust === 'agent' && { GIT_LFS_SKIP_SMUDGE: '1', ...WITHOUT_SYSTEM_SETTINGS }),
   }),
 });
 

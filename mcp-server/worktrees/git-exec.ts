@@ -116,7 +116,8 @@ const run = async (
       exitCode = result.exitCode;
       return undefined;
     },
-    ...(options.input !== undefined && { input: () => Buffer.from(options.input ?? '') }),
+    // Also when there is none: a command that reads must not wait for ever.
+    input: () => Buffer.from(options.input ?? ''),
   };
   const collect = (_command: string, out: NodeJS.ReadableStream, err: NodeJS.ReadableStream): void => {
     out.on('data', (chunk: Buffer) => {

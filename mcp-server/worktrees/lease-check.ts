@@ -1,5 +1,5 @@
 import { lstat, readdir, readFile, realpath } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, sep } from 'node:path';
 import { UserError } from '../domain/errors.ts';
 import type { Core } from './core.ts';
 import type { Place } from './git-environment.ts';
@@ -47,13 +47,16 @@ export const findTampering = async (core: Core, lease: Lease): Promise<string | 
   const admin = adminPath(core, lease.admin);
   if ((await realpath(path).catch(() => null)) !== path) return 'its folder is missing or is a link';
   if ((await realpath(admin).catch(() => null)) !== admin) return 'its entry in the git folder is missing or is a link';
-  if (!(await isFileWith(join(path, '.git'), `gitdir: ${admin}`))) return 'its .git file was changed';
-  if (!(await isFileWith(join(admin, 'gitdir'), join(path, '.git')))) return 'its gitdir file was changed';
+  if (!(await isFileWith(join(path, '.git'), `gitdir: ${asGitWrites(admin)}`))) return 'its .git file was changed';
+  if (!(await isFileWith(join(admin, 'gitdir'), asGitWrites(join(path, '.git'))))) return 'its gitdir file was changed';
   if (!(await isFileWith(join(admin, 'commondir'), '../..'))) return 'its commondir file was changed';
   const names = await readdir(admin);
   if (names.includes('config.worktree')) return 'it got a configuration of its own';
   return null;
 };
+
+/** A path with forward slashes, also on Windows. */
+export const asGitWrites = (path: string): string => (sep === '\\' ? path.replaceAll('\\', '/') : path);
 
 const isFileWith = async (path: string, text: string): Promise<boolean> => {
   try {

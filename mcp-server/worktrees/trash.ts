@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { randomSuffix } from '../domain/ids.ts';
 import { absent } from './containment.ts';
 import type { Core } from './core.ts';
-import { adminPath } from './lease-check.ts';
+import { adminPath, asGitWrites } from './lease-check.ts';
 
 /** Moves a folder out of the way in one step. Nothing happens when there is none. */
 export const moveToTrash = async (core: Core, path: string, name: string): Promise<void> => {
@@ -54,7 +54,7 @@ export const ourAdminEntries = async (core: Core): Promise<readonly string[]> =>
   const ours: string[] = [];
   for (const name of names) {
     const gitdir = await readFile(join(folder, name, 'gitdir'), 'utf8').catch(() => '');
-    if (gitdir.trimEnd() === join(core.stateDir, 'worktrees', name, '.git')) ours.push(name);
+    if (gitdir.trimEnd() === asGitWrites(join(core.stateDir, 'worktrees', name, '.git'))) ours.push(name);
   }
   return ours;
 };
