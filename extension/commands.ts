@@ -1,6 +1,7 @@
 import * as vscode from 'vscode';
 import { answerAgent, cancelAgent, cancelRun, orchestrate, resumeRun, showTranscript } from './commands/runs.ts';
-import { checkSetup, refresh, setApiKey, showLog } from './commands/setup.ts';
+import { checkSetup, refresh, restartEngine, setApiKey, showLog } from './commands/setup.ts';
+import { RefusedError } from './connection.ts';
 import type { Editor } from './editor.ts';
 import { COMMANDS, type CommandId } from './ids.ts';
 import { isActive, isReviewable } from './model.ts';
@@ -39,6 +40,7 @@ const commands: Readonly<Record<CommandId, Command>> = {
   [COMMANDS.discardChanges]: onReview(discardChanges),
   [COMMANDS.showLog]: (editor) => showLog(editor),
   [COMMANDS.checkSetup]: (editor) => checkSetup(editor),
+  [COMMANDS.restartEngine]: (editor) => restartEngine(editor),
   [COMMANDS.setApiKey]: (editor) => setApiKey(editor),
   [COMMANDS.refresh]: (editor) => refresh(editor),
 };
@@ -67,7 +69,11 @@ const guarded = async (editor: Editor, id: string, command: Command, target: Tar
 const showError = async (editor: Editor, error: unknown): Promise<void> => {
   const { message } = error as Error;
   editor.log.error(error as Error);
-  const answer = await vscode.window.showErrorMessage(`Coppice: ${message}`, 'Check Setup', 'Show Log');
+  // An engine that was started elsewhere may not know what the person has allowed here since.
+  const isOld = error instanceof RefusedError && error.code === 'permission-denied';
+  const remedy = isOld ? 'Restart Engine' : 'Check Setup';
+  const answer = await vscode.window.showErrorMessage(`Coppice: ${message}`, remedy, 'Show Log');
+  if (answer === 'Restart Engine') await restartEngine(editor);
   if (answer === 'Check Setup') await checkSetup(editor);
   if (answer === 'Show Log') await showLog(editor);
 };

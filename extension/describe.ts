@@ -20,7 +20,7 @@ const RED = 'testing.iconFailed';
 const BLUE = 'charts.blue';
 const GREY = 'disabledForeground';
 /** The colour of what needs an eye: a question, a budget that runs out. */
-export const WARNING = 'list.warningForeground';
+export const WARNING = 'charts.orange';
 
 const RUN_ICONS: Readonly<Record<RunView['state'], Icon>> = {
   planning: { name: 'lightbulb', color: BLUE },

@@ -11,6 +11,7 @@ export const COMMANDS = {
   discardChanges: 'coppice.discardChanges',
   showLog: 'coppice.showLog',
   checkSetup: 'coppice.checkSetup',
+  restartEngine: 'coppice.restartEngine',
   setApiKey: 'coppice.setApiKey',
   refresh: 'coppice.refresh',
 } as const;

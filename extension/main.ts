@@ -1,4 +1,5 @@
 import * as vscode from 'vscode';
+import { watchSettings } from './commands/setup.ts';
 import { registerCommands } from './commands.ts';
 import { Documents } from './documents.ts';
 import { EngineClient } from './engine-client.ts';
@@ -43,6 +44,7 @@ export const activate = (context: vscode.ExtensionContext): object => {
     registerMcpProvider(mcp),
     watchEvents(editor),
     watchReviewTabs(),
+    watchSettings(editor),
     { dispose: () => client.dispose() },
   );
   void isUsedHere().then((isUsed) => isUsed && startHere());

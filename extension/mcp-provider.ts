@@ -16,12 +16,12 @@ export const mcpProvider = (parts: {
   provideMcpServerDefinitions: async () => {
     const launch = await parts.launch();
     if (!launch) return [];
-    const { command, args, cwd } = launch;
+    const { command, args, cwd, env } = launch;
     const definition = new vscode.McpStdioServerDefinition(
       'Coppice',
       command,
       [...args],
-      { ELECTRON_RUN_AS_NODE: '1' },
+      ownVariables(env),
       parts.version,
     );
     definition.cwd = vscode.Uri.file(cwd);
@@ -34,3 +34,11 @@ export const mcpProvider = (parts: {
     return definition;
   },
 });
+
+/** Without the key: that is handed over only when the server is about to start. */
+const ownVariables = (env: Launch['env']): Record<string, string> =>
+  Object.fromEntries(
+    Object.entries(env).filter(
+      ([name]) => /^(ELECTRON_RUN_AS_NODE|COPPICE_.*)$/.test(name) && name !== 'COPPICE_API_KEY',
+    ),
+  );

@@ -1,6 +1,6 @@
 import * as vscode from 'vscode';
 import type { Launch } from './connection.ts';
-import { readApiKey } from './settings.ts';
+import { engineEnvironment, readApiKey } from './settings.ts';
 
 /** Coppice works on the first folder, and only in a workspace that the person trusts. */
 export const workingFolder = (): vscode.WorkspaceFolder | undefined =>
@@ -36,7 +36,12 @@ export const launchOf = async (program: string, secrets: vscode.SecretStorage): 
     // The editor's own Node: nothing has to be installed beside it.
     command: process.execPath,
     args: [program, 'mcp', '--repo', folder.uri.fsPath],
-    env: { ...Object.fromEntries(inherited), ELECTRON_RUN_AS_NODE: '1', ...(key && { COPPICE_API_KEY: key }) },
+    env: {
+      ...Object.fromEntries(inherited),
+      ...engineEnvironment(),
+      ELECTRON_RUN_AS_NODE: '1',
+      ...(key && { COPPICE_API_KEY: key }),
+    },
     cwd: folder.uri.fsPath,
   };
 };

@@ -3,7 +3,6 @@ import { SETTINGS } from './ids.ts';
 import type { StartOptions } from './operations.ts';
 
 const SECTION = 'coppice';
-const API_KEY = 'coppice.apiKey';
 
 /** Tokens that a new run is offered. */
 export const defaultBudget = (): number => configuration().get<number>(SETTINGS.defaultBudget, 500_000);
@@ -26,14 +25,38 @@ export const startOptions = (): StartOptions => {
   };
 };
 
-/** The key for the inference server, from the editor's secret store; undefined when there is none. */
-export const readApiKey = async (secrets: vscode.SecretStorage): Promise<string | undefined> => secrets.get(API_KEY);
-
-/** Keeps the key, or forgets it when `key` is empty. */
-export const storeApiKey = async (secrets: vscode.SecretStorage, key: string): Promise<void> => {
-  if (key) await secrets.store(API_KEY, key);
-  else await secrets.delete(API_KEY);
+/** The same settings as variables of the engine, which reads some of them only when it starts. */
+export const engineEnvironment = (): Record<string, string> => {
+  const { server, model, permissions } = startOptions();
+  const commands = permissions?.commands;
+  return {
+    ...(server && { COPPICE_SERVER: server }),
+    ...(model && { COPPICE_MODEL: model }),
+    ...(commands && { COPPICE_COMMANDS: typeof commands === 'string' ? commands : commands.allowed.join(',') }),
+  };
 };
+
+/** Calls back when a setting was changed that the engine reads only when it starts. */
+export const onEngineSettingsChanged = (listener: () => void): vscode.Disposable =>
+  vscode.workspace.onDidChangeConfiguration((event) => {
+    const names = [SETTINGS.serverUrl, SETTINGS.serverModel, SETTINGS.commands];
+    if (names.some((name) => event.affectsConfiguration(`${SECTION}.${name}`))) listener();
+  });
+
+/** Where the model is asked, as far as the editor knows. */
+export const serverUrl = (): string => configuration().get<string>(SETTINGS.serverUrl, '').trim();
+
+/** The key for the server of the settings, from the editor's secret store; undefined when there is none. */
+export const readApiKey = async (secrets: vscode.SecretStorage): Promise<string | undefined> => secrets.get(keyName());
+
+/** Keeps the key for the server of the settings, or forgets it when `key` is empty. */
+export const storeApiKey = async (secrets: vscode.SecretStorage, key: string): Promise<void> => {
+  if (key) await secrets.store(keyName(), key);
+  else await secrets.delete(keyName());
+};
+
+/** A key belongs to one server: a folder whose settings name another one must not get it. */
+const keyName = (): string => `coppice.apiKey ${URL.canParse(serverUrl()) ? new URL(serverUrl()).origin : serverUrl()}`;
 
 const configuration = (): vscode.WorkspaceConfiguration => vscode.workspace.getConfiguration(SECTION);
 

@@ -27,12 +27,12 @@ export const offeredServers = async (api: Api): Promise<vscode.McpStdioServerDef
   return (await api.mcp.provideMcpServerDefinitions(token)) ?? [];
 };
 
-/** Waits until something is so, ten seconds at most. */
+/** Waits until something is so, forty seconds at most. */
 export const until = async <T>(what: string, read: () => T | undefined | false): Promise<T> => {
-  for (const deadline = Date.now() + 10_000; Date.now() < deadline; ) {
+  for (const deadline = Date.now() + 40_000; Date.now() < deadline; ) {
     const value = read();
     if (value !== undefined && value !== false) return value;
     await new Promise((resolve) => setTimeout(resolve, 25));
   }
-  throw new Error(`Not within ten seconds: ${what}.`);
+  throw new Error(`Not within forty seconds: ${what}.`);
 };

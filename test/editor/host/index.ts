@@ -5,7 +5,7 @@ import { MARK } from '../mark.ts';
 
 /** Rejects when a test has failed; the editor then ends with an error. */
 export const run = async (): Promise<void> => {
-  const mocha = new Mocha({ ui: 'bdd', timeout: 30_000, reporter: 'spec' });
+  const mocha = new Mocha({ ui: 'bdd', timeout: 60_000, reporter: 'spec' });
   // The editor writes much to the same console; the mark tells the lines of the tests apart.
   Mocha.reporters.Base.consoleLog = (...args: unknown[]) => console.log(`${MARK}${format(...args)}`);
   // Gives this bundle `describe` and `it`.
