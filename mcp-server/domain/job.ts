@@ -26,4 +26,11 @@ export interface Job {
   readonly attempts: number;
   readonly error: string | null;
   readonly epoch: number;
+  /** Claims so far; never taken back, so that it tells one claim from the next. */
+  readonly claims: number;
+  /** Whoever claimed it holds it until then, ms; after it another one may take it back. 0: never claimed. */
+  readonly leaseUntil: number;
 }
+
+/** One claim of a job. A job that was taken back and claimed again has another one. */
+export type Claim = Pick<Job, 'id' | 'epoch' | 'claims'>;

@@ -10,6 +10,9 @@ export const AGE_BUCKET_MS = 2_000;
 export const orderKey = (priority: Priority, queuedAt: number): number =>
   Math.floor((queuedAt + PRIORITIES.indexOf(priority) * AGEING_MS) / AGE_BUCKET_MS);
 
+/** How long a claim holds a job unless it is renewed, ms. */
+export const LEASE_MS = 60_000;
+
 /** Attempts after which a job is parked. */
 export const MAX_ATTEMPTS = 6;
 

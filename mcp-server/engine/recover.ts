@@ -10,7 +10,7 @@ export const recover = async (core: Core): Promise<void> => {
   const { store, clock, repository, version, log } = core.parts;
   const start = performance.now();
   const counts = await store.transaction(async (tx) => {
-    const stale = await tx.staleJobs();
+    const stale = await tx.staleJobs(clock.now());
     let turns = 0;
     for (const job of stale) {
       if (job.kind === 'turn' && job.agent) turns += await putBack(core, tx, job.agent);

@@ -1,5 +1,6 @@
 import type { RunId } from '../domain/ids.ts';
 import type { Job, JobKind } from '../domain/job.ts';
+import { LEASE_MS } from '../domain/policy.ts';
 import type { Connection } from './connection.ts';
 import { JOB_COLUMNS } from './jobs.ts';
 import type { ClaimQuery } from './port.ts';
@@ -37,7 +38,8 @@ const FIRST_HOT = sql<{ n: number }>(`
    WHERE state = 'queued' AND due = 1 AND kind = +? AND run = +? AND orderKey = +? AND prefix = +? AND ${FREE_OWNER}
    ORDER BY n LIMIT 1`);
 const TAKE = sql<Job>(`
-  UPDATE jobs SET state = 'running', attempts = attempts + 1, epoch = ? WHERE n = ? AND state = 'queued'
+  UPDATE jobs SET state = 'running', attempts = attempts + 1, claims = claims + 1, epoch = ?, leaseUntil = ?
+   WHERE n = ? AND state = 'queued'
   RETURNING ${list(JOB_COLUMNS)}`);
 
 interface Candidate {
@@ -72,5 +74,5 @@ export const claim = (db: Connection, wanted: ClaimQuery, epoch: number): Job | 
       const candidate = bestOf(db, kind, run, wanted.hot);
       if (candidate && better(candidate, best)) best = candidate;
     }
-  return best && db.get(TAKE, epoch, best.n);
+  return best && db.get(TAKE, epoch, wanted.now + LEASE_MS, best.n);
 };

@@ -1,7 +1,8 @@
 import { sql as raw } from 'kysely';
+import { FencedError } from '../domain/errors.ts';
 import type { AgentId, JobId, RunId } from '../domain/ids.ts';
-import type { Job } from '../domain/job.ts';
-import { orderKey } from '../domain/policy.ts';
+import type { Claim, Job } from '../domain/job.ts';
+import { LEASE_MS, orderKey } from '../domain/policy.ts';
 import { isFinal, JOB_STATES, type JobState, move } from '../domain/transitions.ts';
 import type { Connection } from './connection.ts';
 import type { NewJob } from './port.ts';
@@ -23,13 +24,15 @@ export const JOB_COLUMNS = [
   'attempts',
   'error',
   'epoch',
+  'claims',
+  'leaseUntil',
 ] as const satisfies readonly (keyof Job)[];
 
 const jobs = query.selectFrom('jobs').select(JOB_COLUMNS);
 const BY_ID = keep(jobs.where('id', '=', ARG));
 const STATE = keep(query.selectFrom('jobs').select('state').where('id', '=', ARG));
 const STALE = sql<Job>(
-  `SELECT ${JOB_COLUMNS.join(', ')} FROM jobs INDEXED BY jobs_running WHERE state = 'running' AND epoch < ? ORDER BY n`,
+  `SELECT ${JOB_COLUMNS.join(', ')} FROM jobs INDEXED BY jobs_running WHERE state = 'running' AND (epoch < ? OR leaseUntil <= ?) ORDER BY n`,
 );
 /** The condition of the index jobs_open, word for word. */
 const OPEN = `state NOT IN ('done', 'cancelled')`;
@@ -52,8 +55,22 @@ export const jobsWhere = (
   return db.rows(built);
 };
 
-/** Running ones that an engine before `epoch` claimed. */
-export const staleJobs = (db: Connection, epoch: number): Job[] => db.all(STALE, epoch);
+/** Running ones that an engine before `epoch` claimed, or whose lease is over. */
+export const staleJobs = (db: Connection, epoch: number, now: number): Job[] => db.all(STALE, epoch, now);
+
+const HELD = `id = ? AND claims = ? AND epoch = ? AND state = 'running'`;
+const IS_HELD = sql<{ held: 1 }>(`SELECT 1 AS held FROM jobs WHERE ${HELD}`);
+const RENEW = sql(`UPDATE jobs SET leaseUntil = ? WHERE ${HELD}`);
+
+export const assertHeld = (db: Connection, { id, claims, epoch }: Claim): void => {
+  if (!db.get(IS_HELD, id, claims, epoch)) throw new FencedError(`Job ${id} was taken back from this claim of it.`);
+};
+
+/** Returns the jobs of those claims that no longer stand. */
+export const renewLeases = (db: Connection, claims: readonly Claim[], now: number): JobId[] =>
+  claims
+    .filter((claim) => db.run(RENEW, now + LEASE_MS, claim.id, claim.claims, claim.epoch) === 0)
+    .map(({ id }) => id);
 
 /** Of the run, not in a final state, `except` left out. */
 export const countOpenJobs = (db: Connection, run: RunId, except?: JobId): number =>

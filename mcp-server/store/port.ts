@@ -1,7 +1,7 @@
 import type { Agent } from '../domain/agent.ts';
 import type { EngineEvent, NewEvent } from '../domain/event.ts';
 import type { AccountId, AgentId, JobId, MessageId, RunId, StepId, TurnId } from '../domain/ids.ts';
-import type { Job, JobKind } from '../domain/job.ts';
+import type { Claim, Job, JobKind } from '../domain/job.ts';
 import type { Account, LedgerRow } from '../domain/ledger.ts';
 import type { Message } from '../domain/message.ts';
 import type { Observation } from '../domain/observation.ts';
@@ -61,7 +61,7 @@ export type NewAgent = Omit<
   Agent,
   'action' | 'report' | 'error' | 'endReason' | 'wrapUp' | 'compactedBefore' | 'startedAt' | 'endedAt'
 >;
-export type NewJob = Omit<Job, 'state' | 'attempts' | 'error' | 'epoch' | 'queuedAt'>;
+export type NewJob = Omit<Job, 'state' | 'attempts' | 'error' | 'epoch' | 'claims' | 'leaseUntil' | 'queuedAt'>;
 export type NewTurn = Omit<Turn, 'seq' | 'state' | 'answer' | 'usage' | 'timings' | 'commit' | 'endedAt'>;
 export type NewMessage = Omit<Message, 'turn'>;
 export type NewWorktree = Omit<Worktree, 'state' | 'reason'>;
@@ -118,7 +118,8 @@ export interface Tx extends Reader {
   enqueue(jobs: readonly NewJob[], now: number): Promise<void>;
   /**
    * Takes the best queued job: its `runAt` has come, no other job of its agent (or, without agent, of its run) is running,
-   * its run has fewer running turns than its concurrency. Moves it to running, counts the attempt, writes the epoch.
+   * its run has fewer running turns than its concurrency. Moves it to running, counts the attempt and the claim, writes
+   * the epoch, and holds it for LEASE_MS.
    */
   claim(query: ClaimQuery): Promise<Job | undefined>;
   /** running → done | parked | cancelled. */
@@ -129,8 +130,12 @@ export interface Tx extends Reader {
   cancelJobs(agent: AgentId): Promise<number>;
   /** Parked → queued with its attempts at 0. */
   unpark(id: JobId, now: number): Promise<void>;
-  /** Jobs that are running under an older epoch. */
-  staleJobs(): Promise<readonly Job[]>;
+  /** Those of these claims that still stand hold their jobs for LEASE_MS from now on; returns the jobs of the others. */
+  renewLeases(claims: readonly Claim[], now: number): Promise<readonly JobId[]>;
+  /** Throws FencedError unless the job is running under this very claim. */
+  assertHeld(claim: Claim): Promise<void>;
+  /** Jobs that are running under an older epoch, or whose lease is over. */
+  staleJobs(now: number): Promise<readonly Job[]>;
 
   /** State `calling`, sequence one above the agent's last (dropped ones do not count). */
   openTurnRow(turn: NewTurn): Promise<Turn>;

@@ -1,6 +1,6 @@
 import type { EngineEvent, NewEvent } from '../domain/event.ts';
 import type { AccountId, AgentId, JobId, MessageId, RunId, StepId, TurnId } from '../domain/ids.ts';
-import type { Job } from '../domain/job.ts';
+import type { Claim, Job } from '../domain/job.ts';
 import type { Observation } from '../domain/observation.ts';
 import type { Plan, Step } from '../domain/plan.ts';
 import type { AgentState, RunState, StepState, WorktreeState } from '../domain/transitions.ts';
@@ -10,7 +10,17 @@ import { insertCalls, redirectCalls, settleCalls, waitingCalls } from './calls.t
 import { claim } from './claim.ts';
 import type { Connection } from './connection.ts';
 import { emit } from './events.ts';
-import { cancelJobs, countOpenJobs, enqueue, finishJob, requeue, staleJobs, unpark } from './jobs.ts';
+import {
+  assertHeld,
+  cancelJobs,
+  countOpenJobs,
+  enqueue,
+  finishJob,
+  renewLeases,
+  requeue,
+  staleJobs,
+  unpark,
+} from './jobs.ts';
 import { grant, openPool, reclaim, reserve, settle } from './ledger.ts';
 import { deliver, send, undeliver } from './messages.ts';
 import { observe } from './observations.ts';
@@ -113,8 +123,14 @@ export class SqliteTx extends SqliteReader implements Tx {
   async unpark(id: JobId, now: number): Promise<void> {
     unpark(this.db, id, now);
   }
-  async staleJobs(): Promise<readonly Job[]> {
-    return staleJobs(this.db, this.#epoch);
+  async renewLeases(claims: readonly Claim[], now: number): Promise<readonly JobId[]> {
+    return renewLeases(this.db, claims, now);
+  }
+  async assertHeld(claim: Claim): Promise<void> {
+    assertHeld(this.db, claim);
+  }
+  async staleJobs(now: number): Promise<readonly Job[]> {
+    return staleJobs(this.db, this.#epoch, now);
   }
 
   async openTurnRow(turn: NewTurn): Promise<Turn> {

@@ -112,7 +112,10 @@ CREATE TABLE jobs (
   queuedAt INTEGER NOT NULL,
   attempts INTEGER NOT NULL DEFAULT 0 CHECK (attempts >= 0),
   error TEXT,
-  epoch INTEGER NOT NULL DEFAULT 0
+  epoch INTEGER NOT NULL DEFAULT 0,
+  -- Unlike attempts these are never taken back.
+  claims INTEGER NOT NULL DEFAULT 0,
+  leaseUntil INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 CREATE INDEX jobs_queue ON jobs (kind, run, orderKey) WHERE state = 'queued' AND due = 1;
 CREATE INDEX jobs_queue_by_prefix ON jobs (kind, run, orderKey, prefix) WHERE state = 'queued' AND due = 1;

@@ -35,7 +35,7 @@ const stream = async (
 /** What a new engine does first: cut calls are undone, their jobs queued again. */
 const recover = (store: SqliteStore): Promise<void> =>
   store.transaction(async (tx) => {
-    for (const job of await tx.staleJobs()) {
+    for (const job of await tx.staleJobs(0)) {
       const open = job.agent && (await tx.openTurn(job.agent));
       if (open?.state === 'calling' && job.agent) {
         await tx.settle(job.agent, open.id, 0, 1);

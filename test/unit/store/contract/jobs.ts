@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
+import { FencedError } from '../../../../mcp-server/domain/errors.ts';
 import type { Job } from '../../../../mcp-server/domain/job.ts';
+import { LEASE_MS } from '../../../../mcp-server/domain/policy.ts';
+import { underClaim } from '../../../../mcp-server/store/claimed-store.ts';
 import type { ClaimQuery } from '../../../../mcp-server/store/port.ts';
-import { A, B, ids, newJob, R, seed } from '../fixtures.ts';
+import { A, answer, B, ids, newJob, newTurn, R, seed, timings, usage } from '../fixtures.ts';
 import type { Subject } from '../store.contract.ts';
 
 export const jobsContract = ({ store, again }: Subject): void => {
@@ -18,10 +21,19 @@ export const jobsContract = ({ store, again }: Subject): void => {
       attempts: 0,
       error: null,
       epoch: 0,
+      claims: 0,
+      leaseUntil: 0,
     };
     assert.deepEqual(await job(1), queued);
     const claimed = await store().transaction((tx) => tx.claim(turns));
-    assert.deepEqual(claimed, { ...queued, state: 'running', attempts: 1, epoch: store().epoch });
+    assert.deepEqual(claimed, {
+      ...queued,
+      state: 'running',
+      attempts: 1,
+      epoch: store().epoch,
+      claims: 1,
+      leaseUntil: 1000 + LEASE_MS,
+    });
     assert.deepEqual(await job(1), claimed);
     assert.equal(await store().job(ids.job(9)), undefined);
   });
@@ -120,15 +132,102 @@ export const jobsContract = ({ store, again }: Subject): void => {
     await store().transaction(async (tx) => {
       await tx.enqueue([newJob(1, A), newJob(2, B)], 100);
       await tx.claim(turns);
-      assert.deepEqual(await tx.staleJobs(), []);
+      assert.deepEqual(await tx.staleJobs(1000), []);
     });
     const newer = await again();
     await newer.transaction(async (tx) => {
       await tx.claim(turns);
       assert.deepEqual(
-        (await tx.staleJobs()).map((stale) => stale.id),
+        (await tx.staleJobs(1000)).map((stale) => stale.id),
         [ids.job(1)],
       );
     });
+  });
+
+  const claimOne = async (now = 1000): Promise<Job> => {
+    const claimed = await store().transaction((tx) => tx.claim({ ...turns, now }));
+    assert.ok(claimed);
+    return claimed;
+  };
+
+  it('holds a claimed job for its lease, and finds it when that is over', async () => {
+    await store().transaction((tx) => tx.enqueue([newJob(1, A), newJob(2, B)], 100));
+    const first = await claimOne();
+    const second = await claimOne(2000);
+    await store().transaction(async (tx) => {
+      assert.deepEqual(await tx.staleJobs(999 + LEASE_MS), []);
+      assert.deepEqual(await tx.staleJobs(1000 + LEASE_MS), [first]);
+      assert.deepEqual(await tx.staleJobs(2000 + LEASE_MS), [first, second]);
+    });
+  });
+
+  it('renews the leases of claims that stand, and names the jobs of the others', async () => {
+    await store().transaction((tx) => tx.enqueue([newJob(1, A), newJob(2, B)], 100));
+    const [first, second] = [await claimOne(), await claimOne()];
+    await store().transaction(async (tx) => {
+      await tx.requeue(second.id, 0, null, true);
+      assert.deepEqual(await tx.renewLeases([first, second], 9000), [second.id]);
+      assert.deepEqual(await tx.staleJobs(8999 + LEASE_MS), []);
+      assert.equal((await tx.job(first.id))?.leaseUntil, 9000 + LEASE_MS);
+      assert.deepEqual(await tx.renewLeases([], 9000), []);
+    });
+  });
+
+  it('numbers the claims, also when the attempt is taken back', async () => {
+    await store().transaction((tx) => tx.enqueue([newJob(1, A)], 100));
+    const first = await claimOne();
+    await store().transaction((tx) => tx.requeue(first.id, 0, null, true));
+    const second = await claimOne();
+    assert.deepEqual([first.attempts, second.attempts], [1, 1]);
+    assert.deepEqual([first.claims, second.claims], [1, 2]);
+  });
+
+  it('refuses the late outcome of a claim whose job was taken back, finished or claimed again', async () => {
+    await store().transaction((tx) => tx.enqueue([newJob(1, A)], 100));
+    const late = await claimOne();
+    const mine = underClaim(store(), late);
+    await mine.transaction((tx) => tx.openTurnRow(newTurn(1, A, late.id)));
+    const outcomes: readonly ((from: typeof mine) => Promise<unknown>)[] = [
+      (from) => from.transaction((tx) => tx.answerTurn(ids.turn(1), answer, usage, timings)),
+      (from) => from.transaction((tx) => tx.finishJob(late.id, 'done')),
+      (from) => from.transaction((tx) => tx.requeue(late.id, 0, null)),
+      (from) => from.transaction((tx) => tx.patchAgent(A, { action: 'late' })),
+    ];
+    const refused = async (): Promise<void> => {
+      for (const outcome of outcomes) await assert.rejects(outcome(mine), FencedError);
+    };
+    await store().transaction((tx) => tx.requeue(late.id, 0, 'Its lease was over.', true));
+    await refused();
+    const next = await claimOne();
+    await refused();
+    assert.deepEqual(await job(1), next);
+    assert.equal((await store().openTurn(A))?.state, 'calling');
+    const theirs = underClaim(store(), next);
+    await theirs.transaction((tx) => tx.answerTurn(ids.turn(1), answer, usage, timings));
+    await theirs.transaction((tx) => tx.finishJob(late.id, 'done'));
+    await refused();
+    assert.deepEqual([(await job(1)).state, (await theirs.agent(A))?.action], ['done', '']);
+  });
+
+  it('refuses what another engine holds', async () => {
+    await store().transaction((tx) => tx.enqueue([newJob(1, A)], 100));
+    const old = await claimOne();
+    const newer = await again();
+    const taken = await newer.transaction(async (tx) => {
+      const [stale] = await tx.staleJobs(1000);
+      assert.equal(stale?.id, old.id);
+      await tx.requeue(old.id, 0, null, true);
+      return tx.claim(turns);
+    });
+    assert.equal(taken?.claims, 2);
+    await assert.rejects(
+      underClaim(store(), old).transaction((tx) => tx.finishJob(old.id, 'done')),
+      FencedError,
+    );
+    await assert.rejects(
+      newer.transaction((tx) => tx.assertHeld(old)),
+      FencedError,
+    );
+    await newer.transaction((tx) => tx.assertHeld(taken ?? old));
   });
 };
