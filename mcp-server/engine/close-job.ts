@@ -35,10 +35,15 @@ const endState = (
   if (run.cancelRequested !== 'no') return 'cancelled';
   const workers = agents.filter((agent) => agent.tier !== 'planner');
   const useful = workers.some((agent) => agent.state === 'completed' && agent.endReason !== 'nothing');
-  if (!useful) return workers.some((agent) => agent.state === 'failed') || workers.length === 0 ? 'failed' : 'nothing';
+  if (!useful) return files > 0 ? 'partial' : uselessState(workers);
   if (!whole) return 'partial';
   if (files > 0) return 'completed';
   return report ? 'answered' : 'nothing';
+};
+
+const uselessState = (workers: readonly Agent[]): RunState => {
+  if (workers.some((agent) => agent.state === 'failed') || workers.length === 0) return 'failed';
+  return workers.every((agent) => agent.state === 'cancelled') ? 'cancelled' : 'nothing';
 };
 
 /** The agents at the top speak for the run: the executive, the only synthesizer, or each worker in turn. */

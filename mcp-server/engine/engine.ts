@@ -3,7 +3,7 @@ import type { EngineEvent } from '../domain/event.ts';
 import type { AgentId, RunId } from '../domain/ids.ts';
 import { PRIORITIES, type Priority } from '../domain/job.ts';
 import type { Run } from '../domain/run.ts';
-import { cancel } from './cancel.ts';
+import { cancel, finishAborts } from './cancel.ts';
 import type { Core } from './core.ts';
 import { waitForEvents } from './event-wait.ts';
 import type { Engine, JobView, RunView } from './facade.ts';
@@ -30,9 +30,10 @@ export const createEngine = async (parts: EngineParts, limits: Partial<AgentLimi
     inFlight: new Map(),
     aborting: new Set(),
     wake: () => scheduler?.wake(),
-    tidy: () => tidier?.request(),
+    tidy: (runEnded) => tidier?.request(runEnded),
   };
   await recover(core);
+  await finishAborts(core);
   const rows = await parts.store.worktrees({ states: ['creating', 'ready', 'kept'] });
   await parts.repository.sweep(rows.map(leaseOf));
   scheduler = new Scheduler(core);
@@ -65,7 +66,8 @@ const facadeOf = (core: Core, scheduler: Scheduler, tidier: Tidier): Engine => {
     },
     listRuns: async (limit) => Promise.all((await store.runs(limit)).map(view)),
     cancelRun: async ({ run, agent, mode }) => {
-      await cancel(core, run, agent, mode);
+      const { server } = (await runOf(store, run)).options;
+      await cancel(core, run, agent, mode, !scheduler.serverErrors().has(server));
       return statusOf(run);
     },
     resumeRun: async (run) => {

@@ -118,9 +118,12 @@ const carryOut = async (
   }
 };
 
+const isEnding = (run: Run, agent: Agent): boolean => run.cancelRequested !== 'no' || agent.wrapUp;
+
 const ask = async (makes: Makes, tx: Tx, run: Run, agent: Agent, question: string): Promise<Done> => {
   if (run.options.unattended)
     return settled({ ok: true, output: 'Nobody is there to answer. Decide yourself, and say so in your report.' });
+  if (isEnding(run, agent)) return refused('The person has asked you to stop and answers no more questions.');
   await tx.emit(makes.clock.now(), [{ type: 'agent.asked', run: run.id, agent: agent.id, question }]);
   return { state: 'waiting', ok: true, output: '', waitsFor: 'person' };
 };
@@ -179,7 +182,7 @@ const delegate = async (
   const { options } = run;
   if (agent.depth >= options.maxDepth)
     return refused(`You are at the last of ${options.maxDepth} levels: do it yourself.`);
-  if (run.cancelRequested !== 'no' || agent.wrapUp) return refused('The run is being ended: no new agents.');
+  if (isEnding(run, agent)) return refused('The run is being ended: no new agents.');
   if ((await tx.countAgents(run.id)) >= options.maxAgents)
     return refused(`The run already has its ${options.maxAgents} agents: do it yourself.`);
   if ((await tx.countAgents(run.id, agent.depth + 1)) >= options.maxAgentsPerLevel)

@@ -244,6 +244,8 @@ export class Scheduler {
   #track(job: Job, work: (signal: AbortSignal) => Promise<void>): void {
     const abort = new AbortController();
     this.#core.inFlight.set(job.id, { job: job.id, run: job.run, agent: job.agent, abort });
+    const { aborting } = this.#core;
+    if (aborting.has(job.run) || (job.agent && aborting.has(job.agent))) abort.abort();
     const done = work(abort.signal)
       .catch((error: unknown) => this.#crashed(job, error))
       .finally(() => {

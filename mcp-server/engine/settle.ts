@@ -95,13 +95,20 @@ const reclaim = async (makes: Makes, tx: Tx, agent: Agent, ending: Ending, now: 
   });
 };
 
-/** A failed agent's own half-done work stays on its branch; what its children finished is brought home all the same. */
+/**
+ * A failed or aborted agent's own half-done work stays on its branch; what its children finished is brought home all the
+ * same, and so is the work of whoever was asked to stop and has reported.
+ */
 const bringsWork = async (tx: Tx, agent: Agent, ending: Ending): Promise<boolean> => {
   if (agent.headCommit === null || agent.headCommit === agent.baseCommit || agent.role === 'planner') return false;
   if (ending.state === 'completed') return true;
   if (agent.role === 'resolver' || ending.reason === 'conflict') return false;
-  return (await tx.children(agent.id)).some((child) => child.state === 'completed');
+  if (agent.startedAt === null || isWrappedUp(ending)) return true;
+  return (await tx.children(agent.id)).some((child) => child.state === 'completed' || isWrappedUp(child));
 };
+
+const isWrappedUp = ({ state, report }: Pick<Agent, 'state' | 'report'>): boolean =>
+  state === 'cancelled' && report !== null;
 
 /** Who gets what an agent leaves behind, work and tokens: the nearest ancestor that still works; null: the run itself. */
 export const heir = async (tx: Tx, agent: Agent): Promise<AgentId | null> => {
@@ -186,15 +193,15 @@ const releaseDependents = async (
     if (needs.some((state) => !isFinal(STEP_STATES, state))) continue;
     const failed = needs.filter((state) => state !== 'done').length;
     const starts = failed === 0 || (step.toleratesFailure && failed < needs.length);
-    if (starts && run.cancelRequested === 'no') await startStep(makes, tx, run, step);
-    else await skip(makes, tx, run, step, current);
+    const stopped = run.cancelRequested !== 'no' || (await tx.agent(step.agent))?.wrapUp === true;
+    if (starts && !stopped) await startStep(makes, tx, run, step);
+    else await skip(makes, tx, run, step, stopped, current);
   }
 };
 
-const skip = async (makes: Makes, tx: Tx, run: Run, step: Step, current?: JobId): Promise<void> => {
+const skip = async (makes: Makes, tx: Tx, run: Run, step: Step, cancelled: boolean, current?: JobId): Promise<void> => {
   const agent = await tx.agent(step.agent);
   if (!agent || isOver(agent)) return;
-  const cancelled = run.cancelRequested !== 'no';
   await endAgent(
     makes,
     tx,

@@ -1,6 +1,7 @@
 import { act } from '../agent/act.ts';
 import { type Prepared, prepareTurn, type WrapUp } from '../agent/prepare.ts';
 import type { Agent } from '../domain/agent.ts';
+import { UserError } from '../domain/errors.ts';
 import { newId } from '../domain/ids.ts';
 import type { Job } from '../domain/job.ts';
 import { MAX_ATTEMPTS, retryDelayMs } from '../domain/policy.ts';
@@ -10,6 +11,7 @@ import type { Answer, Timings, Turn, Usage } from '../domain/turn.ts';
 import type { ChatOutcome, Endpoint } from '../inference/port.ts';
 import { upperBoundTokens } from '../inference/token-bound.ts';
 import { actionOf } from './action.ts';
+import { unaskedEnding } from './cancel.ts';
 import { type Conversation, draftRequest, loadConversation, shortest } from './conversation.ts';
 import type { Core } from './core.ts';
 import { endingOf, ruleReport, wrapUpOf } from './ending.ts';
@@ -38,6 +40,7 @@ export const runTurnJob = async (core: Core, job: Job, hands: TurnHands, signal:
   const agent = job.agent && (await store.agent(job.agent));
   const run = await store.run(job.run);
   if (!agent || !run) throw new Error('A turn job without its agent or run.');
+  if (signal.aborted) return left(core, job, agent.id);
   const open = await store.openTurn(agent.id);
   if (open?.state === 'answered' && open.answer) {
     hands.release();
@@ -49,7 +52,15 @@ export const runTurnJob = async (core: Core, job: Job, hands: TurnHands, signal:
     agent,
     agent.tier === 'planner' ? await hands.digest(run) : '',
   );
-  const prepared = await prepare(core, conversation, hands.endpoint, signal);
+  let prepared: Prepared;
+  try {
+    prepared = await prepare(core, conversation, hands.endpoint, signal);
+  } catch (error) {
+    if (signal.aborted) return left(core, job, agent.id);
+    if (!(error instanceof UserError) || error.code !== 'model-unreachable') throw error;
+    hands.lost(error.message);
+    return backToQueue(core, job, error.message, 0);
+  }
   if (prepared.kind === 'give-up') return giveUp(core, job, conversation, prepared.wanted);
   const turn = await openTurn(core, job, conversation, prepared);
   if (!turn) return backToQueue(core, job, 'The budget changed while the turn was prepared.', 0);
@@ -201,7 +212,7 @@ const actAndCommit = async (
     acted = await act(folder.context, turn.answer.toolCalls, conversation.calls, signal);
   } catch (error) {
     core.leases.forget(agent.id);
-    if (signal.aborted) return abortedActing(core, job, turn);
+    if (signal.aborted) return left(core, job, turn.agent);
     throw error;
   }
   const checked = await folder.check(acted);
@@ -213,6 +224,7 @@ const actAndCommit = async (
   if (commit) await repository.publish(agent.branch, commit.commit);
   await store.transaction((tx) => applyOutcome(core.parts, tx, { job: job.id, turn, calls: checked, commit, ending }));
   if (ending) core.tidy();
+  if (signal.aborted) await endAborted(core, job, agent.id);
 };
 
 const commitMessage = (agent: Agent, turn: Turn): string =>
@@ -271,6 +283,10 @@ const failed = async (core: Core, job: Job, turn: Turn, outcome: Failed, hands: 
       await tx.moveAgent(agent.id, 'ready', { action: oneLine(`waits: ${outcome.message}`, 120) });
       return tx.requeue(job.id, now + delay, outcome.message, away);
     }
+    if (outcome.retryable && agent.wrapUp) {
+      await tx.finishJob(job.id, 'done', outcome.message);
+      return endAgent(core.parts, tx, run, agent, await unaskedEnding(tx, agent), job.id);
+    }
     if (outcome.retryable) {
       await tx.moveAgent(agent.id, 'ready', { action: oneLine(`parked: ${outcome.message}`, 120) });
       await tx.finishJob(job.id, 'parked', outcome.message);
@@ -305,8 +321,9 @@ const aborted = async (core: Core, job: Job, turn: Turn, spent: Usage): Promise<
   });
 };
 
-const abortedActing = (core: Core, job: Job, turn: Turn): Promise<void> =>
-  core.parts.store.transaction((tx) => leaveJob(core, tx, job, turn.agent, core.parts.clock.now()));
+/** The job goes back to the queue, or ends with its agent when that is aborted. */
+const left = (core: Core, job: Job, agent: Agent['id']): Promise<void> =>
+  core.parts.store.transaction((tx) => leaveJob(core, tx, job, agent, core.parts.clock.now()));
 
 const leaveJob = async (
   core: Core,
@@ -318,7 +335,7 @@ const leaveJob = async (
   const agent = await tx.agent(id);
   const run = await tx.run(job.run);
   if (!agent || !run) return;
-  const dying = core.aborting.has(id) || core.aborting.has(run.id);
+  const dying = core.aborting.has(id) || run.cancelRequested === 'abort';
   if (!dying) {
     if (agent.state === 'running') await tx.moveAgent(id, 'ready', { action: '' });
     return tx.requeue(job.id, now, null, true);
@@ -330,6 +347,17 @@ const leaveJob = async (
   const ending = { state: 'cancelled', reason: 'cancelled', report: null, error: null } as const;
   await endAgent(core.parts, tx, run, agent, ending, job.id);
 };
+
+/** The abort came too late to cut the turn: the agent ends after it. */
+const endAborted = (core: Core, job: Job, id: Agent['id']): Promise<void> =>
+  core.parts.store.transaction(async (tx) => {
+    const agent = await tx.agent(id);
+    const run = await tx.run(job.run);
+    if (!agent || !run || isOver(agent)) return;
+    if (!core.aborting.has(id) && run.cancelRequested !== 'abort') return;
+    const ending = { state: 'cancelled', reason: 'cancelled', report: null, error: null } as const;
+    await endAgent(core.parts, tx, run, agent, ending);
+  });
 
 const backToQueue = (core: Core, job: Job, why: string, delayMs: number): Promise<void> =>
   core.parts.store.transaction(async (tx) => {

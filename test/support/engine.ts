@@ -12,6 +12,7 @@ import { openStore } from '../../mcp-server/store/open.ts';
 import type { Store } from '../../mcp-server/store/port.ts';
 import { openRepository } from '../../mcp-server/worktrees/open.ts';
 import type { Repository } from '../../mcp-server/worktrees/port.ts';
+import { quickClock } from './quick-clock.ts';
 import { makeRepository, type TestRepository } from './repository.ts';
 import { type Rehearsal, type RehearsalOptions, type Script, startRehearsal } from './scripted-server.ts';
 
@@ -41,6 +42,8 @@ export interface BenchOptions {
   readonly settings?: Partial<RunOptions>;
   readonly limits?: Partial<AgentLimits>;
   readonly stallMs?: number;
+  /** How much faster the engine's time goes by than the server's: 1 when absent. */
+  readonly speed?: number;
 }
 
 export const seededRandom = (seed: number): (() => number) => {
@@ -70,7 +73,7 @@ let seed = 1;
 
 const assemble = async (repo: TestRepository, model: Rehearsal, options: BenchOptions, log: string[]) => {
   const random = seededRandom((seed += 1));
-  const clock = systemClock;
+  const clock = options.speed === undefined ? systemClock : quickClock(options.speed);
   const repository = await openRepository({ path: repo.root, random, clock, environment: process.env });
   const { store } = await openStore({
     path: join(repository.stateDir, 'state.db'),
@@ -81,7 +84,8 @@ const assemble = async (repo: TestRepository, model: Rehearsal, options: BenchOp
   const timeouts =
     options.stallMs === undefined ? {} : { timeouts: { stallMs: options.stallMs, firstByteMs: options.stallMs } };
   const endpoints = createEndpoints({
-    make: (url, name, pool) => createEndpoint({ url, model: name, pool, clock, apiKey: null, ...timeouts }),
+    make: (url, name, pool) =>
+      createEndpoint({ url, model: name, pool, clock: systemClock, apiKey: null, ...timeouts }),
   });
   const engine = await createEngine(
     {
@@ -114,7 +118,7 @@ export const openBench = async (options: BenchOptions = {}): Promise<Bench> => {
   const log: string[] = [];
   let parts = await assemble(repo, model, options, log);
   const waitEnd = async (run: RunId, ms = 20_000): Promise<RunView> => {
-    const view = await parts.engine.waitRun(run, ms, new AbortController().signal);
+    const view = await parts.engine.waitRun(run, ms * (options.speed ?? 1), new AbortController().signal);
     if (view.endedAt === null)
       throw new Error(
         `${run} has not ended: ${JSON.stringify({ view, queue: await parts.engine.queue(), log }, null, 1)}`,
