@@ -210,9 +210,9 @@ describe('an agent that attacks the engine’s git', () => {
     commitlessStatus(fake);
     assert.equal(existsSync(mark), true, 'the attack works on a git without protection');
     rmSync(mark);
+    await assert.rejects(openAt(fake), { name: 'UserError', message: /is a bare repository/ });
     assert.ok(await repository.snapshot(lease, base, 'x', AUTHOR));
     await useAll(repository, lease);
-    await assert.rejects(openAt(fake), { name: 'UserError' });
     assert.equal(existsSync(mark), false);
   });
 

@@ -50,6 +50,23 @@ describe('gitExec', () => {
     assert.equal(existsSync(mark), true);
   });
 
+  it('takes the configuration from where the place says, whatever the git folder says', async () => {
+    const { program, mark } = makeCanary();
+    const root = makeRepository();
+    const other = makeRepository();
+    git(other, 'config', 'filter.x.clean', program);
+    const path = join(temporaryFolder(), 'tree');
+    git(root, 'worktree', 'add', '-q', '-b', 'side', path);
+    writeFileSync(join(root, '.git', 'worktrees', 'tree', 'commondir'), `${join(other, '.git')}\n`);
+    writeFileSync(join(path, '.gitattributes'), '* filter=x\n');
+    writeFileSync(join(path, 'README.md'), 'changed\n');
+    const place = { ...placeAt(root), gitDir: join(root, '.git', 'worktrees', 'tree'), workTree: path };
+    await createGit(environment).exec(place, ['update-index', '--add', 'README.md']);
+    assert.equal(existsSync(mark), false);
+    git(path, 'add', 'README.md');
+    assert.equal(existsSync(mark), true, 'the attack works on a git without protection');
+  });
+
   it('gives bytes as they are, the exit status, and what git wrote when it failed', async () => {
     const root = makeRepository();
     const exec = createGit(environment);

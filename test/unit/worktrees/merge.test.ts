@@ -155,6 +155,7 @@ describe('reviewing', () => {
       one: { 'README.md': 'x\n', '.gitattributes': '* diff=x\n' },
     });
     git(root, 'config', 'diff.external', program);
+    put(root, '.git/info/attributes', '* diff=x\n');
     git(root, 'config', 'diff.x.textconv', program);
     git(root, 'config', 'diff.x.command', program);
     for (const path of ['--output=stolen', '-O', '--', ':(top)*'])
