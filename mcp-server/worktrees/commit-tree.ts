@@ -32,6 +32,7 @@ const SYMLINK = '120000';
 const REMEMBERED_TREES = 64;
 const REMEMBERED_COMMITS = 4_096;
 
+/** File lists are kept per tree, so that most reads need no git process. */
 export const createCommitTrees = (core: Core): CommitTrees => {
   const treeNames = createRecent<string>(REMEMBERED_COMMITS);
   const indexes = createRecent<Index>(REMEMBERED_TREES);

@@ -22,6 +22,7 @@ export const readFacts = async (core: Core): Promise<RepositoryFacts> => {
   };
 };
 
+/** The error for a repository whose branch has no commit. */
 export const noCommits = (root: string): UserError =>
   new UserError(
     'unsupported-repository',

@@ -33,6 +33,7 @@ const INHERITED = [
   'PATHEXT',
 ];
 
+/** The part of an environment that git gets. */
 export const inheritedEnvironment = (from: Readonly<Record<string, string | undefined>>): Record<string, string> =>
   Object.fromEntries(INHERITED.flatMap((name) => (from[name] === undefined ? [] : [[name, from[name]]])));
 

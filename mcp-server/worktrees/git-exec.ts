@@ -52,6 +52,7 @@ export interface Git {
   setAgentSettings(settings: readonly (readonly [string, string])[]): void;
 }
 
+/** A way to git with what it needs of this environment; `faults` hear of every command but those of the reader. */
 export const createGit = (environment: Readonly<Record<string, string | undefined>>, faults: Faults = {}): Git => {
   const inherited = inheritedEnvironment(environment);
   let agentSettings: Readonly<Record<string, string>> = {};

@@ -10,7 +10,7 @@ import { merge } from './merge.ts';
 import type { Author, LandOutcome } from './port.ts';
 import { readStatus } from './status.ts';
 
-export interface LandOptions {
+interface LandOptions {
   readonly into: string | null;
   readonly message: string;
   readonly author: Author;

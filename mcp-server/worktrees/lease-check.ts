@@ -15,6 +15,7 @@ export const assertAgentName = (name: string): string => {
 export const leasePath = (core: Core, lease: Lease): string =>
   join(core.stateDir, 'worktrees', assertAgentName(lease.agent));
 
+/** A worktree's entry in the common git folder. Throws when the name is a path. */
 export const adminPath = (core: Core, admin: string): string =>
   join(core.person.commonDir, 'worktrees', assertAgentName(admin));
 

@@ -48,6 +48,7 @@ const assertTree = (tree: string): string => {
   return tree;
 };
 
+/** Is the first commit reachable from the second? A commit is its own ancestor. */
 export const isAncestor = async (core: Core, ancestor: Commit, descendant: Commit): Promise<boolean> => {
   if (assertCommit(ancestor) === assertCommit(descendant)) return true;
   const args = ['merge-base', '--is-ancestor', ancestor, descendant];

@@ -2,6 +2,7 @@ import type { ChildProcessWithoutNullStreams } from 'node:child_process';
 import type { Socket } from 'node:net';
 import type { Commit } from '../domain/ids.ts';
 
+/** What git says of an object; `size` in bytes. */
 export interface StoredObject {
   readonly oid: string;
   readonly type: string;
@@ -25,6 +26,7 @@ interface Request {
   retried: boolean;
 }
 
+/** `start` gives a new `git cat-file --batch-command`; close the reader to end it. */
 export const createObjectReader = (start: () => ChildProcessWithoutNullStreams): ObjectReader => {
   const connection = new BatchConnection(start);
   return {

@@ -12,6 +12,7 @@ import type { Repository } from './port.ts';
 import { createQueue, createQueues } from './queue.ts';
 import { createRepository } from './repository.ts';
 
+/** What opening a repository needs. */
 export interface OpenOptions {
   /** A folder or file anywhere inside the repository. */
   readonly path: string;

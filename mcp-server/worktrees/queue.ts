@@ -3,6 +3,7 @@ export interface Queue {
   run<T>(work: () => Promise<T>): Promise<T>;
 }
 
+/** An idle queue. */
 export const createQueue = (): Queue => {
   let tail: Promise<unknown> = Promise.resolve();
   return {

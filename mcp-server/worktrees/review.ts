@@ -23,7 +23,7 @@ const STATUSES: Readonly<Record<string, FileChange['status']>> = {
 };
 
 /** Git lists all changes first (`:modes status`, path), then all counts (`added deleted path`). */
-export const parseChanges = (output: string): readonly FileChange[] => {
+const parseChanges = (output: string): readonly FileChange[] => {
   const fields = output.split('\0');
   const found: Omit<FileChange, 'additions' | 'deletions'>[] = [];
   const counts = new Map<string, readonly [number | null, number | null]>();

@@ -2,6 +2,7 @@ import type { Commit } from '../domain/ids.ts';
 import type { Place } from './git-environment.ts';
 import type { Git } from './git-exec.ts';
 
+/** One path that differs from HEAD. */
 export interface StatusEntry {
   /** An untracked repository or folder ends with a slash. */
   readonly path: string;
@@ -10,6 +11,7 @@ export interface StatusEntry {
   readonly staged: boolean;
 }
 
+/** Where HEAD is, and what differs from it. */
 export interface Status {
   /** Null: detached. */
   readonly branch: string | null;
@@ -43,7 +45,7 @@ const KINDS: Readonly<Record<string, readonly [StatusEntry['kind'], number]>> = 
   '?': ['untracked', 1],
 };
 
-export const parseStatus = (output: string): Status => {
+const parseStatus = (output: string): Status => {
   let branch: string | null = null;
   let head: Commit | null = null;
   const entries: StatusEntry[] = [];
