@@ -6,10 +6,16 @@ import { runTool } from './tools/tools.ts';
 export const LOOP_WARNING = 3;
 export const LOOP_END = 6;
 
-/** How often the agent has made exactly this call in a row before now. */
-export const repeats = (call: ToolCall, earlier: readonly Pick<Call, 'tool' | 'arguments'>[]): number => {
+/** How the refusal of a message begins whose recipient has no room just now. */
+export const INBOX_FULL = 'The inbox of';
+
+type Past = Pick<Call, 'tool' | 'arguments'> & Partial<Pick<Call, 'ok' | 'output'>>;
+
+/** How often the agent has made exactly this call in a row before now. A message that found no room does not count. */
+export const repeats = (call: ToolCall, earlier: readonly Past[]): number => {
   let count = 0;
   for (const past of [...earlier].reverse()) {
+    if (past.ok === false && past.output?.startsWith(INBOX_FULL)) continue;
     if (past.tool !== call.name || past.arguments !== call.arguments) break;
     count += 1;
   }
@@ -28,7 +34,7 @@ export interface Acted {
 export const act = async (
   context: ToolContext,
   calls: readonly ToolCall[],
-  earlier: readonly Pick<Call, 'tool' | 'arguments'>[],
+  earlier: readonly Past[],
   signal: AbortSignal,
 ): Promise<readonly Acted[]> => {
   const acted: Acted[] = [];
@@ -49,7 +55,7 @@ const notRun: ToolResult = { ok: false, output: 'Not run: you had finished.' };
 const guarded = async (
   context: ToolContext,
   call: ToolCall,
-  past: readonly Pick<Call, 'tool' | 'arguments'>[],
+  past: readonly Past[],
   acted: readonly Acted[],
   signal: AbortSignal,
 ): Promise<ToolResult> => {

@@ -109,7 +109,7 @@ const turnMessages = (turn: Turn, calls: readonly Call[], cut: boolean): readonl
 };
 
 /** Strict templates refuse two user messages in a row. */
-const joinUsers = (messages: readonly ChatMessage[]): ChatMessage[] => {
+export const joinUsers = (messages: readonly ChatMessage[]): ChatMessage[] => {
   const joined: ChatMessage[] = [];
   for (const message of messages) {
     const last = joined.at(-1);

@@ -1,12 +1,12 @@
 import type { AgentLimits, Draft, WrapUp } from '../agent/prepare.ts';
-import { buildMessages, compactionPlan } from '../agent/prompt.ts';
+import { buildMessages, compactionPlan, joinUsers } from '../agent/prompt.ts';
 import { offeredTools, toSpec } from '../agent/tools/tools.ts';
 import type { Agent } from '../domain/agent.ts';
 import type { AgentId } from '../domain/ids.ts';
 import type { Message } from '../domain/message.ts';
 import type { Run } from '../domain/run.ts';
 import type { Call, Turn } from '../domain/turn.ts';
-import type { ChatRequest } from '../inference/port.ts';
+import type { ChatMessage, ChatRequest } from '../inference/port.ts';
 import { planningMessages, planSchema } from '../planning/plan-prompt.ts';
 import type { Reader } from '../store/port.ts';
 
@@ -89,12 +89,13 @@ const planDraft = (c: Conversation): Draft => {
   const { task } = c.run;
   const maxSteps = mostSteps(c.run);
   const first = planningMessages({ task, digest: c.digest, maxSteps });
-  const repair = c.pending.concat(c.delivered).map((m) => ({ role: 'user' as const, content: m.body }));
-  const earlier = c.turns.flatMap((turn) =>
-    turn.answer ? [{ role: 'assistant' as const, content: turn.answer.content, toolCalls: [] }] : [],
-  );
+  const messages = [
+    ...first,
+    ...c.turns.flatMap((turn) => plannerTurn(turn, c.delivered)),
+    ...c.pending.map(plannerNote),
+  ];
   const request: ChatRequest = {
-    messages: [...first, ...earlier, ...repair],
+    messages: joinUsers(messages),
     tools: [],
     jsonSchema: { name: 'plan', schema: planSchema(maxSteps) },
     maxTokens: planAnswerTokens(c.run),
@@ -102,3 +103,13 @@ const planDraft = (c: Conversation): Draft => {
   };
   return { request, knownPrompt: 0, newFrom: 0 };
 };
+
+const plannerTurn = (turn: Turn, delivered: readonly Message[]): readonly ChatMessage[] => [
+  ...delivered.filter((message) => message.turn === turn.id).map(plannerNote),
+  ...(turn.answer ? [{ role: 'assistant' as const, content: turn.answer.content, toolCalls: [] }] : []),
+];
+
+const plannerNote = ({ from, body }: Message): ChatMessage => ({
+  role: 'user',
+  content: from === 'person' ? `Message from the person: ${body}\nWrite the whole plan so that it follows this.` : body,
+});

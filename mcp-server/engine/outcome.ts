@@ -1,5 +1,6 @@
+import { INBOX_FULL } from '../agent/act.ts';
 import type { Effect, ToolResult } from '../agent/tool.ts';
-import type { Agent } from '../domain/agent.ts';
+import type { Agent, EndReason } from '../domain/agent.ts';
 import type { NewEvent } from '../domain/event.ts';
 import type { Commit, JobId } from '../domain/ids.ts';
 import { newId } from '../domain/ids.ts';
@@ -30,7 +31,8 @@ export const applyOutcome = async (makes: Makes, tx: Tx, outcome: TurnOutcome): 
   const run = agent && (await tx.run(agent.run));
   if (!agent || !run) throw new Error('A turn without its agent or run.');
   const head = outcome.commit?.commit ?? agent.headCommit;
-  const calls = await carryOutAll(makes, tx, run, { ...agent, headCommit: head }, outcome);
+  const { calls: acted, ending } = (await isSteered(tx, agent, outcome)) ? unfinished(outcome) : outcome;
+  const calls = await carryOutAll(makes, tx, run, { ...agent, headCommit: head }, { ...outcome, calls: acted, ending });
   await tx.insertCalls(calls);
   await tx.closeTurn(outcome.turn.id, { commit: outcome.commit?.commit ?? null, endedAt: now });
   if (outcome.commit) {
@@ -47,8 +49,23 @@ export const applyOutcome = async (makes: Makes, tx: Tx, outcome: TurnOutcome): 
   }
   await tx.finishJob(outcome.job, 'done');
   if (isOver(agent)) return closeIfDone(makes, tx, run, outcome.job);
-  if (outcome.ending) return endAgent(makes, tx, run, { ...agent, headCommit: head }, outcome.ending, outcome.job);
+  if (ending) return endAgent(makes, tx, run, { ...agent, headCommit: head }, ending, outcome.job);
   await goOn(makes, tx, run, agent, calls);
+};
+
+/** Ends that a person's words may still change. */
+const OPEN_ENDS: ReadonlySet<EndReason> = new Set(['finished', 'answered', 'nothing', 'blocked']);
+
+/** The person has written while the agent was about to end: it reads that first. */
+const isSteered = async (tx: Tx, agent: Agent, { ending }: TurnOutcome): Promise<boolean> =>
+  ending !== null && OPEN_ENDS.has(ending.reason) && (await tx.inbox(agent.id, 1))[0]?.from === 'person';
+
+const unfinished = ({ calls }: TurnOutcome): Pick<TurnOutcome, 'calls' | 'ending'> => {
+  const output = 'Not finished: the person has written to you meanwhile. Read it, do what it asks, then finish.';
+  const open = calls.map((one) =>
+    one.result.effect?.kind === 'finish' ? { ...one, result: { ok: false, output } } : one,
+  );
+  return { calls: open, ending: null };
 };
 
 /** The agent's next turn is queued, unless a call waits for a child or for the person. */
@@ -93,7 +110,6 @@ const settled = (result: Pick<ToolResult, 'ok' | 'output'>): Done => ({
   waitsFor: null,
 });
 const refused = (output: string): Done => settled({ ok: false, output });
-const INBOX_FULL = 'The inbox of';
 
 const carryOut = async (
   makes: Makes,

@@ -49,8 +49,8 @@ export const planOutcome = async (
     return (tx, job) => accept(core, tx, run, agent, turn, job, plan);
   }
   const faults = parsed.faults.map((fault) => `- ${fault.step ? `${fault.step}: ` : ''}${fault.message}`).join('\n');
-  if (conversation.turns.length === 0 && turn.kind === 'plan')
-    return (tx, job) => repair(core, tx, run, agent, turn, job, faults);
+  const mended = [...conversation.delivered, ...conversation.pending].some(({ from }) => from === 'engine');
+  if (!mended) return (tx, job) => repair(core, tx, run, agent, turn, job, faults);
   const plan = await planByRule(core, run, `The model's plan had faults:\n${faults}`);
   return (tx, job) => accept(core, tx, run, agent, turn, job, plan);
 };
@@ -78,8 +78,12 @@ const repair = async (
     body: `Your plan cannot be used:\n${faults}\nWrite the whole plan again with these faults mended.`,
     createdAt: now,
   });
-  await tx.moveAgent(agent.id, 'ready', { action: 'mends its plan' });
-  await tx.enqueue([turnJob(core.parts, run, agent)], now);
+  await planAgain(core, tx, run, agent, 'mends its plan');
+};
+
+const planAgain = async (core: Core, tx: Tx, run: Run, planner: Agent, action: string): Promise<void> => {
+  await tx.moveAgent(planner.id, 'ready', { action });
+  await tx.enqueue([turnJob(core.parts, run, planner)], core.parts.clock.now());
 };
 
 const accept = async (
@@ -111,6 +115,8 @@ const adopt = async (
   const planner = await tx.agent(agent.id);
   if (!current || !planner || isOver(planner)) return closeIfDone(core.parts, tx, run, job);
   const cancelled = current.cancelRequested !== 'no';
+  if (!cancelled && ending.state === 'completed' && (await tx.inbox(agent.id, 1))[0]?.from === 'person')
+    return planAgain(core, tx, current, planner, 'reads your message');
   await retire(core.parts, tx, current, planner, cancelled ? CANCELLED : ending);
   if (cancelled) return closeIfDone(core.parts, tx, current, job);
   await tx.moveRun(run.id, 'running');
