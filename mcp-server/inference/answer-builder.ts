@@ -37,6 +37,8 @@ export interface ChatChunk {
   } | null;
   readonly timings?: ServerTimings;
   readonly prompt_progress?: { readonly total?: number; readonly cache?: number; readonly processed?: number };
+  /** Only of a plain completion that asked for details. */
+  readonly __verbose?: { readonly id_slot?: number };
   readonly error?: unknown;
 }
 

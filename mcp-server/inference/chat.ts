@@ -23,6 +23,10 @@ export interface ChatPlace {
   readonly client: Client;
   readonly clock: Clock;
   readonly timeouts: ChatTimeouts;
+  /** Below `/v1`; `/chat/completions` when absent. */
+  readonly path?: string;
+  /** Sees each piece of the stream. */
+  readonly onChunk?: (chunk: ChatChunk) => void;
 }
 
 /** One streamed call. Never rejects; an abort or a failure closes the socket, which frees the server's slot. */
@@ -65,8 +69,8 @@ class Call {
   }
 
   async run(body: object): Promise<ChatOutcome> {
-    const { client, clock, timeouts, url } = this.#place;
-    const posted = await client.post('/chat/completions', body, this.#socket.signal);
+    const { client, clock, timeouts, url, path } = this.#place;
+    const posted = await client.post(path ?? '/chat/completions', body, this.#socket.signal);
     this.#headersAt = clock.now();
     this.#watchdog.progress(timeouts.stallMs);
     if (posted.kind === 'error') {
@@ -99,6 +103,7 @@ class Call {
     this.#watchdog.progress();
     try {
       const chunk = JSON.parse(data) as ChatChunk;
+      this.#place.onChunk?.(chunk);
       if (chunk.error) this.#fault = classifyServerError(errorStatus(chunk.error), chunk);
       else if (!this.#builder.take(chunk)) this.#fault = TOO_MUCH;
       if (this.#firstTokenAt === null && this.#builder.started) this.#firstTokenAt = this.#place.clock.now();

@@ -6,6 +6,8 @@ import { createClient } from './client.ts';
 import { type Discovered, discover } from './facts.ts';
 import { createHttp, readText } from './http.ts';
 import type { ChatFailure, ChatOutcome, ChatRequest, Endpoint, ServerFacts } from './port.ts';
+import { PrefixSharing } from './prefix-sharing.ts';
+import { createSlotActions } from './slot-actions.ts';
 import { SlotPool } from './slots.ts';
 import { withTimeLimit } from './time-limit.ts';
 
@@ -56,6 +58,14 @@ export const createEndpoint = (options: EndpointOptions): OwnedEndpoint => {
   const knowledge = new Knowledge(() => discover({ root, model, apiKey, http, clock, slotsWhenUnknown }), pool);
   const bodyOf = (request: ChatRequest): Record<string, unknown> =>
     toBody(request, options.model ?? knowledge.last?.facts.model ?? 'default', knowledge.dialect);
+  const place = { url: root, client, clock, timeouts };
+  const sharing = new PrefixSharing({
+    actions: createSlotActions({ root, apiKey, http, clock }),
+    model: () => options.model ?? knowledge.last?.facts.model ?? '',
+    isLlamaServer: () => knowledge.last?.isLlamaServer === true,
+    tryPermit: () => pool.tryPermit(),
+    complete: (body, onChunk, signal) => chat({ ...place, path: '/completions', onChunk }, body, signal),
+  });
   const count = async (body: object, signal: AbortSignal): Promise<number | null> => {
     const posted = await client.post('/chat/completions/input_tokens', body, signal);
     if (posted.kind === 'ok') return inputTokens(await readText(posted.reply.stream));
@@ -72,8 +82,10 @@ export const createEndpoint = (options: EndpointOptions): OwnedEndpoint => {
     onFree: (listener) => pool.onFree(listener),
     chat: async (request, signal) => {
       const generation = pool.generation;
-      const outcome = await chat({ url: root, client, clock, timeouts }, bodyOf(request), signal);
+      const outcome = await chat(place, bodyOf(request), signal);
       learn(outcome, generation, pool, knowledge);
+      if (outcome.kind === 'answered') sharing.observe(request, outcome.usage);
+      if (outcome.kind === 'failed' && FORGET_AFTER.has(outcome.failure)) sharing.reset();
       return outcome;
     },
     count: async (request, signal) => {
@@ -82,6 +94,7 @@ export const createEndpoint = (options: EndpointOptions): OwnedEndpoint => {
         () => null,
       );
     },
+    share: (common, copies, signal) => sharing.share(common, copies, signal),
     close: () => http.close(),
   };
 };

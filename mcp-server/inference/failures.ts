@@ -3,7 +3,8 @@ import { oneLine } from '../domain/text.ts';
 import type { ChatFailure } from './port.ts';
 
 /** How to start a llama-server that suits us. */
-export const START_COMMAND = 'llama-server -m MODEL.gguf -np 4 -c 65536 --jinja --metrics --slots --threads-http 64';
+export const START_COMMAND =
+  'llama-server -m MODEL.gguf -np 4 -c 131072 --jinja --metrics --slots --slot-save-path DIR --threads-http 64';
 
 /** Why a call failed, and whether the same call may succeed later. */
 export interface Failure {

@@ -71,6 +71,22 @@ export interface SlotStatus {
   readonly busy: number;
 }
 
+/** What came of laying a common prefix into idle slots. It never costs a turn: whoever asked goes on all the same. */
+export type ShareOutcome =
+  | {
+      readonly kind: 'shared';
+      /** Slots that now hold the prefix. */
+      readonly slots: number;
+      /** Length of the prefix. */
+      readonly tokens: number;
+      /** Prompt tokens that were evaluated for it; 0 when a saved one was used again. */
+      readonly evaluated: number;
+    }
+  /** Not on this server. Said without asking it again until it may have become another one. */
+  | { readonly kind: 'unsupported'; readonly reason: string }
+  /** Not this time. */
+  | { readonly kind: 'failed'; readonly reason: string };
+
 /** One inference server. */
 export interface Endpoint {
   readonly url: string;
@@ -82,6 +98,12 @@ export interface Endpoint {
   chat(request: ChatRequest, signal: AbortSignal): Promise<ChatOutcome>;
   /** Exact prompt tokens of the request. Null when the server cannot say. */
   count(request: ChatRequest, signal: AbortSignal): Promise<number | null>;
+  /**
+   * Lays what every request with this system message and these tools begins with into up to `copies` idle slots, so that
+   * calls which start together do not each evaluate it. The caller holds one permit; up to `copies - 1` more are held
+   * until it resolves. Must not throw.
+   */
+  share(request: Pick<ChatRequest, 'messages' | 'tools'>, copies: number, signal: AbortSignal): Promise<ShareOutcome>;
   slots(): SlotStatus;
   /** A permit if one is free at once. Release it exactly once. */
   tryPermit(): (() => void) | null;
