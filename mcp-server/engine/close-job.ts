@@ -22,7 +22,7 @@ export const runCloseJob = async (core: Core, job: Job): Promise<void> => {
     await tx.moveRun(run.id, state, { report, error, review: changes.length > 0 ? 'open' : 'none', endedAt: now });
     await tx.emit(now, [{ type: 'run.ended', run: run.id, agent: null, state, commit: run.headCommit, error }]);
   });
-  core.tidy();
+  core.tidy(true);
 };
 
 const endState = (

@@ -21,8 +21,8 @@ export interface Core {
   readonly aborting: Set<AgentId | RunId>;
   /** There may be a job to claim. */
   wake(): void;
-  /** Looks whether worktrees of ended agents can go. */
-  tidy(): void;
+  /** Looks whether worktrees of ended agents can go; when a run has ended, its merged branches too. */
+  tidy(runEnded?: boolean): void;
 }
 
 /** Who makes the commits of agents. */

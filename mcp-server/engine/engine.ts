@@ -39,7 +39,7 @@ export const createEngine = async (parts: EngineParts, limits: Partial<AgentLimi
   scheduler = new Scheduler(core);
   tidier = new Tidier(core);
   scheduler.wake();
-  tidier.request();
+  tidier.request(true);
   return facadeOf(core, scheduler, tidier);
 };
 
@@ -105,11 +105,15 @@ const facadeOf = (core: Core, scheduler: Scheduler, tidier: Tidier): Engine => {
 
 const waitForEnd = async (core: Core, run: RunId, waitMs: number, signal: AbortSignal): Promise<void> => {
   const { store, clock } = core.parts;
-  const until = clock.now() + waitMs;
-  let after = await store.lastEvent();
-  while ((await runOf(store, run)).endedAt === null && clock.now() < until && !signal.aborted) {
-    const { last } = await waitForEvents(core, { after, waitMs: until - clock.now(), limit: 1000, run, signal });
-    after = last;
+  const ended = new AbortController();
+  const stop = store.onEvents((events) => {
+    if (events.some((event) => event.type === 'run.ended' && event.run === run)) ended.abort();
+  });
+  try {
+    const over = (await runOf(store, run)).endedAt !== null;
+    if (!over) await clock.sleep(waitMs, AbortSignal.any([ended.signal, signal]));
+  } finally {
+    stop();
   }
 };
 

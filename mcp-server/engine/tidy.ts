@@ -15,15 +15,18 @@ export class Tidier {
   readonly #core: Core;
   #busy: Promise<void> | null = null;
   #again = false;
+  /** A run has ended since branches were looked at: git is asked only then. */
+  #branches = false;
   #stopped = false;
 
   constructor(core: Core) {
     this.#core = core;
   }
 
-  request(): void {
+  request(runEnded = false): void {
     if (this.#stopped) return;
     this.#again = true;
+    this.#branches ||= runEnded;
     this.#busy ??= this.#work().finally(() => {
       this.#busy = null;
       if (this.#again && !this.#stopped) this.request();
@@ -49,7 +52,10 @@ export class Tidier {
         const run = await store.run(row.run);
         if (agent && run && isOver(agent)) await removeWorktree(this.#core, run, agent, row, false);
       }
-      await this.#dropMergedBranches();
+      if (this.#branches) {
+        this.#branches = false;
+        await this.#dropMergedBranches();
+      }
     } catch (error) {
       log(`tidy: ${messageOf(error)}`);
     }

@@ -18,6 +18,9 @@ type Listener = (events: readonly EngineEvent[]) => void;
 const BEGIN = sql('BEGIN IMMEDIATE');
 const COMMIT = sql('COMMIT');
 const ROLLBACK = sql('ROLLBACK');
+const SAVEPOINT = sql('SAVEPOINT work');
+const RELEASE = sql('RELEASE work');
+const UNDO = sql('ROLLBACK TO work');
 
 /** Runs work between BEGIN IMMEDIATE and COMMIT; rolls back when it throws, also when the COMMIT does. */
 export const atomically = (db: Connection, label: string, faults: Faults, work: () => void): void => {
@@ -33,15 +36,28 @@ export const atomically = (db: Connection, label: string, faults: Faults, work: 
   faults.afterCommit?.(label);
 };
 
-/** A store on one file: one connection writes, another reads what is committed. */
+/** Transactions that one COMMIT makes durable together. */
+interface Group {
+  /** Settles with the COMMIT. */
+  readonly over: Promise<void>;
+  readonly settle: (error?: unknown) => void;
+  readonly emitted: EngineEvent[];
+}
+
+/**
+ * A store on one file: one connection writes, another reads what is committed. Transactions that are asked for in one
+ * turn of the event loop share a COMMIT, and with it the wait for the disk: each is undone alone when it throws, and none
+ * resolves before the COMMIT. When that fails, all of them reject.
+ */
 export class SqliteStore extends SqliteReader implements Store {
   readonly epoch: number;
   readonly #writer: Connection;
   readonly #reader: Connection;
   readonly #faults: Faults;
   readonly #listeners = new Set<Listener>();
-  /** Settles when the last transaction that was asked for is over. */
+  /** Settles when the last transaction that was asked for has run, and the last COMMIT. */
   #last: Promise<unknown> = Promise.resolve();
+  #group: Group | null = null;
   #closing: Promise<void> | undefined;
 
   constructor(parts: { writer: Connection; reader: Connection; epoch: number; faults: Faults }) {
@@ -54,8 +70,9 @@ export class SqliteStore extends SqliteReader implements Store {
 
   async transaction<T>(work: (tx: Tx) => Promise<T>): Promise<T> {
     if (this.#closing) throw new Error('The store is closed.');
-    const result = this.#last.then(() => this.#commit(work));
-    this.#last = result.catch(() => undefined);
+    const ran = this.#inLine(() => this.#run(work));
+    const { result, over } = await ran;
+    await over;
     return result;
   }
 
@@ -67,7 +84,7 @@ export class SqliteStore extends SqliteReader implements Store {
 
   /** Waits for the transactions that were asked for. */
   close(): Promise<void> {
-    this.#closing ??= this.#last.then(() => {
+    this.#closing ??= this.#settled().then(() => {
       this.#reader.close();
       try {
         this.#writer.pragma('wal_checkpoint(TRUNCATE)');
@@ -83,28 +100,90 @@ export class SqliteStore extends SqliteReader implements Store {
     return { writer: this.#writer.pragma(name), reader: this.#reader.pragma(name) };
   }
 
-  async #commit<T>(work: (tx: Tx) => Promise<T>): Promise<T> {
+  /** Does the work when all that was asked for before it has been done. */
+  #inLine<T>(work: () => T | Promise<T>): Promise<T> {
+    const done = this.#last.then(work);
+    this.#last = done.catch(() => undefined);
+    return done;
+  }
+
+  async #settled(): Promise<void> {
+    await this.#last;
+    await this.#group?.over.catch(() => undefined);
+  }
+
+  /** Throws FencedError. */
+  #begin(): Group {
     const db = this.#writer;
     db.run(BEGIN);
-    const tx = new SqliteTx(db, this.epoch);
-    let label = '';
-    let emitted: readonly EngineEvent[] = [];
-    let result: T;
     try {
       this.#assertNewest();
-      result = await work(tx);
-      emitted = tx.end();
-      label = emitted.map((event) => event.type).join(' ');
+    } catch (error) {
+      db.run(ROLLBACK);
+      throw error;
+    }
+    const { promise: over, resolve, reject } = Promise.withResolvers<void>();
+    over.catch(() => undefined);
+    const settle = (error?: unknown): void => (error === undefined ? resolve() : reject(error));
+    const group = { over, settle, emitted: [] };
+    this.#group = group;
+    // After the sockets that are ready now have been read: what they ask for is in it too.
+    setImmediate(() => void this.#inLine(() => this.#commit(group)));
+    return group;
+  }
+
+  /** What the work returned, and the COMMIT that it waits for. The wrapper keeps the two apart. */
+  async #run<T>(work: (tx: Tx) => Promise<T>): Promise<{ readonly result: T; readonly over: Promise<void> }> {
+    const db = this.#writer;
+    const group = this.#group ?? this.#begin();
+    const tx = new SqliteTx(db, this.epoch);
+    db.run(SAVEPOINT);
+    try {
+      const result = await work(tx);
+      const emitted = tx.end();
+      db.run(RELEASE);
+      group.emitted.push(...emitted);
+      return { result, over: group.over };
+    } catch (error) {
+      tx.end();
+      this.#undo(group, error);
+      throw error;
+    }
+  }
+
+  /** Undoes one work of the group. An error of the disk ends the whole transaction, and so the group. */
+  #undo(group: Group, error: unknown): void {
+    const db = this.#writer;
+    if (db.inTransaction) {
+      db.run(UNDO);
+      db.run(RELEASE);
+    } else this.#lose(group, error);
+  }
+
+  #lose(group: Group, error: unknown): void {
+    if (this.#group === group) this.#group = null;
+    group.settle(error);
+  }
+
+  #commit(group: Group): void {
+    if (this.#group !== group) return;
+    const db = this.#writer;
+    const label = group.emitted.map((event) => event.type).join(' ');
+    try {
       this.#faults.beforeCommit?.(label);
       db.run(COMMIT);
     } catch (error) {
-      tx.end();
       if (db.inTransaction) db.run(ROLLBACK);
-      throw error;
+      this.#lose(group, error);
+      return;
     }
-    this.#faults.afterCommit?.(label);
-    if (emitted.length > 0) this.#announce(emitted);
-    return result;
+    this.#group = null;
+    try {
+      this.#faults.afterCommit?.(label);
+      if (group.emitted.length > 0) this.#announce(group.emitted);
+    } finally {
+      group.settle();
+    }
   }
 
   #assertNewest(): void {

@@ -215,6 +215,47 @@ describe('opening the SQLite store', () => {
       );
     });
 
+    it('shares one commit among transactions that are asked for at once, and undoes each alone', async () => {
+      const commits: string[] = [];
+      const { store } = await place.openWith({ faults: { beforeCommit: (label) => void commits.push(label) } });
+      await seed(store);
+      commits.length = 0;
+      const order: string[] = [];
+      store.onEvents((events) => order.push(`announced ${events.length}`));
+      const grant = (fails: boolean): Promise<void> =>
+        store.transaction(async (tx) => {
+          await tx.grant(R, B, 5, 1);
+          await tx.emit(1, [{ type: 'run.discarded', run: R, agent: null }]);
+          if (fails) throw new Error('no');
+        });
+      const works = [false, true, false].map((fails) =>
+        grant(fails).then(
+          () => order.push('done'),
+          () => order.push('failed'),
+        ),
+      );
+      await Promise.all(works);
+      assert.deepEqual(commits, ['run.discarded run.discarded']);
+      assert.deepEqual(order, ['failed', 'announced 2', 'done', 'done']);
+      assert.equal((await store.account(B))?.available, 310);
+      assert.deepEqual(await checkInvariants(store, R), []);
+    });
+
+    it('rejects all that share a commit when that fails', async () => {
+      let failing = false;
+      const beforeCommit = (): void => {
+        if (failing) throw new Error('disk full');
+      };
+      const { store } = await place.openWith({ faults: { beforeCommit } });
+      await seed(store);
+      failing = true;
+      const works = [1, 2].map((now) => store.transaction((tx) => tx.grant(R, B, 5, now)));
+      for (const work of works) await assert.rejects(work, /disk full/);
+      failing = false;
+      assert.equal((await store.account(B))?.available, 300);
+      assert.equal(await store.transaction((tx) => tx.grant(R, B, 5, 1)), true);
+    });
+
     it('rolls back what fails before its commit, and announces nothing', async () => {
       let failing = false;
       const beforeCommit = (): void => {
