@@ -14,6 +14,8 @@ const shared: BuildOptions = {
   format: 'cjs',
   sourcemap: true,
   sourcesContent: false,
+  minify: true,
+  keepNames: true,
   logLevel: quiet ? 'error' : 'warning',
   define: { 'import.meta.dirname': '__dirname', 'import.meta.filename': '__filename' },
 };

@@ -76,7 +76,7 @@ const checkServer = async (parts: EngineParts, options: RunOptions): Promise<Set
     return [
       error(
         messageOf(failure),
-        'Start it, for example: llama-server -m MODEL.gguf -np 4 -c 65536 --jinja --metrics --slots --threads-http 64',
+        'Start it, or set the address of one that runs: --server, COPPICE_SERVER or coppice.server.url.',
       ),
     ];
   }

@@ -14,14 +14,17 @@ const ACTIVE: readonly AgentState[] = ['pending', 'ready', 'running', 'waiting',
 export const runOf = async (reader: Reader, id: RunId): Promise<Run> => {
   const run = await reader.run(id);
   if (!run)
-    throw new UserError('not-found', `There is no run ${id} in this repository. run_list shows those there are.`);
+    throw new UserError('not-found', `There is no run ${id} in this repository. The list of runs has their ids.`);
   return run;
 };
 
 export const agentOf = async (reader: Reader, id: AgentId): Promise<Agent> => {
   const agent = await reader.agent(id);
   if (!agent)
-    throw new UserError('not-found', `There is no agent ${id} in this repository. agent_list shows a run's agents.`);
+    throw new UserError(
+      'not-found',
+      `There is no agent ${id} in this repository. The list of a run's agents has their ids.`,
+    );
   return agent;
 };
 

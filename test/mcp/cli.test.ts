@@ -99,9 +99,9 @@ describe('coppice run', function () {
     stage = openStage();
     const ended = await stage.run(TASK, '--server=rehearsal');
     assert.equal(ended.status, 0, ended.stderr);
-    assert.match(ended.stdout, /planned by model/);
+    assert.match(ended.stdout, /planned by the model/);
     assert.match(ended.stdout, /committed docs\/map\/src\.md/);
-    assert.match(ended.stdout, /\ncompleted: \d+ of \d+ agents completed/);
+    assert.match(ended.stdout, /\ncompleted: \d+ of \d+ agents? completed/);
     assert.match(ended.stdout, /look: {4}node .*coppice\.js review r-\w+ --patch\n/);
     // oxlint-disable-next-line no-control-regex -- no colours, no cursor moves where there is no terminal
     assert.doesNotMatch(ended.stdout, /\u001b/);
@@ -275,7 +275,7 @@ describe('the other commands', function () {
     const run = await theRun();
     const summary = await stage.run('review', run);
     assert.match(summary.stdout, /added +\+\d+ -0 +docs\/map\/src\.md/);
-    assert.match(summary.stdout, /\d+ files changed, \+\d+ -0, on coppice\//);
+    assert.match(summary.stdout, /\d+ files? changed, \+\d+ -0, on coppice\//);
     assert.match((await stage.run('review', run, '--patch')).stdout, /^\+\+\+ b\/docs\/map\/src\.md$/m);
     stage.repo.write('docs/map/src.md', 'mine, and not committed\n');
     const dirty = await stage.run('review', run, '--land');

@@ -16,7 +16,7 @@ export const HELP = `coppice: grow one task into a hierarchy of agents on your o
       --detach           print the run's id and leave; the run goes on
   coppice status [RUN] list the runs, or show one with its agents
   coppice events       print events; --after N, --follow, --run RUN
-  coppice review       list what is there to review
+  coppice review       list the runs that changed files, and what became of them
   coppice review RUN   what a run changed; --patch the diff, --land merge it into your branch, --discard drop it
   coppice stop         end the engine of this repository gracefully; what was under way goes on at its next start
       --seconds N        wait at most so long (30);   --now  end it at once
@@ -34,5 +34,5 @@ Exit status: 0 completed or answered, 1 failed, 2 wrong usage or set-up, 3 nothi
 130 cancelled.
 
 Settings, each over the one before: defaults, ~/.config/coppice/config.json, <repository>/.coppice/config.json,
-COPPICE_SERVER, COPPICE_MODEL, COPPICE_API_KEY, COPPICE_BUDGET, COPPICE_AGENTS, COPPICE_DEPTH, COPPICE_CONCURRENCY,
-COPPICE_COMMANDS, COPPICE_UNATTENDED, flags.`;
+COPPICE_SERVER, COPPICE_MODEL, COPPICE_API_KEY, COPPICE_BUDGET, COPPICE_AGENTS, COPPICE_AGENTS_PER_LEVEL,
+COPPICE_DEPTH, COPPICE_CONCURRENCY, COPPICE_COMMANDS, COPPICE_UNATTENDED, flags.`;

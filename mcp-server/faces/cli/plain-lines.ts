@@ -1,6 +1,6 @@
 import type { EngineEvent as DomainEvent } from '../../domain/event.ts';
 import type { EngineEvent } from '../../operations/views.ts';
-import { human, printable } from './terminal.ts';
+import { counted, human, printable } from './terminal.ts';
 
 /** Turns events into lines for a terminal that cannot be drawn over, or a log; null for events of no interest there. */
 export const createLineWriter = (): ((event: EngineEvent) => string | null) => {
@@ -20,7 +20,7 @@ const textOf = (event: DomainEvent, nameOf: (agent: string | null) => string): s
     case 'run.created':
       return `${event.run} started on ${event.branch}, budget ${human(event.budget)} tokens: ${event.task}`;
     case 'run.planned':
-      return `planned by ${event.by}: ${event.steps} steps, ${event.pattern}${event.reason ? ` (${event.reason})` : ''}`;
+      return `planned by the ${event.by}: ${counted(event.steps, 'step')}, ${event.pattern}${event.reason ? ` (${event.reason})` : ''}`;
     case 'run.cancelRequested':
       return `cancel asked for: ${event.mode}`;
     case 'run.ended':
@@ -36,7 +36,7 @@ const textOf = (event: DomainEvent, nameOf: (agent: string | null) => string): s
         ? `${who}: ${event.to}${event.reason ? ` (${event.reason})` : ''}`
         : null;
     case 'agent.committed':
-      return `${who}: committed ${event.files.length === 1 ? event.files[0] : `${event.files.length} files`}`;
+      return `${who}: committed ${event.files.length === 1 ? event.files[0] : counted(event.files.length, 'file')}`;
     case 'agent.merged':
       return `${who}: merged ${nameOf(event.source)}`;
     case 'agent.conflicted':

@@ -3,7 +3,7 @@ import type { ReviewAction } from './arguments.ts';
 import { type CliContext, EXIT } from './context.ts';
 import type { EngineClient } from './engine-client.ts';
 import { SteadyClient } from './run-events.ts';
-import { fit, printable } from './terminal.ts';
+import { counted, fit, printable } from './terminal.ts';
 
 /** A run's diff as the engine gives it. */
 export interface ReviewDiff {
@@ -46,7 +46,7 @@ export const summaryOf = (diff: ReviewDiff, columns: number): string => {
   const { review } = diff;
   return [
     ...lines,
-    `${review.files} files changed, +${review.additions} -${review.deletions}, on ${review.branch}`,
+    `${counted(review.files, 'file')} changed, +${review.additions} -${review.deletions}, on ${review.branch}`,
   ].join('\n');
 };
 
@@ -57,7 +57,7 @@ const list = async (context: CliContext, client: EngineClient, json: boolean): P
   else {
     const { columns } = context.terminal.size();
     for (const review of reviews) {
-      const facts = `${review.run}  ${review.review.padEnd(9)}  ${review.files} files +${review.additions} -${review.deletions}`;
+      const facts = `${review.run}  ${review.review.padEnd(9)}  ${counted(review.files, 'file')} +${review.additions} -${review.deletions}`;
       context.terminal.print(fit(`${facts}  ${printable(review.task).replace(/\s+/g, ' ')}`, columns));
     }
   }

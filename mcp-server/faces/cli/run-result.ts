@@ -2,7 +2,7 @@ import type { Commit, RunId } from '../../domain/ids.ts';
 import type { RunResult } from '../../domain/run.ts';
 import type { RunView } from '../../operations/views.ts';
 import { EXIT } from './context.ts';
-import { duration, human, printable } from './terminal.ts';
+import { counted, duration, human, printable } from './terminal.ts';
 
 /** The last line of `coppice run --json`, out of the status of an ended run. */
 export const runResult = (run: RunView): RunResult => ({
@@ -43,13 +43,13 @@ export const exitStatusOf = (state: RunView['state']): number => {
 export const describeEnd = (run: RunView, program: string, repoFlag: string): string => {
   const lines = [
     '',
-    `${run.state}: ${run.agents.completed} of ${run.agents.total} agents completed, ` +
+    `${run.state}: ${run.agents.completed} of ${counted(run.agents.total, 'agent')} completed, ` +
       `${human(run.tokens.used)} of ${human(run.tokens.granted)} tokens, ${duration(runResult(run).wallMs)}`,
   ];
   if (run.error) lines.push(`error: ${printable(run.error)}`);
   if (run.report) lines.push('', printable(run.report).trim());
   if (run.filesChanged) {
-    lines.push('', `${run.filesChanged} files changed on ${run.branch}`);
+    lines.push('', `${counted(run.filesChanged, 'file')} changed on ${run.branch}`);
     const review = (action: string): string => `${program} review ${run.run} --${action}${repoFlag}`;
     lines.push(`look:    ${review('patch')}`, `land:    ${review('land')}`, `discard: ${review('discard')}`);
   }
