@@ -57,8 +57,8 @@ export type Prepared =
       readonly wrapUp: WrapUp | null;
       readonly cut: boolean;
     }
-  /** Not even a last turn can be paid for; `wanted` is what the cheapest one would need. */
-  | { readonly kind: 'give-up'; readonly wanted: number };
+  /** Not even a last turn is possible; `wanted` is what the cheapest one would need, and `lacking` what is too small for it. */
+  | { readonly kind: 'give-up'; readonly wanted: number; readonly lacking: 'budget' | 'context' };
 
 const MESSAGE_SLACK = 16;
 
@@ -104,10 +104,17 @@ export const prepareTurn = async (situation: Situation): Promise<Prepared> => {
 };
 
 /** Half a plan is none: a planner has no last turn. */
-const noPlan = (situation: Situation): Prepared => {
+const noPlan = async (situation: Situation): Promise<Prepared> => {
   const { request } = situation.draft(null, false);
-  return { kind: 'give-up', wanted: situation.bound(request) + situation.limits.leastAnswerTokens };
+  const wanted = ((await situation.count(request)) ?? situation.bound(request)) + situation.limits.leastAnswerTokens;
+  return giveUp(situation, wanted);
 };
+
+const giveUp = (situation: Situation, wanted: number): Prepared => ({
+  kind: 'give-up',
+  wanted,
+  lacking: wanted > situation.contextSize ? 'context' : 'budget',
+});
 
 const tryNormal = async (situation: Situation, cut: boolean): Promise<Prepared | null> => {
   const { limits } = situation;
@@ -147,5 +154,5 @@ const tryWrapUp = async (situation: Situation, wrapUp: WrapUp): Promise<Prepared
       return { kind: 'call', turn: 'wrap-up', request, reserve: prompt + room, wrapUp, cut };
     }
   }
-  return { kind: 'give-up', wanted };
+  return giveUp(situation, wanted);
 };

@@ -45,12 +45,19 @@ export const loadConversation = async (
   return { run, agent, turns, calls, delivered, pending, names: new Map(rows.map((a) => [a.id, a])), digest };
 };
 
+/** What bounds a prompt: the settings of agents, and the tokens that a slot of the server holds. */
+export interface PromptBounds {
+  readonly limits: AgentLimits;
+  readonly contextSize: number;
+}
+
 /** Builds the request for the agent's next turn; `maxTokens` is set by whoever knows the budget. */
-export const draftRequest = (c: Conversation, limits: AgentLimits, wrapUp: WrapUp | null, cut: boolean): Draft => {
+export const draftRequest = (c: Conversation, bounds: PromptBounds, wrapUp: WrapUp | null, cut: boolean): Draft => {
+  const { limits } = bounds;
   const { agent } = c;
   if (agent.tier === 'planner') return planDraft(c);
   const compactedBefore = cut ? shortest(c, wrapUp) : agent.compactedBefore;
-  const messages = buildMessages({ ...c, wrapUp, compactedBefore, limits });
+  const messages = buildMessages({ ...c, ...bounds, wrapUp, compactedBefore });
   const offered = offeredTools(c).filter((tool) => !wrapUp || tool.name === 'finish');
   const request: ChatRequest = {
     messages,

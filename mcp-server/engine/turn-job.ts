@@ -61,7 +61,7 @@ export const runTurnJob = async (core: Core, job: Job, hands: TurnHands, signal:
     hands.lost(error.message);
     return backToQueue(core, job, error.message, 0);
   }
-  if (prepared.kind === 'give-up') return giveUp(core, job, conversation, prepared.wanted);
+  if (prepared.kind === 'give-up') return giveUp(core, job, conversation, whyNot(prepared, agent, hands.endpoint));
   const turn = await openTurn(core, job, conversation, prepared);
   if (!turn) return backToQueue(core, job, 'The budget changed while the turn was prepared.', 0);
   const outcome = await hands.endpoint.chat(prepared.request, signal);
@@ -70,7 +70,7 @@ export const runTurnJob = async (core: Core, job: Job, hands: TurnHands, signal:
     case 'answered':
       return answered(core, job, conversation, turn, outcome, signal);
     case 'failed':
-      return failed(core, job, turn, outcome, hands);
+      return failed(core, job, conversation, turn, outcome, hands);
     case 'aborted':
       return aborted(core, job, turn, outcome.spent);
   }
@@ -92,7 +92,8 @@ const prepare = async (
     kind: agent.tier === 'planner' ? 'plan' : 'normal',
     wrapUp: agent.wrapUp ? 'cancel' : null,
     limits: core.limits,
-    draft: (wrapUp: WrapUp | null, cut: boolean) => draftRequest(conversation, core.limits, wrapUp, cut),
+    draft: (wrapUp: WrapUp | null, cut: boolean) =>
+      draftRequest(conversation, { limits: core.limits, contextSize: facts.contextSize }, wrapUp, cut),
     bound: upperBoundTokens,
     count: (request) => endpoint.count(request, signal),
   });
@@ -230,13 +231,30 @@ const actAndCommit = async (
 const commitMessage = (agent: Agent, turn: Turn): string =>
   `${oneLine(agent.name, 72)}\n\nAgent: ${agent.id}\nTurn: ${turn.seq}\n`;
 
-const giveUp = async (core: Core, job: Job, c: Conversation, wanted: number): Promise<void> => {
+type GiveUp = Extract<Prepared, { kind: 'give-up' }>;
+
+/** For the person: what no turn can be made without. */
+const whyNot = (prepared: GiveUp, agent: Agent, endpoint: Endpoint): GiveUp & { readonly error: string } => {
+  const { wanted, lacking } = prepared;
+  const what = agent.tier === 'planner' ? 'plan' : 'last turn';
+  const error =
+    lacking === 'budget'
+      ? `Its budget is too small: the cheapest ${what} needs ${wanted} tokens.`
+      : `The cheapest ${what} needs ${wanted} tokens, and the model has a context of ${endpoint.knownFacts()?.contextSize ?? 0} tokens. Start the server with a larger one (-c).`;
+  return { ...prepared, error };
+};
+
+const giveUp = async (
+  core: Core,
+  job: Job,
+  c: Conversation,
+  { wanted, lacking, error }: ReturnType<typeof whyNot>,
+): Promise<void> => {
   const { store, clock } = core.parts;
-  const error = `Its budget is too small: the cheapest ${c.agent.tier === 'planner' ? 'plan' : 'last turn'} needs ${wanted} tokens.`;
   const done = c.turns.length > 0;
   const report = done ? ruleReport(c.agent, c.calls, c.agent.wrapUp ? 'cancel' : 'budget') : null;
   const state = c.agent.wrapUp ? 'cancelled' : done ? 'completed' : 'failed';
-  const reason = c.agent.wrapUp ? 'cancelled' : 'out-of-budget';
+  const reason = c.agent.wrapUp ? 'cancelled' : lacking === 'budget' ? 'out-of-budget' : 'model-failed';
   const ending = { state, reason, report, error: done ? null : error } as const;
   const instead =
     c.agent.tier === 'planner'
@@ -244,31 +262,46 @@ const giveUp = async (core: Core, job: Job, c: Conversation, wanted: number): Pr
       : null;
   await store.transaction(async (tx) => {
     const available = (await tx.account(c.agent.id))?.available ?? 0;
-    await tx.emit(clock.now(), [{ type: 'budget.refused', run: c.run.id, agent: c.agent.id, wanted, available }]);
+    if (lacking === 'budget')
+      await tx.emit(clock.now(), [{ type: 'budget.refused', run: c.run.id, agent: c.agent.id, wanted, available }]);
     await tx.finishJob(job.id, 'done');
     if (instead) return instead(tx, job.id);
     await endAgent(core.parts, tx, c.run, c.agent, ending, job.id);
   });
 };
 
+/** The server may have been started anew with a smaller context, which is then asked for again; that helps at once or never. */
+const CONTEXT_ATTEMPTS = 3;
+
 type Failed = Extract<ChatOutcome, { kind: 'failed' }>;
 
 /** No answer: the turn is undone and tried again later, or, when that cannot help, the agent fails. */
-const failed = async (core: Core, job: Job, turn: Turn, outcome: Failed, hands: TurnHands): Promise<void> => {
+const failed = async (
+  core: Core,
+  job: Job,
+  c: Conversation,
+  turn: Turn,
+  outcome: Failed,
+  hands: TurnHands,
+): Promise<void> => {
   const { store, clock, random } = core.parts;
   const now = clock.now();
   const away =
     outcome.failure === 'loading' || (outcome.failure === 'unreachable' && !(await reachable(hands.endpoint)));
   if (away) hands.lost(outcome.message);
   const spent = outcome.spent.prompt + outcome.spent.completion;
+  const mayPass = outcome.retryable || (outcome.failure === 'context-exceeded' && job.attempts < CONTEXT_ATTEMPTS);
+  const ending = { state: 'failed', reason: 'model-failed', report: null, error: outcome.message } as const;
+  const instead = c.agent.tier === 'planner' && !mayPass ? await planWithoutModel(core, c.run, c.agent, ending) : null;
   await store.transaction(async (tx) => {
     await tx.settle(turn.agent, turn.id, Math.min(spent, turn.reserved), now);
     await tx.dropTurn(turn.id, now);
     const agent = await tx.agent(turn.agent);
     const run = await tx.run(job.run);
     if (!agent || !run || isOver(agent)) return tx.finishJob(job.id, 'cancelled');
-    const again = outcome.retryable && (away || job.attempts < MAX_ATTEMPTS);
-    const delay = away ? 0 : (outcome.retryAfterMs ?? retryDelayMs(job.attempts, random));
+    const again = mayPass && (away || job.attempts < MAX_ATTEMPTS);
+    const gone = away && outcome.failure !== 'loading';
+    const delay = gone ? 0 : (outcome.retryAfterMs ?? retryDelayMs(job.attempts, random));
     await tx.emit(now, [
       {
         type: 'turn.failed',
@@ -283,11 +316,11 @@ const failed = async (core: Core, job: Job, turn: Turn, outcome: Failed, hands: 
       await tx.moveAgent(agent.id, 'ready', { action: oneLine(`waits: ${outcome.message}`, 120) });
       return tx.requeue(job.id, now + delay, outcome.message, away);
     }
-    if (outcome.retryable && agent.wrapUp) {
+    if (mayPass && agent.wrapUp) {
       await tx.finishJob(job.id, 'done', outcome.message);
       return endAgent(core.parts, tx, run, agent, await unaskedEnding(tx, agent), job.id);
     }
-    if (outcome.retryable) {
+    if (mayPass) {
       await tx.moveAgent(agent.id, 'ready', { action: oneLine(`parked: ${outcome.message}`, 120) });
       await tx.finishJob(job.id, 'parked', outcome.message);
       return tx.emit(now, [
@@ -295,8 +328,7 @@ const failed = async (core: Core, job: Job, turn: Turn, outcome: Failed, hands: 
       ]);
     }
     await tx.finishJob(job.id, 'done', outcome.message);
-    const ending = { state: 'failed', reason: 'model-failed', report: null, error: outcome.message } as const;
-    await endAgent(core.parts, tx, run, agent, ending, job.id);
+    await (instead ? instead(tx, job.id) : endAgent(core.parts, tx, run, agent, ending, job.id));
   });
 };
 

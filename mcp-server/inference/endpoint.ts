@@ -41,7 +41,13 @@ const DEFAULT_TIMEOUTS: EndpointTimeouts = { connectMs: 10_000, firstByteMs: 300
 const COUNT_MS = 15_000;
 
 /** Failures after which the server may be another one: what it said of itself is asked again. */
-const FORGET_AFTER: ReadonlySet<ChatFailure> = new Set(['unreachable', 'stalled', 'loading', 'refused']);
+const FORGET_AFTER: ReadonlySet<ChatFailure> = new Set([
+  'unreachable',
+  'stalled',
+  'loading',
+  'refused',
+  'context-exceeded',
+]);
 
 /** The root of a server's routes: no trailing slash, no `/v1`. */
 export const rootOf = (url: string): string => url.trim().replace(/\/+$/, '').replace(/\/v1$/, '');
