@@ -1,5 +1,5 @@
 import { UserError } from '../domain/errors.ts';
-import { newId, randomSuffix } from '../domain/ids.ts';
+import { newId, type RunId, randomSuffix } from '../domain/ids.ts';
 import type { Permissions, Run, RunOptions } from '../domain/run.ts';
 import { complexity } from '../planning/complexity.ts';
 import type { NewRun } from '../store/port.ts';
@@ -42,27 +42,31 @@ export const startRun = async (
     branch: `coppice/${slug(input.task)}-${randomSuffix(random, 6)}`,
     createdAt: clock.now(),
   };
-  await insertRun(core, row);
+  const id = await insertRun(core, row);
   core.wake();
-  const run = await store.run(row.id);
+  const run = await store.run(id);
   if (!run) throw new Error('The run that was just inserted is gone.');
   return run;
 };
 
-const insertRun = async (core: Core, row: NewRun): Promise<void> => {
+/** Returns the id of the run that there is for the key now: this one, or one that was quicker. */
+const insertRun = async (core: Core, row: NewRun): Promise<RunId> => {
   const { store, clock } = core.parts;
   const draft = asRun(row);
   const level = complexity(row.task, await baseFiles(core, row.baseCommit));
   const plan =
     level.level === 'atomic' || row.options.maxAgents === 1 ? await planByRule(core, draft, level.because) : null;
-  await store.transaction(async (tx) => {
+  return store.transaction(async (tx) => {
+    const quicker = row.key === null ? undefined : await tx.runByKey(row.key);
+    if (quicker) return quicker.id;
     await tx.insertRun(row);
     await tx.emit(clock.now(), [
       { type: 'run.created', run: row.id, agent: null, task: row.task, branch: row.branch, budget: row.options.budget },
     ]);
     if (plan) {
       await tx.moveRun(row.id, 'running');
-      return acceptPlan(core.parts, tx, draft, plan);
+      await acceptPlan(core.parts, tx, draft, plan);
+      return row.id;
     }
     const spec = {
       parent: null,
@@ -80,6 +84,7 @@ const insertRun = async (core: Core, row: NewRun): Promise<void> => {
     await tx.grant(row.id, planner.id, tokens, clock.now());
     await tx.enqueue([turnJob(core.parts, draft, asAgent(planner))], clock.now());
     await tx.emit(clock.now(), [createdEvent(planner)]);
+    return row.id;
   });
 };
 
