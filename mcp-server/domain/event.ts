@@ -2,6 +2,9 @@ import type { AgentId, Commit, RunId, TurnId } from './ids.ts';
 import type { AgentState, RunState } from './transitions.ts';
 import type { Usage } from './turn.ts';
 
+/** `compacted`: old results were cut; `tools-changed`: a last turn offers other tools; `slot-taken`: others used its slot. */
+export type CacheMissReason = 'compacted' | 'tools-changed' | 'slot-taken';
+
 /** Facts, stored in the transaction that made them true. `noun.pastVerb`. */
 export type EventBody =
   | { readonly type: 'engine.started'; readonly epoch: number; readonly version: string }
@@ -45,6 +48,24 @@ export type EventBody =
       readonly usage: Usage;
       readonly tools: readonly string[];
     }
+  /** The turn's prompt should have begun with what the agent's last turn sent, and the server had lost that. Tokens. */
+  | {
+      readonly type: 'turn.cacheMissed';
+      readonly turn: TurnId;
+      readonly expected: number;
+      readonly cached: number;
+      readonly reason: CacheMissReason;
+    }
+  /** A prefix that several agents begin with was laid into idle slots; `evaluated` tokens were spent on it. */
+  | {
+      readonly type: 'prefix.shared';
+      readonly server: string;
+      readonly tokens: number;
+      readonly slots: number;
+      readonly evaluated: number;
+      readonly ms: number;
+    }
+  | { readonly type: 'prefix.unsupported'; readonly server: string; readonly reason: string }
   | { readonly type: 'turn.failed'; readonly turn: TurnId; readonly error: string; readonly retryAt: number | null }
   | { readonly type: 'budget.granted'; readonly to: AgentId; readonly tokens: number }
   | { readonly type: 'budget.refused'; readonly wanted: number; readonly available: number }

@@ -1,10 +1,12 @@
 import type { AgentLimits } from '../agent/prepare.ts';
 import type { AgentId, JobId, RunId } from '../domain/ids.ts';
+import type { Claim } from '../domain/job.ts';
 import type { Leases } from './leases.ts';
 import type { EngineParts } from './parts.ts';
 
 /** Work under way in this process: what to abort when its agent or run is stopped at once. */
 export interface InFlight {
+  readonly claim: Claim;
   readonly job: JobId;
   readonly run: RunId;
   readonly agent: AgentId | null;

@@ -1,3 +1,4 @@
+import type { Job } from '../domain/job.ts';
 import { AGENT_STATES, isFinal } from '../domain/transitions.ts';
 import type { Tx } from '../store/port.ts';
 import type { Core } from './core.ts';
@@ -11,11 +12,7 @@ export const recover = async (core: Core): Promise<void> => {
   const start = performance.now();
   const counts = await store.transaction(async (tx) => {
     const stale = await tx.staleJobs(clock.now());
-    let turns = 0;
-    for (const job of stale) {
-      if (job.kind === 'turn' && job.agent) turns += await putBack(core, tx, job.agent);
-      await tx.requeue(job.id, 0, 'The engine was stopped.', true);
-    }
+    const turns = await takeBack(core, tx, stale, 'The engine was stopped.');
     const ms = Math.round(performance.now() - start);
     await tx.emit(clock.now(), [{ type: 'engine.started', run: null, agent: null, epoch: store.epoch, version }]);
     if (stale.length > 0)
@@ -27,6 +24,16 @@ export const recover = async (core: Core): Promise<void> => {
     log(
       `recovered ${counts.jobs} jobs, ${counts.turns} cut calls, ${refs} refs in ${Math.round(performance.now() - start)} ms`,
     );
+};
+
+/** Queues running jobs again that nobody works on; returns how many calls without an answer were undone. */
+export const takeBack = async (core: Core, tx: Tx, jobs: readonly Job[], why: string): Promise<number> => {
+  let turns = 0;
+  for (const job of jobs) {
+    if (job.kind === 'turn' && job.agent) turns += await putBack(core, tx, job.agent);
+    await tx.requeue(job.id, 0, why, true);
+  }
+  return turns;
 };
 
 const putBack = async (core: Core, tx: Tx, id: Parameters<Tx['agent']>[0]): Promise<number> => {

@@ -5,10 +5,13 @@ import type { Job } from '../domain/job.ts';
 import { MAX_ATTEMPTS, retryDelayMs } from '../domain/policy.ts';
 import type { Run } from '../domain/run.ts';
 import type { Endpoint } from '../inference/port.ts';
+import { underClaim } from '../store/claimed-store.ts';
 import { runCloseJob } from './close-job.ts';
 import type { Core } from './core.ts';
+import { keepLeases } from './lease-keeper.ts';
 import { runMergeJob } from './merge-job.ts';
 import { digestOf } from './plan-outcome.ts';
+import { PrefixSharing } from './prefix-sharing.ts';
 import { runTurnJob } from './turn-job.ts';
 
 /** Merges and closings at once; they are short, and serialised by git in part. */
@@ -40,6 +43,8 @@ export class Scheduler {
   readonly #digests = new Map<RunId, Promise<string>>();
   readonly #running = new Set<Promise<void>>();
   readonly #stop = new AbortController();
+  readonly #prefixes: PrefixSharing;
+  readonly #leases: Promise<void>;
   #desk = 0;
   #pumping = false;
   #again = false;
@@ -48,6 +53,8 @@ export class Scheduler {
 
   constructor(core: Core) {
     this.#core = core;
+    this.#prefixes = new PrefixSharing(core);
+    this.#leases = keepLeases(core, this.#stop.signal);
   }
 
   /** Claims what can be claimed now, and again whenever something changes. */
@@ -77,7 +84,7 @@ export class Scheduler {
   async stop(): Promise<void> {
     this.#stop.abort();
     for (const work of this.#core.inFlight.values()) work.abort.abort();
-    await Promise.allSettled(this.#running);
+    await Promise.allSettled([...this.#running, this.#leases]);
     for (const server of this.#servers.values()) server.stopFree();
   }
 
@@ -108,7 +115,8 @@ export class Scheduler {
     this.#desk += 1;
     this.#track(job, async () => {
       try {
-        await (job.kind === 'merge' ? runMergeJob(this.#core, job) : runCloseJob(this.#core, job));
+        const core = coreOf(this.#core, job);
+        await (job.kind === 'merge' ? runMergeJob(core, job) : runCloseJob(core, job));
       } finally {
         this.#desk -= 1;
       }
@@ -169,7 +177,7 @@ export class Scheduler {
   async #claimTurn(server: Server): Promise<boolean> {
     const { store, clock } = this.#core.parts;
     const endpoint = server.endpoint;
-    if (!endpoint || server.away > 0) return false;
+    if (!endpoint || server.away > 0 || this.#prefixes.isSharing(server.name)) return false;
     const permit = endpoint.tryPermit();
     if (!permit) return false;
     const job = await this.#claimAndStart(server.name, clock.now(), server.hot, store).catch((error: unknown) => {
@@ -189,11 +197,18 @@ export class Scheduler {
     const lost = (message: string): void => {
       server.error = message;
       server.away = Math.max(1, server.away);
+      this.#prefixes.forget(server.name);
       this.#ask(server);
     };
     this.#track(job, async (signal) => {
       try {
-        await runTurnJob(this.#core, job, { endpoint, release, lost, digest: (run) => this.#digest(run) }, signal);
+        await this.#prefixes.before(server.name, job, endpoint, signal);
+        await runTurnJob(
+          coreOf(this.#core, job),
+          job,
+          { endpoint, release, lost, digest: (run) => this.#digest(run) },
+          signal,
+        );
       } finally {
         release();
       }
@@ -243,7 +258,7 @@ export class Scheduler {
 
   #track(job: Job, work: (signal: AbortSignal) => Promise<void>): void {
     const abort = new AbortController();
-    this.#core.inFlight.set(job.id, { job: job.id, run: job.run, agent: job.agent, abort });
+    this.#core.inFlight.set(job.id, { claim: job, job: job.id, run: job.run, agent: job.agent, abort });
     const { aborting } = this.#core;
     if (aborting.has(job.run) || (job.agent && aborting.has(job.agent))) abort.abort();
     const done = work(abort.signal)
@@ -262,7 +277,8 @@ export class Scheduler {
 
   /** Something went wrong that the job does not know of: it is tried again later, and parked when that does not help. */
   async #crashed(job: Job, error: unknown): Promise<void> {
-    const { store, clock, random, log } = this.#core.parts;
+    const { clock, random, log } = this.#core.parts;
+    const { store } = coreOf(this.#core, job).parts;
     log(`${job.kind} ${job.id}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
     if (job.agent) this.#core.leases.forget(job.agent);
     const now = clock.now();
@@ -299,3 +315,9 @@ export class Scheduler {
     if ((await tx.agent(job.agent))?.state === 'running') await tx.moveAgent(job.agent, 'ready', { action: '' });
   }
 }
+
+/** The engine as the work of one claim sees it: once the claim is lost, none of its transactions takes place. */
+const coreOf = (core: Core, job: Job): Core => ({
+  ...core,
+  parts: { ...core.parts, store: underClaim(core.parts.store, job) },
+});

@@ -11,6 +11,7 @@ import type { Answer, Timings, Turn, Usage } from '../domain/turn.ts';
 import type { ChatOutcome, Endpoint } from '../inference/port.ts';
 import { upperBoundTokens } from '../inference/token-bound.ts';
 import { actionOf } from './action.ts';
+import { type CacheMiss, cacheMiss } from './cache-miss.ts';
 import { unaskedEnding } from './cancel.ts';
 import { type Conversation, draftRequest, loadConversation, shortest } from './conversation.ts';
 import type { Core } from './core.ts';
@@ -67,8 +68,10 @@ export const runTurnJob = async (core: Core, job: Job, hands: TurnHands, signal:
   const outcome = await hands.endpoint.chat(prepared.request, signal);
   hands.release();
   switch (outcome.kind) {
-    case 'answered':
-      return answered(core, job, conversation, turn, outcome, signal);
+    case 'answered': {
+      const missed = missOf(hands, conversation, prepared, outcome);
+      return answered(core, job, conversation, turn, { ...outcome, missed }, signal);
+    }
     case 'failed':
       return failed(core, job, conversation, turn, outcome, hands);
     case 'aborted':
@@ -149,13 +152,21 @@ const openTurn = (
 
 type Answered = Extract<ChatOutcome, { kind: 'answered' }>;
 
+/** Null for a server that tells nothing of its cache: only llama-server names its build. */
+const missOf = (
+  hands: TurnHands,
+  { turns: earlier }: Conversation,
+  { turn: kind, cut: compacted }: Extract<Prepared, { kind: 'call' }>,
+  { usage }: Answered,
+): CacheMiss | null => (hands.endpoint.knownFacts()?.build ? cacheMiss({ earlier, kind, usage, compacted }) : null);
+
 /** Stores the answer and charges it. Without tool calls that is also the end of the turn, in the same transaction. */
 const answered = async (
   core: Core,
   job: Job,
   conversation: Conversation,
   turn: Turn,
-  outcome: Answered,
+  outcome: Answered & { readonly missed: CacheMiss | null },
   signal: AbortSignal,
 ): Promise<void> => {
   const { store, clock } = core.parts;
@@ -180,6 +191,10 @@ const answered = async (
         tools: answer.toolCalls.map((call) => call.name),
       },
     ]);
+    if (outcome.missed)
+      await tx.emit(clock.now(), [
+        { type: 'turn.cacheMissed', run: run.id, agent: agent.id, turn: turn.id, ...outcome.missed },
+      ]);
     if (over > 0) await tx.emit(clock.now(), [{ type: 'budget.overran', run: run.id, agent: agent.id, over }]);
     if (plan) return plan(tx, job.id);
     if (plain) await applyOutcome(core.parts, tx, withoutTools(core, job, conversation, stored));

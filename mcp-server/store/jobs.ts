@@ -55,6 +55,21 @@ export const jobsWhere = (
   return db.rows(built);
 };
 
+/** Jobs of the queue that are looked at, so that a long one costs no more than a short one. */
+const LOOK_AT = 300;
+const BEGINNERS = sql<{ count: number }>(`
+  SELECT count(*) AS count FROM (
+    SELECT job.prefix AS prefix, agents.startedAt AS startedAt
+      FROM runs CROSS JOIN jobs AS job INDEXED BY jobs_queue ON job.run = runs.id
+                CROSS JOIN agents ON agents.id = job.agent
+     WHERE runs.state IN ('planning', 'running') AND runs.server = ?
+       AND job.state = 'queued' AND job.due = 1 AND job.kind = 'turn'
+     LIMIT ${LOOK_AT})
+   WHERE prefix = ? AND startedAt IS NULL`);
+
+export const queuedBeginners = (db: Connection, server: string, prefix: string): number =>
+  db.get(BEGINNERS, server, prefix)?.count ?? 0;
+
 /** Running ones that an engine before `epoch` claimed, or whose lease is over. */
 export const staleJobs = (db: Connection, epoch: number, now: number): Job[] => db.all(STALE, epoch, now);
 

@@ -28,6 +28,8 @@ export interface Reader {
   children(id: AgentId): Promise<readonly Agent[]>;
   job(id: JobId): Promise<Job | undefined>;
   jobs(filter: { run?: RunId; states?: readonly JobState[] }): Promise<readonly Job[]>;
+  /** Queued turns with this prefix on this server, of agents that have not begun, among the first few hundred turns. */
+  queuedBeginners(server: string, prefix: string): Promise<number>;
   /** By sequence; dropped turns left out. */
   turns(agent: AgentId): Promise<readonly Turn[]>;
   /** The agent's turn that is `calling` or `answered`. At most one. */

@@ -13,7 +13,7 @@ import { agentById, agentCounts, agentsOf, childrenOf } from './agents.ts';
 import { callsOf } from './calls.ts';
 import type { Connection } from './connection.ts';
 import { eventsAfter, lastEvent } from './events.ts';
-import { jobById, jobsWhere } from './jobs.ts';
+import { jobById, jobsWhere, queuedBeginners } from './jobs.ts';
 import { accountById, accountsOf, ledgerOf } from './ledger.ts';
 import { delivered, inbox } from './messages.ts';
 import { observationsWhere } from './observations.ts';
@@ -70,6 +70,9 @@ export class SqliteReader implements Reader {
   }
   async jobs(filter: Filter<'jobs', 0>): Promise<readonly Job[]> {
     return jobsWhere(this.db, filter);
+  }
+  async queuedBeginners(server: string, prefix: string): Promise<number> {
+    return queuedBeginners(this.db, server, prefix);
   }
   async turns(agent: AgentId): Promise<readonly Turn[]> {
     return turnsOf(this.db, agent);

@@ -51,6 +51,10 @@ const textOf = (event: DomainEvent, nameOf: (agent: string | null) => string): s
       return `${who}: ${event.kind} parked: ${event.error}`;
     case 'engine.recovered':
       return `engine recovered: ${event.jobs} jobs, ${event.turns} turns go on`;
+    case 'prefix.shared':
+      return `${counted(event.slots, 'slot')} begin with the same ${human(event.tokens)} tokens, evaluated once`;
+    case 'prefix.unsupported':
+      return `agents that start together each have their common beginning evaluated: ${event.reason}`;
     case 'worktree.kept':
       return `${who}: worktree kept at ${event.path}: ${event.reason}`;
     // Told by the tree and by the totals, and too many for lines; so are those of a newer engine.
@@ -61,6 +65,7 @@ const textOf = (event: DomainEvent, nameOf: (agent: string | null) => string): s
     case 'engine.started':
     case 'message.sent':
     case 'turn.answered':
+    case 'turn.cacheMissed':
     case 'turn.started':
     case 'worktree.leased':
     case 'worktree.removed':

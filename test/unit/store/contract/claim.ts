@@ -127,4 +127,26 @@ export const claimContract = ({ store }: Subject): void => {
     assert.deepEqual([await claim(), await claim(), await claim()], ['j-1', 'j-3', undefined]);
     assert.equal((await store().jobs({ run: R, states: ['queued'] })).length, 1);
   });
+
+  it('counts the agents that are about to begin with a prefix on a server', async () => {
+    await store().transaction(async (tx) => {
+      await tx.insertRun(newRun(ids.run(2), { server: 'http://gpu:8080' }));
+      await tx.insertRun(newRun(ids.run(3)));
+      await tx.insertAgents([
+        newAgent(ids.agent(7), { run: ids.run(2) }),
+        newAgent(ids.agent(8), { run: ids.run(3) }),
+        newAgent(ids.agent(9), { run: ids.run(3) }),
+      ]);
+      await tx.moveRun(ids.run(3), 'failed');
+      await tx.patchAgent(E, { startedAt: 5 });
+    });
+    const other = { run: ids.run(2) };
+    await queue([1, A], [2, B, { prefix: 'other' }], [3, C], [4, D, { runAt: T * 3 }], [5, E]);
+    await queue([6, ids.agent(7), other], [7, ids.agent(8), { run: ids.run(3) }], [8, null, { kind: 'close' }]);
+    const count = (server: string, prefix = 'p') => store().queuedBeginners(server, prefix);
+    assert.deepEqual([await count('rehearsal'), await count('rehearsal', 'other')], [2, 1]);
+    assert.deepEqual([await count('http://gpu:8080'), await count('http://nobody')], [1, 0]);
+    assert.equal(await claim(), 'j-1');
+    assert.equal(await count('rehearsal'), 1);
+  });
 };
