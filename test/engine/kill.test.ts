@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
+import { cpSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { build } from 'esbuild';
 import type { CrashPoint } from '../../mcp-server/compose.ts';
 import type { Verdict } from '../support/engine-process.ts';
 import { makeRepository, type TestRepository } from '../support/repository.ts';
@@ -15,7 +17,25 @@ import {
   startRehearsal,
 } from '../support/scripted-server.ts';
 
-const program = join(import.meta.dirname, '../support/engine-process.ts');
+const root = join(import.meta.dirname, '../..');
+let folder: string;
+
+/** Bundled once, since it is started a hundred times. It lies in the project, where its native module is found. */
+const bundle = async (): Promise<void> => {
+  mkdirSync(join(root, '.cache'), { recursive: true });
+  folder = mkdtempSync(join(root, '.cache', 'kill-'));
+  await build({
+    entryPoints: [join(root, 'test/support/engine-process.ts')],
+    outfile: join(folder, 'engine-process.mjs'),
+    bundle: true,
+    platform: 'node',
+    format: 'esm',
+    external: ['better-sqlite3'],
+    banner: { js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);" },
+    logLevel: 'error',
+  });
+  cpSync(join(root, 'mcp-server/store/migrations'), join(folder, 'migrations'), { recursive: true });
+};
 const task = 'Write five files, one for each part, with a line in the shared list for two of them, and an overview';
 const steps = [0, 1, 2, 3, 4].map((i) => ({
   key: `s${i}`,
@@ -59,7 +79,9 @@ interface Ended {
 const start = async (repo: TestRepository, model: Rehearsal, crash: CrashPoint | null): Promise<Ended> => {
   const order = JSON.stringify({ root: repo.root, server: model.url, task, crash });
   try {
-    const { stdout } = await promisify(execFile)(process.execPath, [program, order], { timeout: 60_000 });
+    const { stdout } = await promisify(execFile)(process.execPath, [join(folder, 'engine-process.mjs'), order], {
+      timeout: 60_000,
+    });
     return { killed: false, verdict: JSON.parse(stdout.trim().split('\n').at(-1) ?? '') as Verdict };
   } catch (error) {
     if ((error as { signal?: string }).signal === 'SIGKILL') return { killed: true, verdict: null };
@@ -106,7 +128,9 @@ describe('an engine that is killed', () => {
     }
   };
 
-  before(async () => {
+  before(async function () {
+    this.timeout(60_000);
+    await bundle();
     model = await startRehearsal({ slots: 4, answer: script });
     await withRepo(async (repo) => {
       const { verdict } = await start(repo, model, null);
@@ -117,7 +141,10 @@ describe('an engine that is killed', () => {
       assert.equal(repo.git('show', `${verdict.branch}:out/0.txt`), '0 and 4');
     });
   });
-  after(() => model.close());
+  after(async () => {
+    await model.close();
+    rmSync(folder, { recursive: true, force: true });
+  });
 
   /** Kills at every n-th point; `COPPICE_KILL_STRIDE=1` tries them all. */
   const sweep = (where: CrashPoint['where'], from: number, stride: number): void => {
