@@ -22,24 +22,32 @@ const IDENTITY = {
   GIT_CONFIG_NOSYSTEM: '1',
 };
 
-/** Files given as `path: text`, committed on branch `main`. */
-export const makeRepository = (files: Readonly<Record<string, string>> = SMALL): TestRepository => {
-  const root = realpathSync(mkdtempSync(join(tmpdir(), 'coppice-repo-')));
+/** A repository that is there already. */
+export const repositoryAt = (root: string): TestRepository => {
   const git = (...args: readonly string[]): string =>
     execFileSync('git', args, { cwd: root, encoding: 'utf8', env: { ...process.env, ...IDENTITY } }).trim();
   const write = (path: string, text: string): void => {
     mkdirSync(dirname(join(root, path)), { recursive: true });
     writeFileSync(join(root, path), text);
   };
-  git('init', '-q', '-b', 'main');
-  for (const [path, text] of Object.entries(files)) write(path, text);
   const commit = (message: string): string => {
     git('add', '-A');
     git('commit', '-q', '-m', message);
     return git('rev-parse', 'HEAD');
   };
-  commit('Start');
   return { root, git, write, commit, remove: () => rmSync(root, { recursive: true, force: true, maxRetries: 5 }) };
+};
+
+/** Files given as `path: text`, committed on branch `main`; in `root`, or in a new temp folder. */
+export const makeRepository = (
+  files: Readonly<Record<string, string>> = SMALL,
+  root = realpathSync(mkdtempSync(join(tmpdir(), 'coppice-repo-'))),
+): TestRepository => {
+  const repository = repositoryAt(root);
+  repository.git('init', '-q', '-b', 'main');
+  for (const [path, text] of Object.entries(files)) repository.write(path, text);
+  repository.commit('Start');
+  return repository;
 };
 
 const SMALL = {
