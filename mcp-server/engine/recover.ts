@@ -1,4 +1,5 @@
 import type { Job } from '../domain/job.ts';
+import type { Run } from '../domain/run.ts';
 import { AGENT_STATES, isFinal } from '../domain/transitions.ts';
 import type { Tx } from '../store/port.ts';
 import type { Core } from './core.ts';
@@ -55,7 +56,7 @@ const expectedRefs = async (core: Core): Promise<readonly { branch: string; comm
   const refs: { branch: string; commit: string }[] = [];
   for (const run of await store.runs(200)) {
     const active = run.endedAt === null;
-    if (!active && run.review !== 'open') continue;
+    if (!active && (run.review !== 'open' || (await isTaken(core, run)))) continue;
     if (run.headCommit !== run.baseCommit) refs.push({ branch: run.branch, commit: run.headCommit });
     if (!active) continue;
     for (const agent of await store.agents(run.id)) {
@@ -65,4 +66,12 @@ const expectedRefs = async (core: Core): Promise<readonly { branch: string; comm
     }
   }
   return refs;
+};
+
+/** The person has committed on the branch of a run that has ended: it is theirs now, and stays where it is. */
+const isTaken = async (core: Core, run: Run): Promise<boolean> => {
+  const { repository } = core.parts;
+  const at = await repository.branchHead(run.branch);
+  if (at === null || at === run.headCommit) return false;
+  return !(await repository.isAncestor(at, run.headCommit).catch(() => false));
 };

@@ -1,4 +1,5 @@
-import { UserError } from '../domain/errors.ts';
+import { messageOf, UserError } from '../domain/errors.ts';
+import type { Commit } from '../domain/ids.ts';
 import type { Run } from '../domain/run.ts';
 import { oneLine } from '../domain/text.ts';
 import type { FileChange, LandOutcome } from '../worktrees/port.ts';
@@ -49,7 +50,7 @@ export const land = async (core: Core, run: Run): Promise<LandOutcome> => {
       'wrong-state',
       'The run is still going on: wait for its end, or cancel it, before you land it.',
     );
-  if (run.review === 'landed') return { kind: 'landed', branch: run.baseBranch ?? 'HEAD', commit: run.headCommit };
+  if (run.review === 'landed') return landedBefore(core, run);
   if (run.review === 'discarded')
     throw new UserError('wrong-state', 'The run was discarded; there is nothing to land.');
   if (run.review === 'none') throw new UserError('wrong-state', 'The run changed no file; there is nothing to land.');
@@ -57,42 +58,71 @@ export const land = async (core: Core, run: Run): Promise<LandOutcome> => {
   const outcome = await repository.land(run.headCommit, { into: run.baseBranch, message, author: COMMITTER });
   if (outcome.kind !== 'landed') return outcome;
   await store.transaction(async (tx) => {
+    if ((await tx.run(run.id))?.review === 'landed') return;
     await tx.patchRun(run.id, { review: 'landed' });
     await tx.emit(clock.now(), [
       { type: 'run.landed', run: run.id, agent: null, branch: outcome.branch, commit: outcome.commit },
     ]);
   });
-  await dropBranch(core, run);
+  await dropBranch(core, run.branch, run.headCommit);
   return outcome;
 };
 
-const dropBranch = async (core: Core, run: Run): Promise<void> => {
+/** What the landing said when it was made. */
+const landedBefore = async (core: Core, run: Run): Promise<LandOutcome> => {
+  const { store } = core.parts;
+  for (let after = 0; ; ) {
+    const events = await store.events(after, EVENTS_AT_ONCE, run.id);
+    const landed = events.find((event) => event.type === 'run.landed');
+    if (landed) return { kind: 'landed', branch: landed.branch, commit: landed.commit };
+    const last = events.at(-1);
+    if (!last) return { kind: 'landed', branch: run.baseBranch ?? 'HEAD', commit: run.headCommit };
+    after = last.seq;
+  }
+};
+const EVENTS_AT_ONCE = 5000;
+
+const dropBranch = async (core: Core, branch: string, expected: Commit): Promise<void> => {
   try {
-    await core.parts.repository.deleteBranch(run.branch, run.headCommit);
+    await core.parts.repository.deleteBranch(branch, expected);
   } catch (error) {
-    core.parts.log(`branch ${run.branch} is kept: ${String(error)}`);
+    core.parts.log(`branch ${branch} is kept: ${messageOf(error)}`);
   }
 };
 
-/** Drops the result. The commit stays reachable below refs/coppice/discarded, so that a mistake can be undone by hand. */
+/**
+ * Drops the result, and what its agents left. The commits stay reachable below refs/coppice/discarded, so that a mistake
+ * can be undone by hand. What could not be removed is named; to discard again takes that up.
+ */
 export const discard = async (core: Core, run: Run) => {
   const { store, repository, clock } = core.parts;
   if (run.endedAt === null)
     throw new UserError('wrong-state', 'The run is still going on: cancel it before you discard its result.');
-  if (run.review === 'landed') throw new UserError('wrong-state', 'The run has landed: undo it with git revert.');
+  const left = await pinAll(core, run);
+  await store.transaction(async (tx) => {
+    const review = (await tx.run(run.id))?.review;
+    if (review === 'landed') throw new UserError('wrong-state', 'The run has landed: undo it with git revert.');
+    if (review === 'discarded') return;
+    await tx.patchRun(run.id, { review: 'discarded' });
+    await tx.emit(clock.now(), [{ type: 'run.discarded', run: run.id, agent: null }]);
+  });
   const kept: string[] = [];
   for (const row of await store.worktrees({ run: run.id, states: ['ready', 'kept', 'creating'] })) {
     const agent = await store.agent(row.agent);
     const reason = agent ? await removeWorktree(core, run, agent, row, true) : 'its agent is unknown';
     if (reason) kept.push(`${row.path}: ${reason}`);
   }
-  if (run.review === 'open') {
-    await repository.pin(run.id, run.headCommit);
-    await dropBranch(core, run);
-  }
-  await store.transaction(async (tx) => {
-    await tx.patchRun(run.id, { review: 'discarded' });
-    await tx.emit(clock.now(), [{ type: 'run.discarded', run: run.id, agent: null }]);
-  });
+  for (const [branch, commit] of left) await dropBranch(core, branch, commit);
+  if (await repository.branchHead(run.branch)) await dropBranch(core, run.branch, run.headCommit);
   return { discarded: true as const, keptWorktrees: kept };
+};
+
+/** Pins the run's commit and those of its agents' branches that are left; returns these. */
+const pinAll = async (core: Core, run: Run): Promise<ReadonlyMap<string, Commit>> => {
+  const { repository } = core.parts;
+  const own = `${run.branch}.`;
+  const left = [...(await repository.branches('coppice/'))].filter(([branch]) => branch.startsWith(own));
+  if (run.headCommit !== run.baseCommit) await repository.pin(run.id, run.headCommit);
+  for (const [branch, commit] of left) await repository.pin(`${run.id}.${branch.slice(own.length)}`, commit);
+  return new Map(left);
 };
