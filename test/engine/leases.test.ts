@@ -1,0 +1,92 @@
+import assert from 'node:assert/strict';
+import type { RunId } from '../../mcp-server/domain/ids.ts';
+import type { Job } from '../../mcp-server/domain/job.ts';
+import { LEASE_MS } from '../../mcp-server/domain/policy.ts';
+import type { Tx } from '../../mcp-server/store/port.ts';
+import { type Bench, openBench } from '../support/engine.ts';
+import { call, finish } from '../support/scripted-server.ts';
+import { eventsOf } from '../support/team.ts';
+
+describe('a claimed job', () => {
+  let bench: Bench;
+  afterEach(async () => {
+    for (const run of await bench.engine.listRuns(10)) assert.deepEqual(await bench.invariants(run.run), []);
+    await bench.close();
+  });
+
+  const running = async (run: RunId): Promise<Job> => {
+    let found: Job | undefined;
+    await bench.waitUntil('a turn runs', async () => {
+      [found] = await bench.store.jobs({ run, states: ['running'] });
+      return found !== undefined;
+    });
+    return found as Job;
+  };
+  const calling = (): Promise<void> =>
+    bench.waitUntil('the call is under way', async () => bench.model.stats().processing === 1);
+  /** What another engine would do that takes the job over: undo the call, then claim the job itself. */
+  const takeOver = async (tx: Tx, job: Job, now: number): Promise<void> => {
+    assert.ok(job.agent);
+    const open = await tx.openTurn(job.agent);
+    if (open) {
+      await tx.settle(job.agent, open.id, 0, now);
+      await tx.dropTurn(open.id, now);
+    }
+    await tx.requeue(job.id, 0, null, true);
+    assert.equal((await tx.claim({ kinds: ['turn'], now, hot: [] }))?.id, job.id);
+  };
+
+  it('is held for as long as its call takes, however long that is', async () => {
+    bench = await openBench({ speed: 300, server: { latencyMs: 1500 }, script: () => finish('Done at last.') });
+    const { run } = await bench.engine.startRun({ task: 'Think for long', options: { maxAgents: 1 } });
+    const first = await running(run);
+    await bench.waitUntil('the first lease is long over', async () => {
+      const now = (await bench.store.job(first.id))?.leaseUntil ?? 0;
+      return now > first.leaseUntil + 3 * LEASE_MS;
+    });
+    assert.equal((await bench.waitEnd(run)).report, 'Done at last.');
+    assert.equal((await bench.store.job(first.id))?.claims, 1);
+    assert.equal(bench.model.requests.length, 1);
+  });
+
+  it('is put back when nobody works on it any more', async () => {
+    bench = await openBench({ speed: 300, server: { slots: 1, latencyMs: 300 }, script: () => finish('Done.') });
+    const blocking = await bench.engine.startRun({ task: 'Be first', options: { maxAgents: 1 } });
+    await calling();
+    const { run } = await bench.engine.startRun({ task: 'Be forgotten', options: { maxAgents: 1 } });
+    const forgotten = await bench.store.transaction(async (tx) => {
+      const job = await tx.claim({ kinds: ['turn'], now: (await tx.run(run))?.createdAt ?? 0, hot: [] });
+      if (job?.agent) await tx.moveAgent(job.agent, 'running');
+      return job;
+    });
+    assert.equal(forgotten?.run, run);
+    assert.equal((await bench.waitEnd(run)).report, 'Done.');
+    await bench.waitEnd(blocking.run);
+    assert.equal((await bench.store.job(forgotten.id))?.claims, 2);
+    assert.ok(bench.log.some((line) => line.includes('nobody worked on it any more')));
+  });
+
+  it('that was taken over while its engine slept does not get the late answer', async () => {
+    bench = await openBench({
+      speed: 300,
+      server: { latencyMs: 250 },
+      script: (_request, n) =>
+        n === 1 ? call('write_file', { path: 'late.txt', content: 'late' }) : finish('In time.'),
+    });
+    const { run } = await bench.engine.startRun({ task: 'Be slow', options: { maxAgents: 1 } });
+    const late = await running(run);
+    await calling();
+    await bench.store.transaction((tx) => takeOver(tx, late, late.leaseUntil));
+    const view = await bench.waitEnd(run);
+    assert.equal(view.report, 'In time.');
+    assert.ok(
+      bench.log.some((line) => line.includes('was taken back')),
+      bench.log.join('\n'),
+    );
+    const answered = (await eventsOf(bench, run)).filter((event) => event.type === 'turn.answered');
+    assert.equal(answered.length, 1, 'the late answer was stored');
+    assert.equal(view.tokens.used, (answered[0]?.usage.prompt ?? 0) + (answered[0]?.usage.completion ?? 0));
+    assert.equal((await bench.store.job(late.id))?.claims, 3);
+    assert.equal(view.commit, bench.repo.git('rev-parse', 'HEAD'));
+  });
+});
