@@ -4,21 +4,19 @@ import type { Agent } from '../domain/agent.ts';
 import { UserError } from '../domain/errors.ts';
 import { newId } from '../domain/ids.ts';
 import type { Job } from '../domain/job.ts';
-import { MAX_ATTEMPTS, retryDelayMs } from '../domain/policy.ts';
 import type { Run } from '../domain/run.ts';
 import { oneLine } from '../domain/text.ts';
-import type { Answer, Timings, Turn, Usage } from '../domain/turn.ts';
+import type { Answer, Timings, Turn } from '../domain/turn.ts';
 import type { ChatOutcome, Endpoint } from '../inference/port.ts';
 import { upperBoundTokens } from '../inference/token-bound.ts';
 import { actionOf } from './action.ts';
 import { type CacheMiss, cacheMiss } from './cache-miss.ts';
-import { unaskedEnding } from './cancel.ts';
 import { type Conversation, draftRequest, loadConversation, shortest } from './conversation.ts';
 import type { Core } from './core.ts';
-import { endingOf, ruleReport, wrapUpOf } from './ending.ts';
+import { endingOf, wrapUpOf } from './ending.ts';
+import { aborted, backToQueue, endAborted, failed, giveUp, left, whyNot } from './no-answer.ts';
 import { applyOutcome } from './outcome.ts';
-import { planOutcome, planWithoutModel } from './plan-outcome.ts';
-import { endAgent, isOver } from './settle.ts';
+import { planOutcome } from './plan-outcome.ts';
 import { type TurnFolder, toolContext } from './tool-context.ts';
 
 /** What a claimed turn needs besides its rows. */
@@ -245,169 +243,3 @@ const actAndCommit = async (
 
 const commitMessage = (agent: Agent, turn: Turn): string =>
   `${oneLine(agent.name, 72)}\n\nAgent: ${agent.id}\nTurn: ${turn.seq}\n`;
-
-type GiveUp = Extract<Prepared, { kind: 'give-up' }>;
-
-/** For the person: what no turn can be made without. */
-const whyNot = (prepared: GiveUp, agent: Agent, endpoint: Endpoint): GiveUp & { readonly error: string } => {
-  const { wanted, lacking } = prepared;
-  const what = agent.tier === 'planner' ? 'plan' : 'last turn';
-  const error =
-    lacking === 'budget'
-      ? `Its budget is too small: the cheapest ${what} needs ${wanted} tokens.`
-      : `The cheapest ${what} needs ${wanted} tokens, and the model has a context of ${endpoint.knownFacts()?.contextSize ?? 0} tokens. Start the server with a larger one (-c).`;
-  return { ...prepared, error };
-};
-
-const giveUp = async (
-  core: Core,
-  job: Job,
-  c: Conversation,
-  { wanted, lacking, error }: ReturnType<typeof whyNot>,
-): Promise<void> => {
-  const { store, clock } = core.parts;
-  const done = c.turns.length > 0;
-  const report = done ? ruleReport(c.agent, c.calls, c.agent.wrapUp ? 'cancel' : 'budget') : null;
-  const state = c.agent.wrapUp ? 'cancelled' : done ? 'completed' : 'failed';
-  const reason = c.agent.wrapUp ? 'cancelled' : lacking === 'budget' ? 'out-of-budget' : 'model-failed';
-  const ending = { state, reason, report, error: done ? null : error } as const;
-  const instead =
-    c.agent.tier === 'planner'
-      ? await planWithoutModel(core, c.run, c.agent, { ...ending, state: 'failed', error })
-      : null;
-  await store.transaction(async (tx) => {
-    const available = (await tx.account(c.agent.id))?.available ?? 0;
-    if (lacking === 'budget')
-      await tx.emit(clock.now(), [{ type: 'budget.refused', run: c.run.id, agent: c.agent.id, wanted, available }]);
-    await tx.finishJob(job.id, 'done');
-    if (instead) return instead(tx, job.id);
-    await endAgent(core.parts, tx, c.run, c.agent, ending, job.id);
-  });
-};
-
-/** The server may have been started anew with a smaller context, which is then asked for again; that helps at once or never. */
-const CONTEXT_ATTEMPTS = 3;
-
-type Failed = Extract<ChatOutcome, { kind: 'failed' }>;
-
-/** No answer: the turn is undone and tried again later, or, when that cannot help, the agent fails. */
-const failed = async (
-  core: Core,
-  job: Job,
-  c: Conversation,
-  turn: Turn,
-  outcome: Failed,
-  hands: TurnHands,
-): Promise<void> => {
-  const { store, clock, random } = core.parts;
-  const now = clock.now();
-  const away =
-    outcome.failure === 'loading' || (outcome.failure === 'unreachable' && !(await reachable(hands.endpoint)));
-  if (away) hands.lost(outcome.message);
-  const spent = outcome.spent.prompt + outcome.spent.completion;
-  const mayPass = outcome.retryable || (outcome.failure === 'context-exceeded' && job.attempts < CONTEXT_ATTEMPTS);
-  const ending = { state: 'failed', reason: 'model-failed', report: null, error: outcome.message } as const;
-  const instead = c.agent.tier === 'planner' && !mayPass ? await planWithoutModel(core, c.run, c.agent, ending) : null;
-  await store.transaction(async (tx) => {
-    await tx.settle(turn.agent, turn.id, Math.min(spent, turn.reserved), now);
-    await tx.dropTurn(turn.id, now);
-    const agent = await tx.agent(turn.agent);
-    const run = await tx.run(job.run);
-    if (!agent || !run || isOver(agent)) return tx.finishJob(job.id, 'cancelled');
-    const again = mayPass && (away || job.attempts < MAX_ATTEMPTS);
-    const gone = away && outcome.failure !== 'loading';
-    const delay = gone ? 0 : (outcome.retryAfterMs ?? retryDelayMs(job.attempts, random));
-    await tx.emit(now, [
-      {
-        type: 'turn.failed',
-        run: run.id,
-        agent: agent.id,
-        turn: turn.id,
-        error: outcome.message,
-        retryAt: again ? now + delay : null,
-      },
-    ]);
-    if (again) {
-      await tx.moveAgent(agent.id, 'ready', { action: oneLine(`waits: ${outcome.message}`, 120) });
-      return tx.requeue(job.id, now + delay, outcome.message, away);
-    }
-    if (mayPass && agent.wrapUp) {
-      await tx.finishJob(job.id, 'done', outcome.message);
-      return endAgent(core.parts, tx, run, agent, await unaskedEnding(tx, agent), job.id);
-    }
-    if (mayPass) {
-      await tx.moveAgent(agent.id, 'ready', { action: oneLine(`parked: ${outcome.message}`, 120) });
-      await tx.finishJob(job.id, 'parked', outcome.message);
-      return tx.emit(now, [
-        { type: 'job.parked', run: run.id, agent: agent.id, kind: job.kind, error: outcome.message },
-      ]);
-    }
-    await tx.finishJob(job.id, 'done', outcome.message);
-    await (instead ? instead(tx, job.id) : endAgent(core.parts, tx, run, agent, ending, job.id));
-  });
-};
-
-const reachable = async (endpoint: Endpoint): Promise<boolean> => {
-  try {
-    await endpoint.facts();
-    return true;
-  } catch {
-    return false;
-  }
-};
-
-/** Cut off on purpose: by an abort, whose own transaction ends the agent, or by the engine's stop, after which it goes on. */
-const aborted = async (core: Core, job: Job, turn: Turn, spent: Usage): Promise<void> => {
-  const { store, clock } = core.parts;
-  const now = clock.now();
-  await store.transaction(async (tx) => {
-    const used = Math.min(spent.prompt + spent.completion, turn.reserved);
-    await tx.settle(turn.agent, turn.id, used, now);
-    await tx.dropTurn(turn.id, now);
-    await leaveJob(core, tx, job, turn.agent, now);
-  });
-};
-
-/** The job goes back to the queue, or ends with its agent when that is aborted. */
-const left = (core: Core, job: Job, agent: Agent['id']): Promise<void> =>
-  core.parts.store.transaction((tx) => leaveJob(core, tx, job, agent, core.parts.clock.now()));
-
-const leaveJob = async (
-  core: Core,
-  tx: Parameters<Parameters<Core['parts']['store']['transaction']>[0]>[0],
-  job: Job,
-  id: Agent['id'],
-  now: number,
-): Promise<void> => {
-  const agent = await tx.agent(id);
-  const run = await tx.run(job.run);
-  if (!agent || !run) return;
-  const dying = core.aborting.has(id) || run.cancelRequested === 'abort';
-  if (!dying) {
-    if (agent.state === 'running') await tx.moveAgent(id, 'ready', { action: '' });
-    return tx.requeue(job.id, now, null, true);
-  }
-  const open = await tx.openTurn(id);
-  if (open) await tx.closeTurn(open.id, { commit: null, endedAt: now });
-  await tx.finishJob(job.id, 'cancelled');
-  if (isOver(agent)) return;
-  const ending = { state: 'cancelled', reason: 'cancelled', report: null, error: null } as const;
-  await endAgent(core.parts, tx, run, agent, ending, job.id);
-};
-
-/** The abort came too late to cut the turn: the agent ends after it. */
-const endAborted = (core: Core, job: Job, id: Agent['id']): Promise<void> =>
-  core.parts.store.transaction(async (tx) => {
-    const agent = await tx.agent(id);
-    const run = await tx.run(job.run);
-    if (!agent || !run || isOver(agent)) return;
-    if (!core.aborting.has(id) && run.cancelRequested !== 'abort') return;
-    const ending = { state: 'cancelled', reason: 'cancelled', report: null, error: null } as const;
-    await endAgent(core.parts, tx, run, agent, ending);
-  });
-
-const backToQueue = (core: Core, job: Job, why: string, delayMs: number): Promise<void> =>
-  core.parts.store.transaction(async (tx) => {
-    if (job.agent) await tx.moveAgent(job.agent, 'ready', { action: '' });
-    await tx.requeue(job.id, core.parts.clock.now() + delayMs, why, true);
-  });

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import type { AgentId, RunId } from '../../mcp-server/domain/ids.ts';
+import type { RunId } from '../../mcp-server/domain/ids.ts';
 import { type Bench, openBench } from '../support/engine.ts';
 import { call, calls, finish, type ParsedRequest, type ScriptedAnswer, say } from '../support/scripted-server.ts';
 import { agentNamed, agentsOf, BIG_TASK, eventsOf, isLastTurn, taskOf, toolResults } from '../support/team.ts';
@@ -181,7 +181,7 @@ describe('a budget', () => {
     assert.equal(view.agents.total, 1);
     const [agent] = await agentsOf(bench, view.run);
     assert.equal(agent?.endReason, 'out-of-budget');
-    const { entries } = await bench.engine.transcript(agent?.agent as AgentId);
+    const { entries } = await bench.engine.transcript(agent?.agent);
     const last = entries.findLast((entry) => entry.kind === 'answer');
     assert.deepEqual(last?.kind === 'answer' && last.calls.map((one) => [one.tool, one.state, one.ok]), [
       ['delegate', 'done', false],

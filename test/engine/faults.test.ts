@@ -288,7 +288,7 @@ describe('A model', () => {
 
   describe('with a small context', () => {
     const big = Object.fromEntries(
-      Array.from({ length: 30 }, (_, i) => [`big/${i}.txt`, `${`line of file ${i}\n`.repeat(140)}`]),
+      Array.from({ length: 30 }, (_, i) => [`big/${i}.txt`, `line of file ${i}\n`.repeat(140)]),
     );
     const noneRefused = (): void => {
       for (const { state, promptTokens, request } of bench.model.requests) {

@@ -143,7 +143,7 @@ describe('The queue', () => {
     const ask = (task: string) => bench.engine.startRun({ task, options: { maxAgents: 1 }, key: 'k-1' });
     const [first, second] = await Promise.all([ask('Do it'), ask('Do it')]);
     assert.equal(first?.run, second?.run);
-    await bench.waitEnd(first?.run as RunId);
+    await bench.waitEnd(first?.run);
     assert.equal((await ask('Do something else')).run, first?.run);
     assert.equal((await bench.engine.listRuns(10)).length, 1);
     assert.equal(bench.model.requests.length, 1);

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { RunId } from '../../mcp-server/domain/ids.ts';
 import type { RunView } from '../../mcp-server/engine/facade.ts';
 import { type Bench, openBench } from '../support/engine.ts';
 import { call, calls, finish, say } from '../support/scripted-server.ts';
@@ -265,7 +264,7 @@ describe('A review', () => {
     it('is not lost when the run is discarded', async () => {
       const view = await finished();
       const commit = amend(view);
-      await bench.engine.discard(view.run as RunId);
+      await bench.engine.discard(view.run);
       assert.equal(bench.repo.git('rev-parse', view.branch), commit);
     });
   });

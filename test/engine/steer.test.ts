@@ -199,7 +199,7 @@ describe('Steering', () => {
       await bench.restart();
       const [agent] = await agentsOf(bench, run);
       assert.equal(agent?.question, 'Why?');
-      await bench.engine.messageAgent({ agent: agent?.agent as AgentId, text: 'Because.' });
+      await bench.engine.messageAgent({ agent: agent?.agent, text: 'Because.' });
       assert.equal((await bench.waitEnd(run)).report, 'The person answers: Because.');
       assert.equal(bench.model.requests.length, 2);
     });
