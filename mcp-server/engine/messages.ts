@@ -10,10 +10,7 @@ interface Delivery {
 }
 
 /** A person's message: the answer to an open question, or else a steer that goes into the next turn before all others. */
-export const messageAgent = async (
-  core: Core,
-  input: { agent: AgentId; text: string },
-): Promise<Delivery> => {
+export const messageAgent = async (core: Core, input: { agent: AgentId; text: string }): Promise<Delivery> => {
   const { store, clock, random } = core.parts;
   const now = clock.now();
   const result = await store.transaction(async (tx): Promise<Delivery> => {
