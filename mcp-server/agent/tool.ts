@@ -43,6 +43,8 @@ export interface Tool<I extends z.ZodObject = z.ZodObject> {
   readonly name: string;
   readonly description: string;
   readonly input: I;
+  /** Running it changes nothing: no file, no program, no git object. What it asks for is an effect. */
+  readonly harmless?: true;
   offered(facts: ToolFacts): boolean;
   /** For the tree: `read_file src/a.ts`. */
   action(input: z.infer<I>): string;

@@ -1,9 +1,12 @@
 import { systemPrompt } from '../agent/roles.ts';
 import { offeredTools, toSpec } from '../agent/tools/tools.ts';
+import type { Agent } from '../domain/agent.ts';
 import { messageOf } from '../domain/errors.ts';
 import type { NewEvent } from '../domain/event.ts';
 import type { Job } from '../domain/job.ts';
+import type { Run } from '../domain/run.ts';
 import type { ChatRequest, Endpoint, ShareOutcome } from '../inference/port.ts';
+import type { Reader } from '../store/port.ts';
 import type { Core } from './core.ts';
 
 /** What is known of a fan-out when the first of its turns has been claimed. */
@@ -34,6 +37,21 @@ export const copiesToShare = ({ siblings, room, hot, tokens }: FanOut): number =
 interface Recent {
   readonly prefixes: string[];
   sharing: boolean;
+  /** The server has said that it cannot. */
+  unsupported: boolean;
+}
+
+/** What is laid into how many slots. */
+export interface Share {
+  readonly request: Pick<ChatRequest, 'messages' | 'tools'>;
+  readonly copies: number;
+}
+
+/** A turn that was just claimed. */
+interface Claimed {
+  readonly job: Job;
+  readonly run: Run;
+  readonly agent: Agent;
 }
 
 /**
@@ -60,60 +78,50 @@ export class PrefixSharing {
     this.#recent.delete(server);
   }
 
-  /** Called when a turn has been claimed, before its call. Never rejects: without it the turn only takes longer. */
-  async before(server: string, job: Job, endpoint: Endpoint, signal: AbortSignal): Promise<void> {
+  /**
+   * Called in the transaction that claims a turn. Not null: `share` must be called before the turn's call, and until that
+   * is over the server is sharing.
+   */
+  async plan(tx: Reader, server: string, claimed: Claimed, endpoint: Endpoint): Promise<Share | null> {
+    const { prefix } = claimed.job;
     const recent = this.#recentOf(server);
-    const { total } = endpoint.slots();
-    const hot = recent.prefixes.filter((prefix) => prefix === job.prefix).length;
-    this.#used(recent, job.prefix, 1, total);
-    if (recent.sharing || total < 2 || hot * 2 >= total) return;
+    const { total, busy } = endpoint.slots();
+    const hot = recent.prefixes.filter((other) => other === prefix).length;
+    this.#used(recent, prefix, 1, total);
+    if (recent.sharing || recent.unsupported || total < 2 || hot * 2 >= total) return null;
+    const siblings = 1 + (await tx.queuedBeginners(server, prefix));
+    if (siblings < LEAST_SIBLINGS) return null;
+    const common = await commonPart(tx, claimed);
+    if (!common) return null;
+    const room = Math.min(total - busy + 1, claimed.run.options.concurrency);
+    const copies = copiesToShare({ siblings, room, hot, tokens: common.tokens });
+    if (copies === 0) return null;
     recent.sharing = true;
+    return { request: common.request, copies };
+  }
+
+  /** Never rejects: without it the turns only take longer. */
+  async share(
+    server: string,
+    job: Job,
+    { request, copies }: Share,
+    endpoint: Endpoint,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const recent = this.#recentOf(server);
+    const { clock, log } = this.#core.parts;
+    const start = clock.now();
     try {
-      await this.#consider(server, recent, job, endpoint, hot, signal);
+      const outcome = await endpoint.share(request, copies, signal);
+      recent.unsupported = outcome.kind === 'unsupported';
+      if (outcome.kind === 'shared') this.#used(recent, job.prefix, outcome.slots - 1, endpoint.slots().total);
+      await this.#report(server, job, outcome, clock.now() - start);
     } catch (error) {
-      this.#core.parts.log(`prefix of ${job.id}: ${messageOf(error)}`);
+      log(`prefix of ${job.id}: ${messageOf(error)}`);
     } finally {
       recent.sharing = false;
       this.#core.wake();
     }
-  }
-
-  async #consider(
-    server: string,
-    recent: Recent,
-    job: Job,
-    endpoint: Endpoint,
-    hot: number,
-    signal: AbortSignal,
-  ): Promise<void> {
-    const { store, clock } = this.#core.parts;
-    const waiting = await store.queuedBeginners(server, job.prefix);
-    if (waiting + 1 < LEAST_SIBLINGS) return;
-    const common = await this.#commonPart(job);
-    if (!common) return;
-    const { total, busy } = endpoint.slots();
-    const room = Math.min(total - busy + 1, common.concurrency);
-    const copies = copiesToShare({ siblings: waiting + 1, room, hot, tokens: common.tokens });
-    if (copies === 0) return;
-    const start = clock.now();
-    const outcome = await endpoint.share(common.request, copies, signal);
-    if (outcome.kind === 'shared') this.#used(recent, job.prefix, outcome.slots - 1, total);
-    await this.#report(server, job, outcome, clock.now() - start);
-  }
-
-  /** What the claimed agent begins with; null when it has begun already: its own conversation is worth more. */
-  async #commonPart(
-    job: Job,
-  ): Promise<{ request: Pick<ChatRequest, 'messages' | 'tools'>; tokens: number; concurrency: number } | null> {
-    const { store } = this.#core.parts;
-    const agent = job.agent && (await store.agent(job.agent));
-    const run = await store.run(job.run);
-    if (!agent || !run || agent.tier === 'planner' || (await store.turns(agent.id)).length > 0) return null;
-    const content = systemPrompt({ agent, run });
-    const tools = offeredTools({ agent, run }).map(toSpec);
-    const bytes = Buffer.byteLength(content) + Buffer.byteLength(JSON.stringify(tools));
-    const request = { messages: [{ role: 'system', content } as const], tools };
-    return { request, tokens: Math.floor(bytes / BYTES_A_TOKEN), concurrency: run.options.concurrency };
   }
 
   async #report(server: string, job: Job, outcome: ShareOutcome, ms: number): Promise<void> {
@@ -139,7 +147,7 @@ export class PrefixSharing {
   #recentOf(server: string): Recent {
     let recent = this.#recent.get(server);
     if (!recent) {
-      recent = { prefixes: [], sharing: false };
+      recent = { prefixes: [], sharing: false, unsupported: false };
       this.#recent.set(server, recent);
     }
     return recent;
@@ -150,3 +158,15 @@ export class PrefixSharing {
     recent.prefixes.length = Math.min(recent.prefixes.length, slots);
   }
 }
+
+/** What the claimed agent begins with; null when it has begun already: its own conversation is worth more. */
+const commonPart = async (
+  tx: Reader,
+  { run, agent }: Claimed,
+): Promise<{ request: Pick<ChatRequest, 'messages' | 'tools'>; tokens: number } | null> => {
+  if (agent.tier === 'planner' || (await tx.turns(agent.id)).length > 0) return null;
+  const content = systemPrompt({ agent, run });
+  const tools = offeredTools({ agent, run }).map(toSpec);
+  const bytes = Buffer.byteLength(content) + Buffer.byteLength(JSON.stringify(tools));
+  return { request: { messages: [{ role: 'system', content }], tools }, tokens: Math.floor(bytes / BYTES_A_TOKEN) };
+};

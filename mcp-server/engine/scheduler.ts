@@ -1,17 +1,19 @@
-import { messageOf } from '../domain/errors.ts';
-import type { NewEvent } from '../domain/event.ts';
+import type { Agent } from '../domain/agent.ts';
+import { FencedError, messageOf } from '../domain/errors.ts';
 import type { RunId } from '../domain/ids.ts';
 import type { Job } from '../domain/job.ts';
 import { MAX_ATTEMPTS, retryDelayMs } from '../domain/policy.ts';
 import type { Run } from '../domain/run.ts';
 import type { Endpoint } from '../inference/port.ts';
 import { underClaim } from '../store/claimed-store.ts';
+import type { Tx } from '../store/port.ts';
+import { type Begun, beginTurn } from './begin-turn.ts';
 import { runCloseJob } from './close-job.ts';
 import type { Core } from './core.ts';
 import { keepLeases } from './lease-keeper.ts';
 import { runMergeJob } from './merge-job.ts';
 import { digestOf } from './plan-outcome.ts';
-import { PrefixSharing } from './prefix-sharing.ts';
+import { PrefixSharing, type Share } from './prefix-sharing.ts';
 import { runTurnJob } from './turn-job.ts';
 
 /** Merges and closings at once; they are short, and serialised by git in part. */
@@ -33,6 +35,33 @@ interface Server {
   hot: string[];
 }
 
+interface Claimed {
+  readonly job: Job;
+  /** Null: a merge or a closing. */
+  readonly turn: ClaimedTurn | null;
+}
+
+interface ClaimedTurn {
+  readonly server: Server;
+  readonly endpoint: Endpoint;
+  readonly permit: () => void;
+  /** What is to be laid into slots before it starts, and before others are claimed. */
+  share: Share | null;
+  /** Null: the job opens its turn itself. */
+  begun: Begun | null;
+}
+
+/** ready → running. */
+const startAgent = async (tx: Tx, job: Job, now: number): Promise<{ readonly run: Run; readonly agent: Agent }> => {
+  const agent = job.agent && (await tx.agent(job.agent));
+  const run = await tx.run(job.run);
+  if (!agent || !run) throw new Error('A turn job without its agent or run.');
+  const patch = { action: 'thinks', startedAt: agent.startedAt ?? now };
+  const from = await tx.moveAgent(agent.id, 'running', patch);
+  await tx.emit(now, [{ type: 'agent.moved', run: job.run, agent: agent.id, from, to: 'running', reason: null }]);
+  return { run, agent: { ...agent, ...patch, state: 'running' } };
+};
+
 /**
  * A pool, not waves: whenever a permit is free and a job is queued, the best job is claimed. A permit is held from the
  * claim to the end of the call only; whoever waits for a child, a tool or a person holds nothing.
@@ -47,6 +76,7 @@ export class Scheduler {
   readonly #leases: Promise<void>;
   #desk = 0;
   #pumping = false;
+  #pumped: Promise<void> = Promise.resolve();
   #again = false;
   #ticking = false;
   #deaf = false;
@@ -63,7 +93,9 @@ export class Scheduler {
     this.#again = true;
     if (this.#pumping || this.#stop.signal.aborted) return;
     this.#pumping = true;
-    queueMicrotask(() => void this.#pump());
+    queueMicrotask(() => {
+      this.#pumped = this.#pump();
+    });
   }
 
   /** While a run goes on, jobs that were put off become claimable just by time. */
@@ -83,6 +115,7 @@ export class Scheduler {
   /** Stops claiming, cuts what is under way, and resolves when all of it has put itself back. */
   async stop(): Promise<void> {
     this.#stop.abort();
+    await this.#pumped;
     for (const work of this.#core.inFlight.values()) work.abort.abort();
     await Promise.allSettled([...this.#running, this.#leases]);
     for (const server of this.#servers.values()) server.stopFree();
@@ -96,8 +129,8 @@ export class Scheduler {
     try {
       while (this.#again && !this.#stop.signal.aborted) {
         this.#again = false;
-        while (this.#desk < DESK_WORKERS && (await this.#claimDesk()));
-        for (const server of await this.#activeServers()) while (await this.#claimTurn(server));
+        const servers = await this.#activeServers();
+        for (const one of await this.#claimAll(servers)) this.#begin(one);
       }
     } catch (error) {
       this.#core.parts.log(`scheduler: ${messageOf(error)}`);
@@ -107,11 +140,65 @@ export class Scheduler {
     if (this.#again) this.wake();
   }
 
-  async #claimDesk(): Promise<boolean> {
+  /** Everything that can be claimed now, in one transaction. When that fails, the least of it is tried. */
+  async #claimAll(servers: readonly Server[]): Promise<readonly Claimed[]> {
+    try {
+      return await this.#claimUpTo(servers, Number.POSITIVE_INFINITY);
+    } catch (error) {
+      if (error instanceof FencedError) throw error;
+      this.#core.parts.log(`scheduler: ${messageOf(error)}`);
+      return this.#claimUpTo(servers, 1);
+    }
+  }
+
+  /** With `most` 1, the turn that is claimed is not opened yet: what is wrong with it is then its own job's to find out. */
+  async #claimUpTo(servers: readonly Server[], most: number): Promise<readonly Claimed[]> {
     const { store, clock } = this.#core.parts;
-    const query = { kinds: ['merge', 'close'] as const, now: clock.now(), hot: [] };
-    const job = await store.transaction((tx) => tx.claim(query));
-    if (!job) return false;
+    const claimed: Claimed[] = [];
+    try {
+      await store.transaction(async (tx) => {
+        const now = clock.now();
+        while (this.#desk + claimed.length < DESK_WORKERS && claimed.length < most) {
+          const job = await tx.claim({ kinds: ['merge', 'close'], now, hot: [] });
+          if (!job) break;
+          claimed.push({ job, turn: null });
+        }
+        for (const server of servers) await this.#claimTurns(tx, server, now, most, claimed);
+      });
+    } catch (error) {
+      for (const { turn } of claimed) {
+        if (turn) this.#giveBackUnused(turn.permit);
+        if (turn?.share) this.#prefixes.forget(turn.server.name);
+      }
+      throw error;
+    }
+    return claimed;
+  }
+
+  async #claimTurns(tx: Tx, server: Server, now: number, most: number, claimed: Claimed[]): Promise<void> {
+    const { endpoint } = server;
+    if (!endpoint || server.away > 0) return;
+    while (claimed.length < most && !this.#prefixes.isSharing(server.name)) {
+      const permit = endpoint.tryPermit();
+      if (!permit) return;
+      const job = await tx.claim({ kinds: ['turn'], now, hot: server.hot, server: server.name });
+      if (!job) return this.#giveBackUnused(permit);
+      const turn: ClaimedTurn = { server, endpoint, permit, share: null, begun: null };
+      claimed.push({ job, turn });
+      server.hot = [job.prefix, ...server.hot.filter((prefix) => prefix !== job.prefix)].slice(0, 8);
+      const { run, agent } = await startAgent(tx, job, now);
+      if (most === 1) continue;
+      turn.share = await this.#prefixes.plan(tx, server.name, { job, run, agent }, endpoint);
+      if (!turn.share) turn.begun = await beginTurn(this.#core, tx, job, run, agent, endpoint.knownFacts());
+    }
+  }
+
+  #begin({ job, turn }: Claimed): void {
+    if (turn) this.#beginTurn(job, turn);
+    else this.#beginDesk(job);
+  }
+
+  #beginDesk(job: Job): void {
     this.#desk += 1;
     this.#track(job, async () => {
       try {
@@ -121,7 +208,29 @@ export class Scheduler {
         this.#desk -= 1;
       }
     });
-    return true;
+  }
+
+  #beginTurn(job: Job, { server, endpoint, permit, share, begun }: ClaimedTurn): void {
+    let held = true;
+    const release = (): void => {
+      if (held) permit();
+      held = false;
+    };
+    const lost = (message: string): void => {
+      server.error = message;
+      server.away = Math.max(1, server.away);
+      this.#prefixes.forget(server.name);
+      this.#ask(server);
+    };
+    const hands = { endpoint, release, lost, digest: (run: Run) => this.#digest(run) };
+    this.#track(job, async (signal) => {
+      try {
+        if (share) await this.#prefixes.share(server.name, job, share, endpoint, signal);
+        await runTurnJob(coreOf(this.#core, job), job, begun, hands, signal);
+      } finally {
+        release();
+      }
+    });
   }
 
   /** Servers of runs that are going on. */
@@ -174,78 +283,11 @@ export class Scheduler {
     this.#running.add(this.#forget(attempt()));
   }
 
-  async #claimTurn(server: Server): Promise<boolean> {
-    const { store, clock } = this.#core.parts;
-    const endpoint = server.endpoint;
-    if (!endpoint || server.away > 0 || this.#prefixes.isSharing(server.name)) return false;
-    const permit = endpoint.tryPermit();
-    if (!permit) return false;
-    const job = await this.#claimAndStart(server.name, clock.now(), server.hot, store).catch((error: unknown) => {
-      permit();
-      throw error;
-    });
-    if (!job) {
-      this.#giveBackUnused(permit);
-      return false;
-    }
-    server.hot = [job.prefix, ...server.hot.filter((prefix) => prefix !== job.prefix)].slice(0, 8);
-    let held = true;
-    const release = (): void => {
-      if (held) permit();
-      held = false;
-    };
-    const lost = (message: string): void => {
-      server.error = message;
-      server.away = Math.max(1, server.away);
-      this.#prefixes.forget(server.name);
-      this.#ask(server);
-    };
-    this.#track(job, async (signal) => {
-      try {
-        await this.#prefixes.before(server.name, job, endpoint, signal);
-        await runTurnJob(
-          coreOf(this.#core, job),
-          job,
-          { endpoint, release, lost, digest: (run) => this.#digest(run) },
-          signal,
-        );
-      } finally {
-        release();
-      }
-    });
-    return true;
-  }
-
   /** A permit that was taken to no avail frees nothing that a claim could use: it must not wake the pool. */
   #giveBackUnused(permit: () => void): void {
     this.#deaf = true;
     permit();
     this.#deaf = false;
-  }
-
-  #claimAndStart(
-    server: string,
-    now: number,
-    hot: readonly string[],
-    store: Core['parts']['store'],
-  ): Promise<Job | undefined> {
-    return store.transaction(async (tx) => {
-      const job = await tx.claim({ kinds: ['turn'], now, hot, server });
-      if (!job?.agent) return job;
-      const agent = await tx.agent(job.agent);
-      const patch = { action: 'thinks', ...(agent?.startedAt === null ? { startedAt: now } : {}) };
-      const from = await tx.moveAgent(job.agent, 'running', patch);
-      const moved: NewEvent = {
-        type: 'agent.moved',
-        run: job.run,
-        agent: job.agent,
-        from,
-        to: 'running',
-        reason: null,
-      };
-      await tx.emit(now, [moved]);
-      return job;
-    });
   }
 
   #digest(run: Run): Promise<string> {
@@ -301,11 +343,7 @@ export class Scheduler {
     }
   }
 
-  async #undo(
-    tx: Parameters<Parameters<Core['parts']['store']['transaction']>[0]>[0],
-    job: Job,
-    now: number,
-  ): Promise<void> {
+  async #undo(tx: Tx, job: Job, now: number): Promise<void> {
     if (job.kind !== 'turn' || !job.agent) return;
     const open = await tx.openTurn(job.agent);
     if (open?.state === 'calling') {

@@ -1,17 +1,17 @@
 import { act } from '../agent/act.ts';
-import { type Prepared, prepareTurn, type WrapUp } from '../agent/prepare.ts';
+import type { Prepared } from '../agent/prepare.ts';
+import { mayRunEarly } from '../agent/tools/tools.ts';
 import type { Agent } from '../domain/agent.ts';
 import { UserError } from '../domain/errors.ts';
-import { newId } from '../domain/ids.ts';
 import type { Job } from '../domain/job.ts';
 import type { Run } from '../domain/run.ts';
 import { oneLine } from '../domain/text.ts';
 import type { Answer, Timings, Turn } from '../domain/turn.ts';
 import type { ChatOutcome, Endpoint } from '../inference/port.ts';
-import { upperBoundTokens } from '../inference/token-bound.ts';
 import { actionOf } from './action.ts';
+import { type Begun, openTurn, prepare } from './begin-turn.ts';
 import { type CacheMiss, cacheMiss } from './cache-miss.ts';
-import { type Conversation, draftRequest, loadConversation, shortest } from './conversation.ts';
+import { type Conversation, loadConversation } from './conversation.ts';
 import type { Core } from './core.ts';
 import { endingOf, wrapUpOf } from './ending.ts';
 import { aborted, backToQueue, endAborted, failed, giveUp, left, whyNot } from './no-answer.ts';
@@ -32,9 +32,16 @@ export interface TurnHands {
 
 /**
  * One turn of one agent, from the claim to the committed outcome. Every step that was stored is skipped when the turn is
- * taken up again after a crash: an answer that is stored is never asked for again.
+ * taken up again after a crash: an answer that is stored is never asked for again. `begun`: the claim opened it as well.
  */
-export const runTurnJob = async (core: Core, job: Job, hands: TurnHands, signal: AbortSignal): Promise<void> => {
+export const runTurnJob = async (
+  core: Core,
+  job: Job,
+  begun: Begun | null,
+  hands: TurnHands,
+  signal: AbortSignal,
+): Promise<void> => {
+  if (begun) return ask(core, job, begun, hands, signal);
   const { store } = core.parts;
   const agent = job.agent && (await store.agent(job.agent));
   const run = await store.run(job.run);
@@ -61,8 +68,15 @@ export const runTurnJob = async (core: Core, job: Job, hands: TurnHands, signal:
     return backToQueue(core, job, error.message, 0);
   }
   if (prepared.kind === 'give-up') return giveUp(core, job, conversation, whyNot(prepared, agent, hands.endpoint));
-  const turn = await openTurn(core, job, conversation, prepared);
+  const call = prepared;
+  const turn = await store.transaction((tx) => openTurn(core, tx, job, conversation, call));
   if (!turn) return backToQueue(core, job, 'The budget changed while the turn was prepared.', 0);
+  return ask(core, job, { conversation, prepared: call, turn }, hands, signal);
+};
+
+/** Makes the call of an open turn, and brings in what comes of it. */
+const ask = async (core: Core, job: Job, begun: Begun, hands: TurnHands, signal: AbortSignal): Promise<void> => {
+  const { conversation, prepared, turn } = begun;
   const outcome = await hands.endpoint.chat(prepared.request, signal);
   hands.release();
   switch (outcome.kind) {
@@ -75,77 +89,6 @@ export const runTurnJob = async (core: Core, job: Job, hands: TurnHands, signal:
     case 'aborted':
       return aborted(core, job, turn, outcome.spent);
   }
-};
-
-const prepare = async (
-  core: Core,
-  conversation: Conversation,
-  endpoint: Endpoint,
-  signal: AbortSignal,
-): Promise<Prepared> => {
-  const { agent, turns } = conversation;
-  const facts = await endpoint.facts(signal);
-  const account = await core.parts.store.account(agent.id);
-  return prepareTurn({
-    available: account?.available ?? 0,
-    contextSize: facts.contextSize,
-    turnsSoFar: turns.length,
-    kind: agent.tier === 'planner' ? 'plan' : 'normal',
-    wrapUp: agent.wrapUp ? 'cancel' : null,
-    limits: core.limits,
-    draft: (wrapUp: WrapUp | null, cut: boolean) =>
-      draftRequest(conversation, { limits: core.limits, contextSize: facts.contextSize }, wrapUp, cut),
-    bound: upperBoundTokens,
-    count: (request) => endpoint.count(request, signal),
-  });
-};
-
-/** Reserves, delivers the messages and opens the turn, all or nothing. Undefined: the account no longer holds enough. */
-const openTurn = (
-  core: Core,
-  job: Job,
-  conversation: Conversation,
-  prepared: Extract<Prepared, { kind: 'call' }>,
-): Promise<Turn | undefined> => {
-  const { agent, run, pending } = conversation;
-  const { store, clock, random } = core.parts;
-  const now = clock.now();
-  return store.transaction(async (tx) => {
-    const id = newId('turn', random);
-    const turn = await tx.openTurnRow({
-      id,
-      agent: agent.id,
-      job: job.id,
-      kind: prepared.turn,
-      reserved: prepared.reserve,
-      startedAt: now,
-    });
-    if (!(await tx.reserve(agent.id, id, prepared.reserve, now))) {
-      await tx.dropTurn(id, now);
-      return undefined;
-    }
-    await tx.deliver(
-      id,
-      pending.map((message) => message.id),
-    );
-    const before = prepared.cut ? shortest(conversation, prepared.wrapUp) : agent.compactedBefore;
-    if (before > agent.compactedBefore && !prepared.wrapUp) {
-      await tx.patchAgent(agent.id, { compactedBefore: before });
-      const reason =
-        'The context was nearly full: older tool results are shown as stubs, and the cached prefix is lost.';
-      await tx.emit(now, [{ type: 'agent.compacted', run: run.id, agent: agent.id, before, reason }]);
-    }
-    if (prepared.wrapUp === 'budget') {
-      const available = (await tx.account(agent.id))?.available ?? 0;
-      await tx.emit(now, [
-        { type: 'budget.refused', run: run.id, agent: agent.id, wanted: prepared.reserve, available },
-      ]);
-    }
-    await tx.emit(now, [
-      { type: 'turn.started', run: run.id, agent: agent.id, turn: id, seq: turn.seq, reserved: prepared.reserve },
-    ]);
-    return turn;
-  });
 };
 
 type Answered = Extract<ChatOutcome, { kind: 'answered' }>;
@@ -174,7 +117,7 @@ const answered = async (
   const stored = { ...turn, state: 'answered', answer, usage: outcome.usage, timings } as const;
   const plain = answer.toolCalls.length === 0;
   const plan = agent.tier === 'planner' ? await planOutcome(core, conversation, stored) : null;
-  await store.transaction(async (tx) => {
+  const storing = store.transaction(async (tx) => {
     const { over } = await tx.settle(agent.id, turn.id, outcome.usage.prompt + outcome.usage.completion, clock.now());
     await tx.answerTurn(turn.id, answer, outcome.usage, timings);
     if (answer.toolCalls.length > 0) await tx.patchAgent(agent.id, { action: actionOf(answer) });
@@ -194,11 +137,15 @@ const answered = async (
         { type: 'turn.cacheMissed', run: run.id, agent: agent.id, turn: turn.id, ...outcome.missed },
       ]);
     if (over > 0) await tx.emit(clock.now(), [{ type: 'budget.overran', run: run.id, agent: agent.id, over }]);
-    if (plan) return plan(tx, job.id);
-    if (plain) await applyOutcome(core.parts, tx, withoutTools(core, job, conversation, stored));
+    if (plan) await plan(tx, job.id);
+    else if (plain) await applyOutcome(core.parts, tx, withoutTools(core, job, conversation, stored));
+    if (plan || plain) core.wake();
   });
-  if (!plan && !plain) await actAndCommit(core, job, run, agent, stored, signal, conversation);
-  else core.tidy();
+  if (!mayRunEarly(answer.toolCalls)) await storing;
+  const acting = plan || plain ? null : actAndCommit(core, job, run, agent, stored, signal, conversation);
+  // Should storing fail, what acting wants to store is refused by the turn's state.
+  await Promise.all([storing, acting]);
+  if (!acting) core.tidy();
 };
 
 const withoutTools = (core: Core, job: Job, c: Conversation, turn: Turn & { answer: Answer }) => {
@@ -236,7 +183,10 @@ const actAndCommit = async (
   // The branch moves while the job still keeps everybody else from the agent; should the outcome not become true after
   // all, the next start or the next use of the worktree moves it back to where the database says.
   if (commit) await repository.publish(agent.branch, commit.commit);
-  await store.transaction((tx) => applyOutcome(core.parts, tx, { job: job.id, turn, calls: checked, commit, ending }));
+  await store.transaction(async (tx) => {
+    await applyOutcome(core.parts, tx, { job: job.id, turn, calls: checked, commit, ending });
+    core.wake();
+  });
   if (ending) core.tidy();
   if (signal.aborted) await endAborted(core, job, agent.id);
 };

@@ -32,6 +32,7 @@ const cutLines = (head: string, lines: readonly string[], from: number, most: nu
 
 export const readFile = defineTool({
   name: 'read_file',
+  harmless: true,
   description: 'Read a text file, or some lines of it.',
   input: z.object({
     path,
@@ -57,6 +58,7 @@ export const readFile = defineTool({
 
 export const listFiles = defineTool({
   name: 'list_files',
+  harmless: true,
   description: 'List the files and folders in a folder. Folders end with a slash. Use "." for the top.',
   input: z.object({ path: z.string().optional().describe('folder; "." is the top of the repository') }),
   offered: isNoPlanner,

@@ -108,6 +108,7 @@ const notes = (found: Found, total: number, literal: boolean): readonly string[]
 
 export const searchFiles = defineTool({
   name: 'search_files',
+  harmless: true,
   description: 'Search the text of files with a regular expression. Answers with lines "path:line: text".',
   input: z.object({
     pattern: z.string().min(1).max(500).describe('JavaScript regular expression, matched line by line'),

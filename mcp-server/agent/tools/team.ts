@@ -11,6 +11,7 @@ const REPORT_CHARS = 16_000;
 
 export const delegate = defineTool({
   name: 'delegate',
+  harmless: true,
   description:
     'Give a part of your task to a new agent and get its report. It knows nothing but the text you give it. Its changes are merged into your copy. Only for big, separate parts.',
   input: z.object({
@@ -35,6 +36,7 @@ export const delegate = defineTool({
 
 export const sendMessage = defineTool({
   name: 'send_message',
+  harmless: true,
   description: 'Send a short message to another agent. You do not wait for an answer.',
   input: z.object({ to: text.describe('name of an agent, "parent", or "person"'), body: text }),
   offered: ({ agent }) => agent.tier !== 'planner',
@@ -48,6 +50,7 @@ export const sendMessage = defineTool({
 
 export const askPerson = defineTool({
   name: 'ask_person',
+  harmless: true,
   description: 'Ask the person a question and wait for the answer. Only when you cannot go on without it.',
   input: z.object({ question: text }),
   offered: ({ agent }) => agent.tier !== 'planner',
@@ -61,6 +64,7 @@ export const askPerson = defineTool({
 
 export const finish = defineTool({
   name: 'finish',
+  harmless: true,
   description: 'End your work with a report. Call it once, when nothing is left to do.',
   input: z.object({
     report: text.describe('short: what you did, in which files, what is left open'),
