@@ -45,7 +45,7 @@ describe('the editor as a client of the engine', () => {
     assert.equal(top.length, 1);
     assert.equal(client.model.childrenOf(top[0] ?? '').length, 3);
     assert.equal(client.model.descendantsOf(run.run), 16);
-    assert.equal(client.model.subtreeUsed(top[0] ?? ''), client.model.run(run.run)?.tokens.used);
+    await until(() => client.model.subtreeUsed(top[0] ?? '') === client.model.run(run.run)?.tokens.used);
     assert.deepEqual(
       seen,
       [...new Set(seen)].toSorted((a, b) => a - b),
