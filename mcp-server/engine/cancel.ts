@@ -86,8 +86,16 @@ const isParked = async (tx: Tx, agent: Agent): Promise<boolean> =>
   (await tx.jobs({ run: agent.run, states: ['parked'] })).some((job) => job.agent === agent.id && job.kind === 'turn');
 
 /** The model cannot be asked for a last report, so the rules write it. */
-const endUnasked = async (core: Core, tx: Tx, run: Run, agent: Agent): Promise<void> =>
-  endAgent(core.parts, tx, run, agent, await unaskedEnding(tx, agent));
+const endUnasked = async (core: Core, tx: Tx, run: Run, agent: Agent): Promise<void> => {
+  await closeOpenTurn(core, tx, agent);
+  await endAgent(core.parts, tx, run, agent, await unaskedEnding(tx, agent));
+};
+
+/** An answer whose tools never ran. */
+const closeOpenTurn = async (core: Core, tx: Tx, agent: Agent): Promise<void> => {
+  const open = await tx.openTurn(agent.id);
+  if (open) await tx.closeTurn(open.id, { commit: null, endedAt: core.parts.clock.now() });
+};
 
 /** The end of an agent that was asked to stop and whose model does not answer. */
 export const unaskedEnding = async (tx: Tx, agent: Agent) => {
@@ -109,8 +117,7 @@ const abortOne = async (core: Core, tx: Tx, run: Run, id: AgentId): Promise<void
   const agent = await tx.agent(id);
   if (!agent || isOver(agent)) return;
   if (agent.state === 'running') return tx.patchAgent(id, { wrapUp: true });
-  const open = await tx.openTurn(id);
-  if (open) await tx.closeTurn(open.id, { commit: null, endedAt: core.parts.clock.now() });
+  await closeOpenTurn(core, tx, agent);
   await endAgent(core.parts, tx, run, agent, CANCELLED);
 };
 

@@ -87,7 +87,8 @@ export const failed = async (
     const agent = await tx.agent(turn.agent);
     const run = await tx.run(job.run);
     if (!agent || !run || isOver(agent)) return tx.finishJob(job.id, 'cancelled');
-    const again = mayPass && (away || job.attempts < MAX_ATTEMPTS);
+    // Whoever was asked to stop does not wait for a server that is gone.
+    const again = mayPass && (away ? !agent.wrapUp : job.attempts < MAX_ATTEMPTS);
     const gone = away && outcome.failure !== 'loading';
     const delay = gone ? 0 : (outcome.retryAfterMs ?? retryDelayMs(job.attempts, random));
     await tx.emit(now, [

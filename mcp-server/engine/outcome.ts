@@ -10,7 +10,7 @@ import type { Call, ToolCall, Turn } from '../domain/turn.ts';
 import type { Tx } from '../store/port.ts';
 import type { EngineParts } from './parts.ts';
 import { closeIfDone, type Ending, endAgent, isOver } from './settle.ts';
-import { asAgent, createdEvent, newAgent, turnJob } from './spawn.ts';
+import { asAgent, createdEvent, givenRole, newAgent, turnJob } from './spawn.ts';
 
 type Makes = Pick<EngineParts, 'random' | 'clock'>;
 
@@ -178,6 +178,7 @@ const recipient = async (tx: Tx, run: Run, agent: Agent, to: string): Promise<Ag
   const open = found.filter((a) => !isOver(a) && a.id !== agent.id);
   if (open[0] && open.length === 1) return open[0];
   if (open.length > 1) return `Several agents are called "${to}". Use an id: ${open.map((a) => a.id).join(', ')}.`;
+  if (found.some((a) => a.id === agent.id)) return 'You cannot write to yourself.';
   if (found.length > 0) return `"${to}" has ended and reads no more messages.`;
   const names = all
     .filter((a) => !isOver(a) && a.id !== agent.id)
@@ -234,7 +235,7 @@ const spawnChild = async (
   const spec = {
     parent,
     tier: 'worker',
-    role: effect.role,
+    role: givenRole(effect.role),
     name: oneLine(effect.task, 48),
     task: effect.task,
   } as const;

@@ -52,6 +52,12 @@ export interface ChildSpec {
   readonly start: Commit;
 }
 
+/** Roles that the engine itself gives and treats in a way of their own. */
+const OWN_ROLES: ReadonlySet<string> = new Set(['planner', 'resolver']);
+
+/** A role that a model made up. */
+export const givenRole = (role: string): string => (OWN_ROLES.has(role) ? 'worker' : role);
+
 /** A row for a new agent; its branch starts at `start`. */
 export const newAgent = (makes: Makes, run: Run, spec: ChildSpec, state: NewAgent['state']): NewAgent => {
   const id = newId('agent', makes.random);
@@ -128,6 +134,7 @@ export const acceptPlan = async (makes: Makes, tx: Tx, run: Run, plan: Plan): Pr
     const spec = {
       ...planned,
       name: planned.title,
+      role: givenRole(planned.role),
       step,
       parent: parent ? asAgent(parent) : null,
       start: run.headCommit,

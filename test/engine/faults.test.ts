@@ -229,6 +229,15 @@ describe('A fault of the server', () => {
       }
     });
 
+    it('while agents wrap up does not keep the run open', async () => {
+      bench = await openBench({ speed: SPEED, script: () => say('never', { latencyMs: 60_000 }) });
+      const run = await start('Think', { maxAgents: 1 });
+      await bench.waitUntil('it thinks', async () => bench.model.requests.length === 1);
+      await bench.engine.cancelRun({ run, mode: 'wrap-up' });
+      await bench.model.close();
+      assert.equal((await bench.waitEnd(run, 3000)).state, 'cancelled');
+    });
+
     it('lets a cancel end the run without its help', async () => {
       bench = await openBench({ speed: SPEED, script: () => say('never', { latencyMs: 60_000 }) });
       const run = await start('Think', { maxAgents: 1 });
