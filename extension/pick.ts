@@ -3,6 +3,7 @@ import type { AgentView, RunView } from '../mcp-server/operations/views.ts';
 import { agentDescription, agentIcon, hasEnded, runDescription, runIcon } from './describe.ts';
 import type { Editor } from './editor.ts';
 import { oneLine } from './format.ts';
+import { isActive } from './model.ts';
 import { type TreeNode, themeIcon } from './views/nodes.ts';
 
 /** What a menu or a click hands to a command: the element, or nothing from the palette. */
@@ -36,12 +37,9 @@ export const pickRun = async (
 export const pickAgent = async (editor: Editor, target: Target, isLive: boolean): Promise<AgentView | undefined> => {
   const { model } = editor.client;
   if (target?.kind === 'agent') return model.agent(target.id);
-  const run = await pickRun(
-    editor,
-    target,
-    () => true,
-    'There is no run yet. Start one with "Coppice: Orchestrate Task…".',
-  );
+  const run = isLive
+    ? await pickRun(editor, target, isActive, 'No run is going on.')
+    : await pickRun(editor, target, () => true, 'There is no run yet. Start one with "Coppice: Orchestrate Task…".');
   if (!run) return undefined;
   await editor.client.track(run.run);
   const agents = allAgents(editor, run.run).filter((agent) => !isLive || !hasEnded(agent));

@@ -4,14 +4,18 @@ import type { Editor } from './editor.ts';
 import { count, oneLine } from './format.ts';
 import { CONTEXT, SCHEMES } from './ids.ts';
 
-/** Titles of the review editors that were opened in this window, and the run of each. */
-const openReviews = new Map<string, string>();
+/** Titles of the review editors that were opened in this window, and the run of each. A title never changes its run. */
+const titles = new Map<string, string>();
+
+/** Runs whose review is over. */
+const ended = new Set<string>();
 
 /** The run whose review is in front, if any. */
 export const activeReview = (): string | undefined => {
   // The editor adds the number of files to the title.
   const label = vscode.window.tabGroups.activeTabGroup.activeTab?.label.replace(/ \(\d+ files?\)$/, '');
-  return label === undefined ? undefined : openReviews.get(label);
+  const run = label === undefined ? undefined : titles.get(label);
+  return run === undefined || ended.has(run) ? undefined : run;
 };
 
 /** Shows the buttons Land and Discard in the title of a review editor. */
@@ -27,8 +31,16 @@ const showButtons = (): void => {
 
 /** Takes the buttons away from the reviews of a run that is landed or discarded. */
 const endReview = (run: string): void => {
-  for (const [title, known] of openReviews) if (known === run) openReviews.delete(title);
+  ended.add(run);
   showButtons();
+};
+
+/** The buttons know a review by its title alone, so two runs of the same task must not share one. */
+const titleOf = (review: ReviewView): string => {
+  const title = `Review: ${oneLine(review.task, 50)}`;
+  const own = (titles.get(title) ?? review.run) === review.run ? title : `${title} (${review.run})`;
+  titles.set(own, review.run);
+  return own;
 };
 
 /** Opens the changes of a run in the editor's own multi-file diff. */
@@ -38,11 +50,9 @@ export const reviewChanges = async (editor: Editor, run: string): Promise<void> 
     void vscode.window.showInformationMessage('This run has changed no file.');
     return;
   }
-  const title = `Review: ${oneLine(review.task, 50)}`;
-  openReviews.set(title, run);
   await vscode.commands.executeCommand(
     'vscode.changes',
-    title,
+    titleOf(review),
     files.map((file) => diffEntry(review, file)),
   );
 };
@@ -98,7 +108,7 @@ export const discardChanges = async (editor: Editor, run: string): Promise<void>
   const detail =
     `${count(review.files, 'changed file')} (+${review.additions} −${review.deletions}) on the branch ${view.branch}, and ` +
     `what is left of the worktrees of its ${count(view.agents.total, 'agent')}, are removed. Your own branch and files stay as they are. ` +
-    'This cannot be undone.';
+    `Git still finds the result at refs/coppice/discarded/${run}.`;
   const message = `Discard the result of "${oneLine(view.task, 80)}"?`;
   const answer = await vscode.window.showWarningMessage(message, { modal: true, detail }, 'Discard');
   if (answer !== 'Discard') return;

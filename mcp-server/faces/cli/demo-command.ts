@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process';
 import { mkdir, mkdtemp, readFile, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
+import { UserError } from '../../domain/errors.ts';
 import type { RunView } from '../../operations/views.ts';
 import { type CliContext, EXIT } from './context.ts';
 import { type ReviewDiff, summaryOf } from './review-command.ts';
@@ -10,7 +11,15 @@ import { SteadyClient } from './run-events.ts';
 import { stopEngine } from './stop-command.ts';
 import { printable } from './terminal.ts';
 
-const run = promisify(execFile);
+const execute = promisify(execFile);
+
+const git = (...args: readonly string[]): Promise<unknown> =>
+  execute('git', args).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'ENOENT') throw error;
+    throw new UserError('bad-input', 'git was not found. Install git 2.38 or newer and put it on the PATH.', {
+      cause: error,
+    });
+  });
 
 /** Rules cost nothing; enough that no agent is cut short. */
 const BUDGET = 2_000_000;
@@ -25,7 +34,7 @@ export const makeDemoRepository = async (
   const path = join(folder, 'repository');
   const own = await ownRepository(dirname(script));
   if (own !== null) {
-    await run('git', ['clone', '--no-hardlinks', '-q', own, path]);
+    await git('clone', '--no-hardlinks', '-q', own, path);
     return { path, what: `a clone of ${own}` };
   }
   await makeSample(path);
@@ -70,9 +79,7 @@ const ownRepository = async (start: string): Promise<string | null> => {
     if (await stat(join(folder, '.git')).catch(() => null)) {
       const manifest = await readFile(join(folder, 'package.json'), 'utf8').catch(() => '{}');
       const own = (JSON.parse(manifest) as { name?: string }).name === 'coppice';
-      const head = own
-        ? await run('git', ['-C', folder, 'rev-parse', '--verify', '-q', 'HEAD']).catch(() => null)
-        : null;
+      const head = own ? await git('-C', folder, 'rev-parse', '--verify', '-q', 'HEAD').catch(() => null) : null;
       return head === null ? null : folder;
     }
     if (dirname(folder) === folder) return null;
@@ -93,9 +100,9 @@ const makeSample = async (path: string): Promise<void> => {
     await mkdir(dirname(join(path, name)), { recursive: true });
     await writeFile(join(path, name), text);
   }
-  const git = (...args: string[]) =>
-    run('git', ['-C', path, '-c', 'user.name=Sample', '-c', 'user.email=sample@example.com', ...args]);
-  await git('init', '-q', '-b', 'main');
-  await git('add', '.');
-  await git('commit', '-q', '-m', 'A small program that greets');
+  const inSample = (...args: string[]) =>
+    git('-C', path, '-c', 'user.name=Sample', '-c', 'user.email=sample@example.com', ...args);
+  await inSample('init', '-q', '-b', 'main');
+  await inSample('add', '.');
+  await inSample('commit', '-q', '-m', 'A small program that greets');
 };

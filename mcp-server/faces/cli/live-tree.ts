@@ -138,7 +138,9 @@ const agentLine = ({ agent, indent }: Row, screen: Screen): string => {
 const queueLine = (queue: QueueLine, why: string, screen: Screen): string => {
   const parked = queue.parked > 0 ? `  ${queue.parked} parked` : '';
   const trouble = why === '' ? '' : `  ${clean(why)}`;
-  const text = `slots ${queue.busy}/${queue.total}  ${queue.waiting} waiting${parked}${trouble}`;
+  // A server that nobody has used yet, or uses any more, has no slots to speak of.
+  const slots = queue.total > 0 ? `slots ${queue.busy}/${queue.total}  ` : '';
+  const text = `${slots}${queue.waiting} waiting${parked}${trouble}`;
   return paint(fit(text, screen.columns), trouble === '' ? 90 : 31, screen);
 };
 

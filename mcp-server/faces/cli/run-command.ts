@@ -48,7 +48,7 @@ export const followRun = async (
   const leaving = new AbortController();
   const screen = screenFor(context, client, run.run, options.json);
   const questions = new Questions(terminal, client, screen, terminal.canAsk && !options.json && !options.yes);
-  const stopInterrupts = terminal.onInterrupt(interruptHandler(context, client, run.run, leaving));
+  const stopInterrupts = terminal.onInterrupt(interruptHandler(context, client, run.run, screen, leaving));
   try {
     const ended = await show(
       runEvents(client, run.run, leaving.signal),
@@ -111,23 +111,24 @@ const interruptHandler = (
   context: CliContext,
   client: EngineClient,
   run: string,
+  screen: RunScreen,
   leaving: AbortController,
 ): (() => void) => {
-  const { terminal, program, repoFlag } = context;
+  const { program, repoFlag } = context;
   let count = 0;
   const cancel = (mode: 'wrap-up' | 'abort'): void => {
-    client.call('run_cancel', { run, mode }).catch((error) => terminal.warn(`cancel: ${messageOf(error)}`));
+    client.call('run_cancel', { run, mode }).catch((error) => screen.say(`cancel: ${messageOf(error)}`));
   };
   return () => {
     count++;
     if (count === 1) {
-      terminal.warn('Ending the run: its agents report what they have. Ctrl-C again aborts them.');
+      screen.say('Ending the run: its agents report what they have. Ctrl-C again aborts them.');
       cancel('wrap-up');
     } else if (count === 2) {
-      terminal.warn('Aborting the run. Ctrl-C again leaves it alone.');
+      screen.say('Aborting the run. Ctrl-C again leaves it alone.');
       cancel('abort');
     } else {
-      terminal.warn(`Left. The run may go on: ${program} status ${run}${repoFlag}`);
+      screen.say(`Left. The run may go on: ${program} status ${run}${repoFlag}`);
       leaving.abort();
     }
   };

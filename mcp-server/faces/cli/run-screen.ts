@@ -10,6 +10,8 @@ import { printable, type Terminal } from './terminal.ts';
 export interface RunScreen {
   /** After new events; fetches what it needs of them. */
   update(batch: Batch): Promise<void>;
+  /** Words for the person, where the next picture does not paint over them. */
+  say(text: string): void;
   /** Leaves the picture alone while the person types. */
   pause(): void;
   resume(): void;
@@ -22,6 +24,7 @@ export const jsonScreen = (terminal: Terminal): RunScreen => ({
   update: async ({ events }) => {
     for (const event of events) terminal.print(JSON.stringify(event));
   },
+  say: (text) => terminal.warn(text),
   pause: () => {},
   resume: () => {},
   close: () => {},
@@ -41,6 +44,7 @@ export const plainScreen = (terminal: Terminal): RunScreen => {
         terminal.print(printable(`waiting: ${status.stuck}`));
       if (status) stuck = status.stuck;
     },
+    say: (text) => terminal.warn(text),
     pause: () => {},
     resume: () => {},
     close: () => {},
@@ -53,6 +57,7 @@ export const liveScreen = (terminal: Terminal, client: EngineClient, run: string
   const agents = new Map<string, AgentView>();
   let last = 0;
   let paused = false;
+  let picture = '';
   return {
     update: async () => {
       const [status, changed, queue] = await Promise.all([
@@ -67,7 +72,14 @@ export const liveScreen = (terminal: Terminal, client: EngineClient, run: string
       for (const agent of changed.agents) agents.set(agent.agent, agent);
       const screen = { ...terminal.size(), color: terminal.color };
       const ordered = [...agents.values()].sort((a, b) => a.createdAt - b.createdAt);
-      if (!paused) draw(renderTree(status, ordered, queueLineOf(queue, status.server), screen).join('\n'));
+      picture = renderTree(status, ordered, queueLineOf(queue, status.server), screen).join('\n');
+      if (!paused) draw(picture);
+    },
+    say: (text) => {
+      if (paused) return terminal.warn(text);
+      draw.clear();
+      terminal.warn(text);
+      if (picture !== '') draw(picture);
     },
     pause: () => {
       paused = true;

@@ -77,6 +77,10 @@ describe('the terminal tree', () => {
     assert.doesNotMatch(text, /[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/);
   });
 
+  it('is silent about slots as long as no server is known', () => {
+    assert.equal(renderTree(fakeRun(), [], { ...QUEUE, busy: 0, total: 0 }, SCREEN).at(-1), '7 waiting');
+  });
+
   it('says when a server cannot be reached and when jobs are parked', () => {
     const queue = { ...QUEUE, parked: 2, trouble: 'connection refused' };
     assert.equal(renderTree(fakeRun(), [], queue, SCREEN).at(-1), 'slots 2/4  7 waiting  2 parked  connection refused');

@@ -139,6 +139,19 @@ describe('coppice run, in a terminal', () => {
     assert.match(warned.join('\n'), /Left\. The run may go on: coppice status r-1/);
   });
 
+  it('says what a Ctrl-C does above the tree, where the next picture leaves it', async () => {
+    const warn = (text: string): void => void stdout.write(`${text}\n`);
+    const running = runCommand(contextOf({ warn }), options);
+    await shows('waiting');
+    interrupt();
+    await shows('Ending the run');
+    // The old picture is gone before the words, and the tree stands below them.
+    // oxlint-disable-next-line no-control-regex -- control characters are what this is about
+    assert.match(drawn, /\u001b\[GEnding the run[^\n]*\n[^]*r-1 /);
+    end('cancelled');
+    assert.equal(await running, 130);
+  });
+
   it('finds the engine again when the connection is lost, and shows no event twice', async () => {
     const running = runCommand(contextOf({ live: false }), { ...options, json: true });
     await systemClock.sleep(100);
