@@ -115,7 +115,7 @@ const openServers = (
   return {
     endpoint: async (server, model) => {
       if (server !== 'rehearsal') return endpoints.get(server, model);
-      rehearsal ??= startRehearsal({ port: 0, slots: 4, latencyMs: rehearsalLatencyMs });
+      rehearsal ??= startRehearsal({ port: 0, slots: 4, slotSavePath: 'memory', latencyMs: rehearsalLatencyMs });
       return endpoints.get((await rehearsal).url, null);
     },
     close: async () => {
