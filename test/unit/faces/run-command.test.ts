@@ -147,7 +147,7 @@ describe('coppice run, in a terminal', () => {
     await shows('Ending the run');
     // The old picture is gone before the words, and the tree stands below them.
     // oxlint-disable-next-line no-control-regex -- control characters are what this is about
-    assert.match(drawn, /\u001b\[GEnding the run[^\n]*\n[^]*r-1 /);
+    assert.match(drawn, /\u001b\[G(?:\u001b\[\?2026l)?Ending the run[^\n]*\n[^]*r-1 /);
     end('cancelled');
     assert.equal(await running, 130);
   });
