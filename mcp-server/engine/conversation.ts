@@ -39,10 +39,14 @@ export const loadConversation = async (
     ? await Promise.all([reader.calls(agent.id), reader.delivered(agent.id)])
     : [[], []];
   const senders = new Set(
-    [...delivered, ...pending].map((m) => m.from).filter((f) => f !== 'person' && f !== 'engine'),
+    [...delivered, ...pending].map((m) => m.from).filter((from) => from !== 'person' && from !== 'engine'),
   );
-  const rows = senders.size > 0 ? await reader.agents(run.id, { ids: [...senders] as AgentId[] }) : [];
-  return { run, agent, turns, calls, delivered, pending, names: new Map(rows.map((a) => [a.id, a])), digest };
+  const names = new Map<AgentId, Agent>();
+  for (const id of senders) {
+    const sender = await reader.agent(id as AgentId);
+    if (sender) names.set(sender.id, sender);
+  }
+  return { run, agent, turns, calls, delivered, pending, names, digest };
 };
 
 /** What bounds a prompt: the settings of agents, and the tokens that a slot of the server holds. */

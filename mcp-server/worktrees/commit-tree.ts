@@ -31,6 +31,9 @@ const SYMLINK = '120000';
 /** File lists that are remembered; commits with the same files share one. */
 const REMEMBERED_TREES = 64;
 const REMEMBERED_COMMITS = 4_096;
+/** Texts that are remembered, by object: agents that start together read the same files. */
+const REMEMBERED_TEXTS = 256;
+const REMEMBERED_CHARS = 32_768;
 
 /** File lists are kept per tree, so that most reads need no git process. */
 export const createCommitTrees = (core: Core): CommitTrees => {
@@ -46,7 +49,13 @@ export const createCommitTrees = (core: Core): CommitTrees => {
     const entry = (await indexOf(commit)).entries.get(path);
     return entry && entry.mode !== GITLINK ? entry : null;
   };
+  const texts = createRecent<string | null>(REMEMBERED_TEXTS);
   const textOf = async (path: string, entry: Entry): Promise<string | null> => {
+    const text = await texts.get(entry.oid, () => readText(path, entry));
+    if (text === null || text.length > REMEMBERED_CHARS) texts.forget(entry.oid);
+    return text;
+  };
+  const readText = async (path: string, entry: Entry): Promise<string | null> => {
     assertReadable(path, (await core.objects.info(entry.oid))?.size ?? 0);
     const bytes = await core.objects.contents(entry.oid);
     return bytes && decodeText(path, bytes);
@@ -112,7 +121,9 @@ const addToFolders = (folders: Map<string, Set<string>>, path: string): void => 
 };
 
 /** The last `size` values that were asked for; each is made once, also when it is asked for twice at the same time. */
-const createRecent = <T>(size: number): { get(key: string, make: () => Promise<T>): Promise<T> } => {
+const createRecent = <T>(
+  size: number,
+): { get(key: string, make: () => Promise<T>): Promise<T>; forget(key: string): void } => {
   const values = new Map<string, Promise<T>>();
   return {
     get: (key, make) => {
@@ -124,5 +135,6 @@ const createRecent = <T>(size: number): { get(key: string, make: () => Promise<T
       if (values.size > size && !oldest.done) values.delete(oldest.value);
       return value;
     },
+    forget: (key) => void values.delete(key),
   };
 };

@@ -5,8 +5,9 @@ import type { Run } from '../../mcp-server/domain/run.ts';
 import { PLANNER_PROMPT, planSchema } from '../../mcp-server/planning/plan-prompt.ts';
 import { makeRepository } from '../support/repository.ts';
 import type { BareTexts } from './bare-child.ts';
-import { inChild, startServer, type Used } from './child.ts';
+import type { Used } from './child.ts';
 import { median, type Row } from './part.ts';
+import { inChild, startServer } from './processes.ts';
 import { agentsIn, idealMs, type Shape } from './shape.ts';
 
 const SIZES = [20, 100, 500];

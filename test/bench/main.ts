@@ -1,9 +1,21 @@
 import { benchCoordination } from './coordination.bench.ts';
 import { type Part, type Row, rounded } from './part.ts';
+import { benchPlan } from './plan.bench.ts';
+import { benchRecovery } from './recovery.bench.ts';
+import { benchPrompts, benchStatus } from './status.bench.ts';
+import { benchWorktree } from './worktree.bench.ts';
 
 /** Prints what is measured; `-- NAME…` keeps only the parts that are named, `--json` prints one JSON document. */
 const parts: Readonly<Record<string, Part>> = {
   coordination: { title: 'Coordination of a whole run, 100 ms latency, 32 slots', run: benchCoordination },
+  plan: { title: 'Planning, without the time of the model', run: benchPlan },
+  recovery: { title: 'Recovery', run: benchRecovery },
+  status: { title: 'Answers while many agents are under way', run: benchStatus },
+  prompts: { title: 'Prompts', run: benchPrompts },
+  worktree: {
+    title: 'Worktrees',
+    run: async () => (await benchWorktree()).map((one) => ({ ...one, against: 'git alone' })),
+  },
 };
 
 const words = process.argv.slice(2);
