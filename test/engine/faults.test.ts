@@ -215,7 +215,7 @@ describe('A fault of the server', () => {
       );
       assert.match(
         (await bench.engine.runStatus(run)).stuck ?? '',
-        /Waiting for the inference server: No model server listens at/,
+        /Waiting for the inference server: (No model server listens at|The model server at)/,
       );
       const again = await startRehearsal({ port, slots: 4, answer: script });
       try {
