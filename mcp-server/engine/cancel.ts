@@ -73,6 +73,7 @@ const wrapUpOne = async (core: Core, tx: Tx, run: Run, id: AgentId, canAsk: bool
     return open ? undefined : endAgent(core.parts, tx, run, agent, CANCELLED);
   }
   if (agent.state === 'ready' && (!canAsk || (await isParked(tx, agent)))) return endUnasked(core, tx, run, agent);
+  if (agent.state === 'ready') return tx.hastenJobs(id, core.parts.clock.now());
   if (agent.state !== 'waiting') return;
   const result = { ok: false, output: 'Cancelled by the person before there was an answer.' };
   const { settled, stillWaiting } = await tx.settleCalls(id, 'person', result);

@@ -91,7 +91,7 @@ const known = (
 };
 
 /** Steps at the most that a plan may have: what the run's limits leave for workers is the fork-join's to see. */
-export const mostSteps = (run: Pick<Run, 'options'>): number => Math.max(1, run.options.maxAgents);
+export const mostSteps = (run: Pick<Run, 'options'>): number => Math.max(1, run.options.maxAgents - 1);
 
 /** The longest answer of a planner, tokens: a model writes a step in about fifty. */
 export const planAnswerTokens = (run: Pick<Run, 'options'>): number => Math.max(4096, mostSteps(run) * 50);

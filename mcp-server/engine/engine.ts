@@ -50,6 +50,12 @@ const facadeOf = (core: Core, scheduler: Scheduler, tidier: Tidier): Engine => {
     runView(store, repository, run, scheduler.serverErrors().get(run.options.server));
   const statusOf = async (run: RunId): Promise<RunView> => view(await runOf(store, run));
   let stopped: Promise<void> | undefined;
+  let reviewing: Promise<unknown> = Promise.resolve();
+  const inTurn = <T>(work: () => Promise<T>): Promise<T> => {
+    const done = reviewing.then(work);
+    reviewing = done.catch(() => undefined);
+    return done;
+  };
   const stop = async (): Promise<void> => {
     await scheduler.stop();
     await tidier.stop();
@@ -92,8 +98,8 @@ const facadeOf = (core: Core, scheduler: Scheduler, tidier: Tidier): Engine => {
       const row = await runOf(store, run);
       return { text: await repository.fileAt(side === 'base' ? row.baseCommit : row.headCommit, path) };
     },
-    land: async (run) => land(core, await runOf(store, run)),
-    discard: async (run) => discard(core, await runOf(store, run)),
+    land: (run) => inTurn(async () => land(core, await runOf(store, run))),
+    discard: (run) => inTurn(async () => discard(core, await runOf(store, run))),
     checkSetup: (options) => checkSetup(parts, optionsOf(parts.settings, options)),
     isIdle: async () => !scheduler.busy && !tidier.busy && (await store.activeRuns()).length === 0,
     stop: () => {

@@ -47,10 +47,21 @@ const goElsewhere = async (core: Core, tx: Tx, job: Job, source: Agent): Promise
 
 const publish = async (core: Core, run: Run, into: Agent | null, commit: Commit): Promise<void> => {
   const { repository } = core.parts;
-  if (!into) return repository.publish(run.branch, commit);
+  if (!into) return publishRun(core, run, commit);
   const lease = core.leases.held(into.id);
   if (lease) await repository.reset(lease, commit);
   else await repository.publish(into.branch, commit);
+};
+
+/** A commit that somebody else made on the branch of the run stays reachable when the branch moves on. */
+const publishRun = async (core: Core, run: Run, commit: Commit): Promise<void> => {
+  const { repository, log } = core.parts;
+  const at = await repository.branchHead(run.branch);
+  if (at !== null && at !== run.headCommit && !(await repository.isAncestor(at, commit))) {
+    await repository.pin(`${run.id}-${at.slice(0, 12)}`, at);
+    log(`${run.branch} held ${at}, which is not the run's; it is kept below refs/coppice/discarded.`);
+  }
+  await repository.publish(run.branch, commit);
 };
 
 const merged = async (

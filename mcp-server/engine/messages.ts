@@ -1,8 +1,17 @@
+import type { Agent } from '../domain/agent.ts';
 import { UserError } from '../domain/errors.ts';
 import type { AgentId } from '../domain/ids.ts';
 import { newId } from '../domain/ids.ts';
+import type { Tx } from '../store/port.ts';
 import type { Core } from './core.ts';
 import { isOver, resumeAgent } from './settle.ts';
+
+/** Who speaks to an agent whose turn had failed too often wants it to try again. */
+const unparkTurn = async (tx: Tx, agent: Agent, now: number): Promise<void> => {
+  if (agent.state !== 'ready') return;
+  for (const job of await tx.jobs({ run: agent.run, states: ['parked'] }))
+    if (job.agent === agent.id && job.kind === 'turn') await tx.unpark(job.id, now);
+};
 
 interface Delivery {
   readonly message: string;
@@ -15,7 +24,8 @@ export const messageAgent = async (core: Core, input: { agent: AgentId; text: st
   const now = clock.now();
   const result = await store.transaction(async (tx): Promise<Delivery> => {
     const agent = await tx.agent(input.agent);
-    if (!agent) throw new UserError('not-found', `There is no agent ${input.agent}. agent_list shows a run's agents.`);
+    if (!agent)
+      throw new UserError('not-found', `There is no agent ${input.agent}. The list of a run's agents has their ids.`);
     if (isOver(agent))
       throw new UserError('wrong-state', `${agent.name} has ended (${agent.state}) and reads no more messages.`);
     const run = await tx.run(agent.run);
@@ -37,6 +47,7 @@ export const messageAgent = async (core: Core, input: { agent: AgentId; text: st
     }
     const body = input.text;
     await tx.send({ id, run: run.id, to: agent.id, from: 'person', kind: 'steer', priority: 10, body, createdAt: now });
+    await unparkTurn(tx, agent, now);
     return { message: id, delivery: 'next-turn' };
   });
   core.wake();

@@ -109,7 +109,8 @@ export const failed = async (
       await tx.finishJob(job.id, 'done', outcome.message);
       return endAgent(core.parts, tx, run, agent, await unaskedEnding(tx, agent), job.id);
     }
-    if (mayPass) {
+    // Nobody is there who could let a parked job try again.
+    if (mayPass && !run.options.unattended) {
       await tx.moveAgent(agent.id, 'ready', { action: oneLine(`parked: ${outcome.message}`, 120) });
       await tx.finishJob(job.id, 'parked', outcome.message);
       return tx.emit(now, [
@@ -164,15 +165,14 @@ const leaveJob = async (core: Core, tx: Tx, job: Job, id: Agent['id'], now: numb
 };
 
 /** The abort came too late to cut the turn: the agent ends after it. */
-export const endAborted = (core: Core, job: Job, id: Agent['id']): Promise<void> =>
-  core.parts.store.transaction(async (tx) => {
-    const agent = await tx.agent(id);
-    const run = await tx.run(job.run);
-    if (!agent || !run || isOver(agent)) return;
-    if (!core.aborting.has(id) && run.cancelRequested !== 'abort') return;
-    const ending = { state: 'cancelled', reason: 'cancelled', report: null, error: null } as const;
-    await endAgent(core.parts, tx, run, agent, ending);
-  });
+export const endAborted = async (core: Core, tx: Tx, job: Job, id: Agent['id']): Promise<void> => {
+  const agent = await tx.agent(id);
+  const run = await tx.run(job.run);
+  if (!agent || !run || isOver(agent)) return;
+  if (!core.aborting.has(id) && run.cancelRequested !== 'abort') return;
+  const ending = { state: 'cancelled', reason: 'cancelled', report: null, error: null } as const;
+  await endAgent(core.parts, tx, run, agent, ending);
+};
 
 /** Not the job's fault: it is tried again without a counted attempt. */
 export const backToQueue = (core: Core, job: Job, why: string, delayMs: number): Promise<void> =>

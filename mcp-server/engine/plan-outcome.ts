@@ -23,7 +23,7 @@ export const digestOf = async (core: Core, run: Run): Promise<string> =>
   repositoryDigest(await baseFiles(core, run.baseCommit));
 
 const toPlan = (run: Run, steps: readonly PlannedStep[], source: Plan['source']): Plan => ({
-  ...forkJoin(steps, { ...run.options, fanIn: 5 }),
+  ...forkJoin(steps, { ...run.options, maxAgents: mostSteps(run), fanIn: 5 }),
   source,
 });
 

@@ -14,6 +14,7 @@ import { keepLeases } from './lease-keeper.ts';
 import { runMergeJob } from './merge-job.ts';
 import { digestOf } from './plan-outcome.ts';
 import { PrefixSharing, type Share } from './prefix-sharing.ts';
+import { endAgent, isOver } from './settle.ts';
 import { runTurnJob } from './turn-job.ts';
 
 /** Merges and closings at once; they are short, and serialised by git in part. */
@@ -45,6 +46,8 @@ interface ClaimedTurn {
   readonly server: Server;
   readonly endpoint: Endpoint;
   readonly permit: () => void;
+  /** The run's own, which need not be the one that the server was first asked with. */
+  readonly model: string | null;
   /** What is to be laid into slots before it starts, and before others are claimed. */
   share: Share | null;
   /** Null: the job opens its turn itself. */
@@ -117,6 +120,8 @@ export class Scheduler {
     this.#stop.abort();
     await this.#pumped;
     for (const work of this.#core.inFlight.values()) work.abort.abort();
+    // A claim that was being made is tracked when the pump ends.
+    await this.#pumped;
     await Promise.allSettled([...this.#running, this.#leases]);
     for (const server of this.#servers.values()) server.stopFree();
   }
@@ -134,6 +139,7 @@ export class Scheduler {
       }
     } catch (error) {
       this.#core.parts.log(`scheduler: ${messageOf(error)}`);
+      this.#tick();
     } finally {
       this.#pumping = false;
     }
@@ -158,7 +164,8 @@ export class Scheduler {
     try {
       await store.transaction(async (tx) => {
         const now = clock.now();
-        while (this.#desk + claimed.length < DESK_WORKERS && claimed.length < most) {
+        const stopped = this.#stop.signal.aborted;
+        while (!stopped && this.#desk + claimed.length < DESK_WORKERS && claimed.length < most) {
           const job = await tx.claim({ kinds: ['merge', 'close'], now, hot: [] });
           if (!job) break;
           claimed.push({ job, turn: null });
@@ -178,12 +185,13 @@ export class Scheduler {
   async #claimTurns(tx: Tx, server: Server, now: number, most: number, claimed: Claimed[]): Promise<void> {
     const { endpoint } = server;
     if (!endpoint || server.away > 0) return;
-    while (claimed.length < most && !this.#prefixes.isSharing(server.name)) {
+    while (claimed.length < most && !this.#stop.signal.aborted && !this.#prefixes.isSharing(server.name)) {
       const permit = endpoint.tryPermit();
       if (!permit) return;
       const job = await tx.claim({ kinds: ['turn'], now, hot: server.hot, server: server.name });
       if (!job) return this.#giveBackUnused(permit);
-      const turn: ClaimedTurn = { server, endpoint, permit, share: null, begun: null };
+      const model = (await tx.run(job.run))?.options.model ?? null;
+      const turn: ClaimedTurn = { server, endpoint, permit, model, share: null, begun: null };
       claimed.push({ job, turn });
       server.hot = [job.prefix, ...server.hot.filter((prefix) => prefix !== job.prefix)].slice(0, 8);
       const { run, agent } = await startAgent(tx, job, now);
@@ -210,7 +218,7 @@ export class Scheduler {
     });
   }
 
-  #beginTurn(job: Job, { server, endpoint, permit, share, begun }: ClaimedTurn): void {
+  #beginTurn(job: Job, { server, permit, model, share, begun, ...claimed }: ClaimedTurn): void {
     let held = true;
     const release = (): void => {
       if (held) permit();
@@ -222,9 +230,11 @@ export class Scheduler {
       this.#prefixes.forget(server.name);
       this.#ask(server);
     };
-    const hands = { endpoint, release, lost, digest: (run: Run) => this.#digest(run) };
     this.#track(job, async (signal) => {
       try {
+        const { parts } = this.#core;
+        const endpoint = model === server.model ? claimed.endpoint : await parts.endpoint(server.name, model);
+        const hands = { endpoint, release, lost, digest: (run: Run) => this.#digest(run) };
         if (share) await this.#prefixes.share(server.name, job, share, endpoint, signal);
         await runTurnJob(coreOf(this.#core, job), job, begun, hands, signal);
       } finally {
@@ -295,6 +305,7 @@ export class Scheduler {
     if (known) return known;
     const made = digestOf(this.#core, run);
     this.#digests.set(run.id, made);
+    made.catch(() => this.#digests.delete(run.id));
     return made;
   }
 
@@ -302,7 +313,7 @@ export class Scheduler {
     const abort = new AbortController();
     this.#core.inFlight.set(job.id, { claim: job, job: job.id, run: job.run, agent: job.agent, abort });
     const { aborting } = this.#core;
-    if (aborting.has(job.run) || (job.agent && aborting.has(job.agent))) abort.abort();
+    if (this.#stop.signal.aborted || aborting.has(job.run) || (job.agent && aborting.has(job.agent))) abort.abort();
     const done = work(abort.signal)
       .catch((error: unknown) => this.#crashed(job, error))
       .finally(() => {
@@ -333,6 +344,7 @@ export class Scheduler {
           await tx.requeue(job.id, at, messageOf(error));
           return;
         }
+        if (await this.#failUnattended(tx, job, messageOf(error))) return;
         await tx.finishJob(job.id, 'parked', messageOf(error));
         await tx.emit(now, [
           { type: 'job.parked', run: job.run, agent: job.agent, kind: job.kind, error: messageOf(error) },
@@ -340,7 +352,29 @@ export class Scheduler {
       });
     } catch (again) {
       log(`${job.id}: ${messageOf(again)}`);
+      if (again instanceof FencedError) return;
+      await clock.sleep(TICK_MS, this.#stop.signal);
+      if (!this.#stop.signal.aborted) return this.#crashed(job, error);
     }
+  }
+
+  /** Where nobody could let a parked turn try again, its agent fails. */
+  async #failUnattended(tx: Tx, job: Job, error: string): Promise<boolean> {
+    const run = await tx.run(job.run);
+    const agent = job.agent ? await tx.agent(job.agent) : undefined;
+    if (job.kind !== 'turn' || !run?.options.unattended || !agent || isOver(agent)) return false;
+    const open = await tx.openTurn(agent.id);
+    if (open) await tx.closeTurn(open.id, { commit: null, endedAt: this.#core.parts.clock.now() });
+    await tx.finishJob(job.id, 'done', error);
+    await endAgent(
+      this.#core.parts,
+      tx,
+      run,
+      agent,
+      { state: 'failed', reason: 'internal', report: null, error },
+      job.id,
+    );
+    return true;
   }
 
   async #undo(tx: Tx, job: Job, now: number): Promise<void> {

@@ -185,10 +185,10 @@ const actAndCommit = async (
   if (commit) await repository.publish(agent.branch, commit.commit);
   await store.transaction(async (tx) => {
     await applyOutcome(core.parts, tx, { job: job.id, turn, calls: checked, commit, ending });
+    if (signal.aborted) await endAborted(core, tx, job, agent.id);
     core.wake();
   });
   if (ending) core.tidy();
-  if (signal.aborted) await endAborted(core, job, agent.id);
 };
 
 const commitMessage = (agent: Agent, turn: Turn): string =>

@@ -124,6 +124,12 @@ export const requeue = (db: Connection, id: JobId, runAt: number, error: string 
   db.run(REQUEUE, state, runAt, error, refund ? 1 : 0, id);
 };
 
+const HASTEN = sql(`UPDATE jobs SET runAt = ?, due = 1 WHERE agent = ? AND kind = 'turn' AND state = 'queued'`);
+
+export const hastenJobs = (db: Connection, agent: AgentId, now: number): void => {
+  db.run(HASTEN, now, agent);
+};
+
 export const cancelJobs = (db: Connection, agent: AgentId): number => db.run(CANCEL, agent);
 
 export const unpark = (db: Connection, id: JobId, now: number): void => {

@@ -130,6 +130,8 @@ export interface Tx extends Reader {
   requeue(id: JobId, runAt: number, error: string | null, refund?: boolean): Promise<void>;
   /** Cancels queued and parked *turns* of the agent (merges into it stay); returns how many. */
   cancelJobs(agent: AgentId): Promise<number>;
+  /** The agent's queued turn need not wait for its time any more. */
+  hastenJobs(agent: AgentId, now: number): Promise<void>;
   /** Parked → queued with its attempts at 0. */
   unpark(id: JobId, now: number): Promise<void>;
   /** Those of these claims that still stand hold their jobs for LEASE_MS from now on; returns the jobs of the others. */

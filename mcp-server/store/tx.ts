@@ -16,6 +16,7 @@ import {
   countOpenJobs,
   enqueue,
   finishJob,
+  hastenJobs,
   renewLeases,
   requeue,
   staleJobs,
@@ -119,6 +120,9 @@ export class SqliteTx extends SqliteReader implements Tx {
   }
   async cancelJobs(agent: AgentId): Promise<number> {
     return cancelJobs(this.db, agent);
+  }
+  async hastenJobs(agent: AgentId, now: number): Promise<void> {
+    hastenJobs(this.db, agent, now);
   }
   async unpark(id: JobId, now: number): Promise<void> {
     unpark(this.db, id, now);
