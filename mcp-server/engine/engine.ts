@@ -17,7 +17,7 @@ import { serverViews } from './server-views.ts';
 import { checkSetup } from './setup-check.ts';
 import { optionsOf, startRun } from './start-run.ts';
 import { Tidier } from './tidy.ts';
-import { accountViews, agentOf, agentViews, runOf, runResult, runView, transcriptOf } from './views.ts';
+import { accountViews, agentViews, runOf, runResult, runView, transcriptView } from './views.ts';
 
 /** Recovers what an earlier engine left, then starts to work. Throws UserError when it cannot. */
 export const createEngine = async (parts: EngineParts, limits: Partial<AgentLimits> = {}): Promise<Engine> => {
@@ -50,12 +50,7 @@ const facadeOf = (core: Core, scheduler: Scheduler, tidier: Tidier): Engine => {
     runView(store, repository, run, scheduler.serverErrors().get(run.options.server));
   const statusOf = async (run: RunId): Promise<RunView> => view(await runOf(store, run));
   let stopped: Promise<void> | undefined;
-  let reviewing: Promise<unknown> = Promise.resolve();
-  const inTurn = <T>(work: () => Promise<T>): Promise<T> => {
-    const done = reviewing.then(work);
-    reviewing = done.catch(() => undefined);
-    return done;
-  };
+  const reviews = oneAtATime();
   const stop = async (): Promise<void> => {
     await scheduler.stop();
     await tidier.stop();
@@ -82,13 +77,7 @@ const facadeOf = (core: Core, scheduler: Scheduler, tidier: Tidier): Engine => {
     },
     events: (input) => waitForEvents(core, input),
     listAgents: ({ run, changedSince }) => listAgents(core, run, changedSince),
-    transcript: async (id) => {
-      const agent = await agentOf(store, id);
-      const views = await agentViews(store, agent.run, new Set([id]));
-      const [one] = views;
-      if (!one) throw new Error('An agent without a view.');
-      return { agent: one, entries: await transcriptOf(store, agent) };
-    },
+    transcript: (id) => transcriptView(store, id),
     messageAgent: (input) => messageAgent(core, input),
     budget: (run) => budget(core, run),
     queue: () => queue(core, scheduler),
@@ -98,14 +87,24 @@ const facadeOf = (core: Core, scheduler: Scheduler, tidier: Tidier): Engine => {
       const row = await runOf(store, run);
       return { text: await repository.fileAt(side === 'base' ? row.baseCommit : row.headCommit, path) };
     },
-    land: (run) => inTurn(async () => land(core, await runOf(store, run))),
-    discard: (run) => inTurn(async () => discard(core, await runOf(store, run))),
+    land: (run) => reviews(async () => land(core, await runOf(store, run))),
+    discard: (run) => reviews(async () => discard(core, await runOf(store, run))),
     checkSetup: (options) => checkSetup(parts, optionsOf(parts.settings, options)),
     isIdle: async () => !scheduler.busy && !tidier.busy && (await store.activeRuns()).length === 0,
     stop: () => {
       stopped ??= stop();
       return stopped;
     },
+  };
+};
+
+/** Runs each piece of work after the one before it has ended, whatever came of that. */
+const oneAtATime = (): (<T>(work: () => Promise<T>) => Promise<T>) => {
+  let last: Promise<unknown> = Promise.resolve();
+  return (work) => {
+    const done = last.then(work);
+    last = done.catch(() => undefined);
+    return done;
   };
 };
 

@@ -164,8 +164,8 @@ export class Scheduler {
     try {
       await store.transaction(async (tx) => {
         const now = clock.now();
-        const stopped = this.#stop.signal.aborted;
-        while (!stopped && this.#desk + claimed.length < DESK_WORKERS && claimed.length < most) {
+        if (this.#stop.signal.aborted) return;
+        while (this.#desk + claimed.length < DESK_WORKERS && claimed.length < most) {
           const job = await tx.claim({ kinds: ['merge', 'close'], now, hot: [] });
           if (!job) break;
           claimed.push({ job, turn: null });

@@ -18,7 +18,7 @@ export const runOf = async (reader: Reader, id: RunId): Promise<Run> => {
   return run;
 };
 
-export const agentOf = async (reader: Reader, id: AgentId): Promise<Agent> => {
+const agentOf = async (reader: Reader, id: AgentId): Promise<Agent> => {
   const agent = await reader.agent(id);
   if (!agent)
     throw new UserError(
@@ -218,7 +218,7 @@ export const accountViews = async (reader: Reader, run: Run): Promise<readonly A
   ];
 };
 
-export const transcriptOf = async (reader: Reader, agent: Agent): Promise<readonly TranscriptEntry[]> => {
+const transcriptOf = async (reader: Reader, agent: Agent): Promise<readonly TranscriptEntry[]> => {
   const [turns, calls, delivered, inbox] = await Promise.all([
     reader.turns(agent.id),
     reader.calls(agent.id),
@@ -254,3 +254,14 @@ const answerEntry = (turn: Turn, calls: readonly Call[]): TranscriptEntry => ({
     .map(({ tool, arguments: args, ok, output, state }) => ({ tool, arguments: args, ok, output, state })),
   at: turn.startedAt,
 });
+
+/** An agent with its whole conversation. */
+export const transcriptView = async (
+  reader: Reader,
+  id: AgentId,
+): Promise<{ agent: AgentView; entries: readonly TranscriptEntry[] }> => {
+  const agent = await agentOf(reader, id);
+  const [view] = await agentViews(reader, agent.run, new Set([id]));
+  if (!view) throw new Error('An agent without a view.');
+  return { agent: view, entries: await transcriptOf(reader, agent) };
+};
