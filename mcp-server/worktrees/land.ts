@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { UserError } from '../domain/errors.ts';
 import type { Commit } from '../domain/ids.ts';
 import { absent } from './containment.ts';
-import type { Core } from './core.ts';
+import { type Core, commitTree, treeOfCommit } from './core.ts';
 import { noCommits } from './facts.ts';
 import { merge } from './merge.ts';
 import type { Author, LandOutcome } from './port.ts';
@@ -17,8 +17,9 @@ interface LandOptions {
 }
 
 /**
- * Merges into the person's branch, index and files; all of it or nothing. What the person has not committed stays, and
- * where it is in the way nothing happens.
+ * Merges into the person's branch, index and files; all of it or nothing. Always as one merge commit with the given
+ * message, so that the history names what landed and one `git revert -m 1` takes it back. What the person has not
+ * committed stays, and where it is in the way nothing happens.
  */
 export const land = (core: Core, head: Commit, options: LandOptions): Promise<LandOutcome> =>
   core.perAgent.run('land', () => landNow(core, head, options));
@@ -36,12 +37,16 @@ const landNow = async (core: Core, head: Commit, { into, message, author }: Land
   const branch = into ?? 'HEAD';
   if (merged.kind === 'up-to-date') return { kind: 'landed', branch, commit: mine };
   if (merged.kind === 'conflict') return { kind: 'conflict', files: merged.files };
-  const changed = await readChanged(core, mine, merged.commit);
+  const commit =
+    merged.kind === 'merged'
+      ? merged.commit
+      : await commitTree(core, await treeOfCommit(core, head), [mine, head], message, author);
+  const changed = await readChanged(core, mine, commit);
   const uncommitted = status.entries.map(({ path }) => path);
   const files = [...overlap(uncommitted, changed), ...(await inTheWay(person.workTree, changed))];
   if (files.length > 0) return { kind: 'dirty', files: [...new Set(files)].sort() };
-  await apply(core, mine, merged.commit, changed);
-  return { kind: 'landed', branch, commit: merged.commit };
+  await apply(core, mine, commit, changed);
+  return { kind: 'landed', branch, commit };
 };
 
 const assertNothingUnfinished = (gitDir: string): void => {

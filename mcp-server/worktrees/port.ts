@@ -67,8 +67,9 @@ export type LandOutcome =
   | { readonly kind: 'wrong-branch'; readonly current: string | null; readonly expected: string };
 
 /**
- * The repository of one engine. Commits are made as objects first; the caller stores them; only then `publish` moves the
- * ref. So git refs follow the database, and after a crash `reconcile` brings them there.
+ * The repository of one engine. Commits are made as objects first. The caller may `publish` one before it has stored it,
+ * but only while nobody else may move that branch; the database says what holds. After a crash between the two
+ * `reconcile` brings the refs to what the database knows, forward or back.
  */
 export interface Repository {
   readonly root: string;
@@ -106,7 +107,10 @@ export interface Repository {
   /** Unified diff; `path` limits it. Bounded to `maxBytes`, with a last line that says what was cut. */
   patch(base: Commit, head: Commit, options: { readonly path?: string; readonly maxBytes: number }): Promise<string>;
   fileAt(commit: Commit, path: string): Promise<string | null>;
-  /** Merges into the person's branch, which must be checked out; never touches their uncommitted changes. */
+  /**
+   * Merges into the person's branch, which must be checked out; never touches their uncommitted changes. Always makes a
+   * merge commit with the message, unless all of it is there already.
+   */
   land(
     head: Commit,
     options: { readonly into: string | null; readonly message: string; readonly author: Author },

@@ -109,6 +109,17 @@ describe('A review', () => {
       assert.ok(!branches().includes(branch), 'its branch is gone');
     });
 
+    it('is one commit that names the task and that one revert takes back', async () => {
+      const { run } = await finished();
+      const base = bench.repo.git('rev-parse', 'HEAD');
+      await bench.engine.land(run);
+      assert.equal(bench.repo.git('rev-list', '--count', '--first-parent', `${base}..HEAD`), '1');
+      assert.equal(bench.repo.git('show', '-s', '--format=%s', 'HEAD'), 'Translate a.txt');
+      bench.repo.git('revert', '--no-edit', '-m', '1', 'HEAD');
+      assert.equal(read('a.txt'), files['a.txt']);
+      assert.ok(!existsSync(join(bench.repo.root, 'dir/new.txt')));
+    });
+
     it('is one landing when two windows ask at the same moment', async () => {
       const { run } = await finished();
       const [one, two] = await Promise.all([bench.engine.land(run), bench.engine.land(run)]);

@@ -47,13 +47,27 @@ describe('landing', () => {
 
   it('moves the branch, the index and the files', async () => {
     const { root, head, repository } = await work({ 'README.md': 'landed\n', 'src/a.ts': null, 'new/x.txt': 'x\n' });
-    assert.deepEqual(await land(repository, head), { kind: 'landed', branch: 'main', commit: head });
-    assert.equal(headOf(root), head);
+    const landed = await land(repository, head);
+    assert.deepEqual(landed, { kind: 'landed', branch: 'main', commit: headOf(root) });
     assert.equal(git(root, 'status', '--porcelain'), '');
     assert.equal(readFileSync(join(root, 'README.md'), 'utf8'), 'landed\n');
     assert.equal(existsSync(join(root, 'src/a.ts')), false);
     assert.match(git(root, 'reflog', '-1'), /coppice land/);
-    assert.deepEqual(await land(repository, head), { kind: 'landed', branch: 'main', commit: head });
+    assert.deepEqual(await land(repository, head), landed, 'the second time says the same');
+    assert.equal(headOf(root), landed.kind === 'landed' && landed.commit);
+  });
+
+  it('makes a merge commit that one revert takes back, though the person has not gone on', async () => {
+    const { root, base, head, repository } = await work({
+      'README.md': 'landed\n',
+      'src/a.ts': null,
+      'new.txt': 'n\n',
+    });
+    assert.equal((await land(repository, head)).kind, 'landed');
+    assert.equal(git(root, 'show', '-s', '--format=%P %s', 'HEAD'), `${base} ${head} Land it`);
+    assert.equal(git(root, 'rev-parse', 'HEAD^{tree}'), git(root, 'rev-parse', `${head}^{tree}`));
+    git(root, 'revert', '--no-edit', '-m', '1', 'HEAD');
+    assert.equal(git(root, 'rev-parse', 'HEAD^{tree}'), git(root, 'rev-parse', `${base}^{tree}`));
   });
 
   it('makes a merge commit when the person went on meanwhile', async () => {
@@ -203,7 +217,7 @@ describe('landing', () => {
     git(root, 'config', 'branch.main.mergeOptions', '--squash --no-commit');
     git(root, 'config', 'core.fsmonitor', program);
     assert.equal((await land(repository, head)).kind, 'landed');
-    assert.equal(headOf(root), head);
+    assert.equal(git(root, 'rev-parse', 'HEAD^2'), head);
     assert.equal(existsSync(mark), false);
   });
 
