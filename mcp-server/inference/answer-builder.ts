@@ -81,21 +81,21 @@ export class AnswerBuilder {
     return this.#timings;
   }
 
-  /** As the server counted it; from its progress and the pieces that came when it has not counted yet. */
+  /**
+   * As the server counted it; from its progress and the pieces that came where it has not counted yet. A prompt of 0 was
+   * not counted at all.
+   */
   usage(): Usage {
     const { cache_n: cacheN, prompt_n: promptN, predicted_n: predictedN } = this.#timings;
+    const { cache, processed } = this.#progress;
     const usage = this.#usage;
-    if (usage) {
-      return {
-        prompt: count(usage.prompt_tokens),
-        completion: count(usage.completion_tokens),
-        cached: count(usage.prompt_tokens_details?.cached_tokens ?? cacheN),
-      };
-    }
-    if (promptN !== undefined) {
-      return { prompt: count(cacheN) + count(promptN), completion: count(predictedN), cached: count(cacheN) };
-    }
-    return { prompt: count(this.#progress.processed), completion: this.#pieces, cached: count(this.#progress.cache) };
+    // A server may fill in zeros for what it does not count.
+    return {
+      prompt:
+        count(usage?.prompt_tokens) || (promptN === undefined ? count(processed) : count(cacheN) + count(promptN)),
+      completion: count(usage?.completion_tokens) || count(predictedN) || this.#pieces,
+      cached: count(usage?.prompt_tokens_details?.cached_tokens ?? cacheN ?? cache),
+    };
   }
 
   /** The whole answer; null when the server gave no reason for its end. */

@@ -10,6 +10,7 @@ import { PrefixSharing } from './prefix-sharing.ts';
 import { createSlotActions } from './slot-actions.ts';
 import { SlotPool } from './slots.ts';
 import { withTimeLimit } from './time-limit.ts';
+import { upperBoundTokens } from './token-bound.ts';
 
 /** All in ms, and all of them limits on silence. */
 export interface EndpointTimeouts extends ChatTimeouts {
@@ -78,6 +79,16 @@ export const createEndpoint = (options: EndpointOptions): OwnedEndpoint => {
     knowledge.cannotCount = posted.status === 404 || posted.status === 405;
     return null;
   };
+  const countPrompt = async (request: ChatRequest, signal: AbortSignal): Promise<number | null> => {
+    if (knowledge.cannotCount) return null;
+    return await withTimeLimit(clock, COUNT_MS, signal, (limited) => count(bodyOf(request), limited)).catch(() => null);
+  };
+  /** A prompt that the server did not count must not be free: a budget would bound nothing. */
+  const withPrompt = async (request: ChatRequest, outcome: ChatOutcome, signal: AbortSignal): Promise<ChatOutcome> => {
+    if (outcome.kind !== 'answered' || outcome.usage.prompt > 0) return outcome;
+    const prompt = (await countPrompt(request, signal)) || upperBoundTokens(request);
+    return { ...outcome, usage: { ...outcome.usage, prompt } };
+  };
 
   return {
     url: root,
@@ -88,18 +99,13 @@ export const createEndpoint = (options: EndpointOptions): OwnedEndpoint => {
     onFree: (listener) => pool.onFree(listener),
     chat: async (request, signal) => {
       const generation = pool.generation;
-      const outcome = await chat(place, bodyOf(request), signal);
+      const outcome = await withPrompt(request, await chat(place, bodyOf(request), signal), signal);
       learn(outcome, generation, pool, knowledge);
       if (outcome.kind === 'answered') sharing.observe(request, outcome.usage);
       if (outcome.kind === 'failed' && FORGET_AFTER.has(outcome.failure)) sharing.reset();
       return outcome;
     },
-    count: async (request, signal) => {
-      if (knowledge.cannotCount) return null;
-      return await withTimeLimit(clock, COUNT_MS, signal, (limited) => count(bodyOf(request), limited)).catch(
-        () => null,
-      );
-    },
+    count: countPrompt,
     share: (common, copies, signal) => sharing.share(common, copies, signal),
     close: () => http.close(),
   };

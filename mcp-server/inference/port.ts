@@ -42,7 +42,13 @@ export type ChatFailure =
   | 'malformed';
 
 export type ChatOutcome =
-  | { readonly kind: 'answered'; readonly answer: Answer; readonly usage: Usage; readonly timings: Timings }
+  | {
+      readonly kind: 'answered';
+      readonly answer: Answer;
+      /** The prompt is never 0: where the server did not count it, `count` did, or it is the upper bound. */
+      readonly usage: Usage;
+      readonly timings: Timings;
+    }
   | {
       readonly kind: 'failed';
       readonly failure: ChatFailure;

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { upperBoundTokens } from '../../../mcp-server/inference/token-bound.ts';
 import {
   answered,
   ask,
@@ -23,7 +24,34 @@ describe('a call to a server of another kind', () => {
     stub = await startStream(delta({ content: 'a' }), delta({ content: 'b' }), end('stop'));
     const { answer, usage } = answered(await chat());
     assert.equal(answer.content, 'ab');
-    assert.deepEqual(usage, { prompt: 0, completion: 2, cached: 0 });
+    assert.deepEqual(usage, { prompt: upperBoundTokens(ask('x')), completion: 2, cached: 0 });
+  });
+
+  it('is charged what the server counts when it is asked, should its answer not say', async () => {
+    stub = await startStub((response, path) => {
+      const counting = path.endsWith('/input_tokens');
+      response.writeHead(200, { 'content-type': counting ? 'application/json' : 'text/event-stream' });
+      response.end(counting ? '{"input_tokens":37}' : delta({ content: 'a' }) + end('stop'));
+    });
+    assert.deepEqual(answered(await chat()).usage, { prompt: 37, completion: 1, cached: 0 });
+  });
+
+  it('is charged its upper bound when the server fills in zeros and cannot count', async () => {
+    stub = await startStub((response, path) => {
+      const counting = path.endsWith('/input_tokens');
+      response.writeHead(counting ? 404 : 200, { 'content-type': 'text/event-stream' });
+      const zeros = event({ choices: [], usage: { prompt_tokens: 0, completion_tokens: 0 } });
+      response.end(counting ? '' : delta({ content: 'a' }) + zeros + end('stop'));
+    });
+    const { usage } = answered(await chat());
+    assert.deepEqual(usage, { prompt: upperBoundTokens(ask('x')), completion: 1, cached: 0 });
+  });
+
+  it('is not asked again for what it counted itself', async () => {
+    const counted = event({ choices: [], usage: { prompt_tokens: 5, completion_tokens: 1 } });
+    stub = await startStream(delta({ content: 'a' }), counted, end('stop'));
+    assert.equal(answered(await chat()).usage.prompt, 5);
+    assert.equal(stub.seen.length, 1);
   });
 
   it('measures time itself when the server does not', async () => {
@@ -83,11 +111,11 @@ describe('a call to a server of another kind', () => {
     stub = await startStream(delta({ content: 'a' }), end('stop'));
     await endpointAt(`${stub.url}/v1/`, { apiKey: 'secret' }).chat(ask('x'), never());
     await endpointAt(stub.url).chat(ask('x'), never());
-    const [withKey, without] = stub.seen;
-    assert.equal(withKey?.path, '/v1/chat/completions');
-    assert.equal(withKey?.headers.authorization, 'Bearer secret');
-    assert.equal(without?.headers.authorization, undefined);
-    const names = Object.keys(withKey?.headers ?? {}).sort();
+    const [withKey, without] = stub.seen.filter(({ path }) => path === '/v1/chat/completions');
+    assert.ok(withKey && without);
+    assert.equal(withKey.headers.authorization, 'Bearer secret');
+    assert.equal(without.headers.authorization, undefined);
+    const names = Object.keys(withKey.headers).sort();
     assert.deepEqual(names, ['accept', 'authorization', 'connection', 'content-length', 'content-type', 'host']);
   });
 
