@@ -193,8 +193,10 @@ describe('A review', () => {
       assert.equal(bench.repo.git('show', `${failed.branch}:out/1.txt`), '1');
       assert.ok(existsSync(join(path, 'out/1.txt')));
       assert.ok(!existsSync(join(bench.repo.root, 'out/1.txt')));
-      const [kept] = await bench.store.worktrees({ run, states: ['kept'] });
-      assert.match(kept?.reason ?? '', /not merged/);
+      await bench.waitUntil('the folder is kept, with the reason', async () => {
+        const [kept] = await bench.store.worktrees({ run, states: ['kept'] });
+        return /not merged/.test(kept?.reason ?? '');
+      });
     });
   });
 
