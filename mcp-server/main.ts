@@ -7,7 +7,7 @@ import { basename, join, relative, resolve } from 'node:path';
 import { type ConfigSource, environmentSource, fileSource, flagSource, mergeConfig, mergePartial } from './config.ts';
 import { systemClock } from './domain/clock.ts';
 import { messageOf, UserError } from './domain/errors.ts';
-import { type Common, flagOf, type Invocation, parseArguments } from './faces/cli/arguments.ts';
+import { type Common, flagOf, type Invocation, parseArguments, wantsJson } from './faces/cli/arguments.ts';
 import { type CliContext, EXIT } from './faces/cli/context.ts';
 import { HELP } from './faces/cli/help.ts';
 import type { Terminal } from './faces/cli/terminal.ts';
@@ -36,9 +36,11 @@ const STOP_MS = 20_000;
 const version = (): string =>
   (JSON.parse(readFileSync(join(import.meta.dirname, '..', 'package.json'), 'utf8')) as { version: string }).version;
 
-/** Called by its link, or through node by its path. */
-const programName = (): string =>
-  /\.[cm]?[jt]s$/.test(argv[1] ?? '') ? `node ${relative(process.cwd(), SCRIPT) || SCRIPT}` : basename(SCRIPT);
+/** Called by its link, through node by its path, or by npm, which may bring a newer Node than the person's own. */
+const programName = (): string => {
+  if (env['npm_lifecycle_event'] === 'start') return 'npm start --';
+  return /\.[cm]?[jt]s$/.test(argv[1] ?? '') ? `node ${relative(process.cwd(), SCRIPT) || SCRIPT}` : basename(SCRIPT);
+};
 
 const write = (stream: NodeJS.WriteStream, text: string): void => void stream.write(`${text}\n`);
 
@@ -113,7 +115,8 @@ const finderFor = (
 
 const openContext = async (common: Common, extra: Readonly<Record<string, string>> = {}): Promise<CliContext> => {
   const place = await findRepository(common.repo);
-  const finder = finderFor(place, common.settings, extra);
+  // What this command was told goes with what it asks for: an engine serves everybody, and outlives the command.
+  const finder = finderFor(place, {}, extra);
   const here = await findRepository('.').catch(() => null);
   const { openClient } = await import('./faces/cli/engine-client.ts');
   return {
@@ -292,12 +295,13 @@ const main = async (): Promise<number> => {
     requireNode();
     return await runInvocation(parseArguments(argv.slice(2)));
   } catch (error) {
-    if (error instanceof UserError) {
-      terminal.warn(`coppice: ${error.message}`);
-      return EXIT.usage;
-    }
-    terminal.warn(`coppice: this is a bug: ${stackOf(error)}`);
-    return EXIT.failed;
+    const known = error instanceof UserError;
+    terminal.warn(known ? `coppice: ${error.message}` : `coppice: this is a bug: ${stackOf(error)}`);
+    if (wantsJson(argv.slice(2)))
+      terminal.print(
+        JSON.stringify({ type: 'error', code: known ? error.code : 'internal', message: messageOf(error) }),
+      );
+    return known ? EXIT.usage : EXIT.failed;
   }
 };
 

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Ended, isAlive, openStage, type Stage, until } from '../support/coppice-process.ts';
@@ -156,8 +156,8 @@ describe('coppice run', function () {
     stage = openStage();
     // A server that never answers: neither wrapping up nor aborting is over before the person is gone.
     model = await startRehearsal({ answer: () => ({ fault: 'hang-before-headers' }) });
-    const running = stage.start('run', TASK, '--server', model.url);
-    await running.says('started on');
+    const running = stage.start('run', TASK, '--server', model.url, '--json');
+    await running.says('"run.created"');
     for (const word of ['Ctrl-C again aborts', 'Ctrl-C again leaves', 'Left.']) {
       running.child.kill('SIGINT');
       if (word === 'Left.') break;
@@ -165,6 +165,7 @@ describe('coppice run', function () {
     }
     const ended = await running.ended;
     assert.equal(ended.status, 130);
+    assert.match(resultOf(ended).status, /planning|running|cancelled/);
     assert.ok(isAlive(stage.enginePid() ?? 0));
   });
 
@@ -209,6 +210,22 @@ describe('coppice run', function () {
     const file = await stage.run('run', 'x', '--server', 'rehearsal');
     assert.equal(file.status, 2);
     assert.ok(file.stderr.startsWith(`coppice: ${path}: there is no setting "budgit"`), file.stderr);
+  });
+
+  it('keeps its flags for itself: the next run has the settings of everybody', async () => {
+    stage = openStage({ environment: { COPPICE_SERVER: 'rehearsal' } });
+    const first = await stage.run('run', TASK, '--budget', '200000', '--agents', '5', '--json', '--yes');
+    assert.equal(resultOf(first).tokens.granted, 200_000, first.stderr);
+    const flags = readFileSync(`/proc/${stage.enginePid()}/cmdline`, 'utf8').split('\0');
+    assert.ok(!flags.some((flag) => /budget|agents/.test(flag)), flags.join(' '));
+    const second = await stage.run('run', TASK, '--json', '--yes');
+    assert.equal(resultOf(second).tokens.granted, 500_000, second.stderr);
+  });
+
+  it('gives its advice in the words of npm when npm has started it', async () => {
+    stage = openStage({ environment: { npm_lifecycle_event: 'start' } });
+    const ended = await stage.run(TASK, '--server=rehearsal');
+    assert.match(ended.stdout, /look: {4}npm start -- review r-\w+ --patch\n/);
   });
 
   it('takes its settings from the repository, unless git tracks the file', async () => {
@@ -315,7 +332,9 @@ describe('the other commands', function () {
       const ended = await stage.run(...args);
       assert.equal(ended.status, 2);
       assert.match(ended.stderr, hint);
-      assert.equal(ended.stdout, '');
+      const line = args.some((arg) => arg === '--json') ? JSON.parse(ended.stdout) : null;
+      if (line === null) assert.equal(ended.stdout, '');
+      else assert.deepEqual(line, { type: 'error', code: 'bad-input', message: ended.stderr.slice(9, -1) });
     }
     assert.match((await stage.run('help')).stdout, /Exit status: 0 completed/);
     assert.match((await stage.run('--version')).stdout, /^\d+\.\d+\.\d+\n$/);

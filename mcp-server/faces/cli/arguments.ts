@@ -65,13 +65,20 @@ const COMMANDS = [...Object.keys(OPTIONS), 'help'];
 export const flagOf = (setting: string): string =>
   `--${Object.keys(SETTINGS).find((name) => SETTINGS[name] === setting) ?? setting}`;
 
+/** Whether a program reads the answer: errors are then told to it too, also those of the arguments themselves. */
+export const wantsJson = (argv: readonly string[]): boolean => {
+  const end = argv.indexOf('--');
+  // What these two write is a protocol of its own, or nobody's.
+  const speaks = argv[0] === 'mcp' || argv[0] === 'engine';
+  return !speaks && argv.slice(0, end < 0 ? undefined : end).includes('--json');
+};
+
 /** Reads the arguments after the program's name. Throws UserError `bad-input` with a hint. */
 export const parseArguments = (argv: readonly string[]): Invocation => {
   const [first, ...rest] = argv;
   if (first === undefined) return { command: 'demo' };
   if (['help', '--help', '-h'].includes(first)) return { command: 'help' };
   if (['version', '--version', '-v'].includes(first)) return { command: 'version' };
-  if (first === 'run' && rest.length === 0) return { command: 'demo' };
   if (first in OPTIONS) return invocationOf(first, rest);
   if (first.startsWith('-') || /\s/.test(first.trim())) return invocationOf('run', argv);
   const near = nearest(first, COMMANDS);
@@ -156,17 +163,29 @@ const parse = (command: string, argv: readonly string[]): { values: Values; posi
   try {
     return parseArgs({ args: [...argv], options, allowPositionals: true, strict: true });
   } catch (error) {
-    throw new UserError('bad-input', explain(command, options, error as NodeJS.ErrnoException), { cause: error });
+    throw new UserError('bad-input', explain(command, options, argv, error as NodeJS.ErrnoException), { cause: error });
   }
 };
 
-const explain = (command: string, options: Options, error: NodeJS.ErrnoException): string => {
+const explain = (command: string, options: Options, argv: readonly string[], error: NodeJS.ErrnoException): string => {
+  // Node takes what follows for a flag, because it begins like one.
+  const ambiguous = /Option '(?:-\w, )?(--[\w-]+).*' argument is ambiguous/.exec(error.message)?.[1];
+  if (ambiguous) return explainValue(ambiguous, argv[argv.indexOf(ambiguous) + 1] ?? '');
   const unknown = /Unknown option '(-[^']*)'/.exec(error.message)?.[1];
   if (!unknown) return `${error.message.split('\n')[0]} "coppice help" shows how it is used.`;
   const near = nearest(unknown.replace(/^-+/, ''), Object.keys(options));
   const known = Object.keys(options).map((name) => `--${name}`);
   return `coppice ${command} has no ${unknown}. ${near ? `Did you mean --${near}?` : `It knows ${known.join(', ')}.`}`;
 };
+
+const COUNTS = ['--after', '--seconds', '--idle-seconds', '--budget', '--agents', '--depth', '--concurrency'];
+
+const explainValue = (name: string, value: string): string =>
+  COUNTS.includes(name)
+    ? notANumber(name, value)
+    : `${name} wants a value, and "${value}" looks like a flag. If it is the value, write ${name}=${value}`;
+
+const notANumber = (name: string, value: string): string => `${name} wants a whole number, 0 or above, not "${value}".`;
 
 const settingsOf = (values: Values): Record<string, string | undefined> =>
   Object.fromEntries(Object.entries(SETTINGS).map(([name, key]) => [key, asText(values[name])]));
@@ -176,7 +195,7 @@ const asText = (value: Values[string]): string | undefined => (typeof value === 
 const wholeNumber = (name: string, value: Values[string], fallback: number): number => {
   if (value === undefined) return fallback;
   if (typeof value === 'string' && /^\d+$/.test(value)) return Number(value);
-  throw new UserError('bad-input', `${name} wants a whole number, not "${String(value)}".`);
+  throw new UserError('bad-input', notANumber(name, String(value)));
 };
 
 /** The candidate that is at most two edits away, if any. */

@@ -2,6 +2,7 @@ import { createInterface } from 'node:readline';
 import type { PartialConfig } from '../../config.ts';
 import type { Clock } from '../../domain/clock.ts';
 import { messageOf } from '../../domain/errors.ts';
+import type { RunResult } from '../../domain/run.ts';
 import type { EngineEvent, RunView } from '../../operations/views.ts';
 import { type CliContext, EXIT } from './context.ts';
 import type { EngineClient } from './engine-client.ts';
@@ -57,7 +58,10 @@ export const followRun = async (
       leaving.signal,
       context.clock,
     );
-    if (!ended) return EXIT.cancelled;
+    if (!ended) {
+      if (options.json) terminal.print(JSON.stringify(await resultSoFar(context, client, run)));
+      return EXIT.cancelled;
+    }
     const final = await client.call<RunView>('run_status', { run: run.run });
     screen.close();
     terminal.print(
@@ -69,6 +73,16 @@ export const followRun = async (
     questions.close();
     stopInterrupts();
   }
+};
+
+const LAST_LOOK_MS = 2000;
+
+/** The state that the engine tells at once, or else the one that the run began with. */
+const resultSoFar = async (context: CliContext, client: EngineClient, run: RunView): Promise<RunResult> => {
+  const { clock } = context;
+  const asked = client.call<RunView>('run_status', { run: run.run }).catch(() => run);
+  const view = await Promise.race([asked, clock.sleep(LAST_LOOK_MS).then(() => run)]);
+  return runResult(view, clock.now());
 };
 
 /** What this call sets for the run. Permissions and the API key are the engine's own business. */

@@ -4,8 +4,8 @@ import type { RunView } from '../../operations/views.ts';
 import { EXIT } from './context.ts';
 import { counted, duration, human, printable } from './terminal.ts';
 
-/** The last line of `coppice run --json`, out of the status of an ended run. */
-export const runResult = (run: RunView): RunResult => ({
+/** The last line of `coppice run --json`; `now` counts for a run that goes on while its follower leaves. */
+export const runResult = (run: RunView, now = run.createdAt): RunResult => ({
   type: 'run.result',
   run: run.run as RunId,
   status: run.state,
@@ -14,7 +14,7 @@ export const runResult = (run: RunView): RunResult => ({
   filesChanged: run.filesChanged ?? 0,
   agents: { total: run.agents.total, completed: run.agents.completed, failed: run.agents.failed },
   tokens: { granted: run.tokens.granted, used: run.tokens.used, reserved: run.tokens.reserved },
-  wallMs: Math.max(0, (run.endedAt ?? run.createdAt) - run.createdAt),
+  wallMs: Math.max(0, (run.endedAt ?? now) - run.createdAt),
   report: run.report,
   error: run.error,
 });

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { UserError } from '../../../mcp-server/domain/errors.ts';
-import { parseArguments } from '../../../mcp-server/faces/cli/arguments.ts';
+import { parseArguments, wantsJson } from '../../../mcp-server/faces/cli/arguments.ts';
 
 const refusal = (...argv: string[]): string => {
   try {
@@ -35,10 +35,10 @@ describe('the command line', () => {
 
   it('shows the demonstration when nothing at all is asked', () => {
     assert.equal(parseArguments([]).command, 'demo');
-    assert.equal(parseArguments(['run']).command, 'demo');
   });
 
   it('does not take flags without a task for the demonstration', () => {
+    assert.match(refusal('run'), /no task/);
     assert.match(refusal('run', '--json'), /no task/);
     assert.match(refusal('--json'), /no task/);
   });
@@ -73,9 +73,21 @@ describe('the command line', () => {
     assert.match(refusal('run', 'x', '--budget'), /--budget/);
     assert.match(refusal('doctor', 'what'), /does not know what to do with "what"/);
     assert.match(refusal('events', '--after', 'x'), /--after wants a whole number/);
+    assert.match(refusal('events', '--after', '-1'), /^--after wants a whole number, 0 or above, not "-1"\.$/);
+    assert.match(refusal('events', '--after=-1'), /^--after wants a whole number, 0 or above, not "-1"\.$/);
+    assert.match(refusal('run', 'x', '--model', '-big'), /"-big" looks like a flag.*--model=-big/);
     assert.match(refusal('review', '--land'), /Which run\?/);
     assert.match(refusal('review', 'r-1', '--land', '--discard'), /exclude each other/);
     assert.match(refusal('run', 'x', '--follow', '--detach'), /exclude each other/);
+  });
+});
+
+describe('an error for programs', () => {
+  it('is for who asked for JSON, and not for who speaks a protocol', () => {
+    assert.equal(wantsJson(['status', '--json', '--zzz']), true);
+    assert.equal(wantsJson(['status']), false);
+    assert.equal(wantsJson(['run', '--', '--json']), false);
+    assert.equal(wantsJson(['mcp', '--json']), false);
   });
 });
 
