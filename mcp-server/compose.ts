@@ -3,7 +3,7 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Config } from './config.ts';
 import type { Clock } from './domain/clock.ts';
-import { UserError } from './domain/errors.ts';
+import { isDenied, UserError } from './domain/errors.ts';
 import type { Random } from './domain/ids.ts';
 import { createEngine } from './engine/engine.ts';
 import type { Engine } from './engine/facade.ts';
@@ -100,9 +100,17 @@ export const composeEngine = async (parts: EngineIngredients): Promise<ComposedE
     await servers.close();
     // A folder that cannot be worked on is left as it was found.
     if (fresh) await rm(stateDir, { recursive: true, force: true });
-    throw error;
+    throw isDenied(error) ? notAllowed(error, parts.root) : error;
   }
 };
+
+const notAllowed = (error: Error & { readonly path?: string }, root: string): UserError =>
+  new UserError(
+    'permission-denied',
+    `${error.path ?? root} cannot be used (${error.message}). ` +
+      `Give yourself the right to write in ${root}, .git included, or work on a clone of your own.`,
+    { cause: error },
+  );
 
 const openServers = (
   parts: EngineIngredients,

@@ -32,4 +32,10 @@ export class FencedError extends Error {
   override readonly name = 'FencedError';
 }
 
+const DENIED: readonly unknown[] = ['EACCES', 'EPERM', 'EROFS'];
+
+/** The file system refused to let this user write or read. */
+export const isDenied = (error: unknown): error is Error & { readonly path?: string } =>
+  error instanceof Error && DENIED.includes((error as { code?: unknown }).code);
+
 export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

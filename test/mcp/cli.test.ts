@@ -322,6 +322,21 @@ describe('the other commands', function () {
     assert.match(none.stdout, /✗ No engine can work here: .*not in a git repository/);
   });
 
+  it('name the folder that the engine cannot write', async () => {
+    const other = openStage();
+    try {
+      other.repo.write('.coppice', 'a file');
+      const doctor = await other.run('doctor', '--server', 'rehearsal');
+      assert.equal(doctor.status, 1);
+      assert.match(doctor.stdout, /✗ No engine can work here: \S+\/\.coppice is not a folder\. Move it away/);
+      const run = await other.run('run', 'x', '--json');
+      assert.equal(run.status, 2);
+      assert.partialDeepStrictEqual(linesOf(run), [{ type: 'error', code: 'permission-denied' }]);
+    } finally {
+      await other.close();
+    }
+  });
+
   it('refuse what they do not know, with a hint', async () => {
     for (const [args, hint] of [
       [['stauts'], /Did you mean "coppice status"\?/],

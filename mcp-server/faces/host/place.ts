@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { lstat, mkdir, readFile, realpath, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
-import { UserError } from '../../domain/errors.ts';
+import { messageOf, UserError } from '../../domain/errors.ts';
 
 /** Where a repository lies; both paths are real and absolute. */
 export interface RepositoryPlace {
@@ -59,7 +59,14 @@ export const runtimePlace = (
 
 /** Makes the folder, or checks that an existing one is the user's own and closed to all others. */
 export const ensurePrivateFolder = async (folder: string, uid: number | null): Promise<void> => {
-  await mkdir(folder, { recursive: true, mode: 0o700 });
+  await mkdir(folder, { recursive: true, mode: 0o700 }).catch((error) => {
+    throw new UserError(
+      'permission-denied',
+      `${folder}, the folder of the engine's socket, cannot be made (${messageOf(error)}). ` +
+        'Set XDG_RUNTIME_DIR to a folder that you can write.',
+      { cause: error },
+    );
+  });
   if (uid === null) return;
   const found = await lstat(folder);
   if (found.isDirectory() && found.uid === uid && (found.mode & 0o077) === 0) return;

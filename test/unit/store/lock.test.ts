@@ -1,11 +1,25 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { UserError } from '../../../mcp-server/domain/errors.ts';
 import { acquireRepositoryLock } from '../../../mcp-server/store/lock.ts';
+
+/** Does the work as somebody who can read the folder and not write in it. */
+const asNobody = async (folder: string, work: () => void): Promise<void> => {
+  await chmod(folder, 0o555);
+  const root = process.geteuid?.() === 0;
+  if (root) process.seteuid?.(65_534);
+  try {
+    work();
+  } finally {
+    if (root) process.seteuid?.(0);
+    await chmod(folder, 0o755);
+  }
+};
 
 const LOCK = pathToFileURL(join(import.meta.dirname, '../../../mcp-server/store/lock.ts')).href;
 
@@ -49,6 +63,22 @@ describe('the repository lock', () => {
     assert.ok(next);
     next.release();
     assert.deepEqual(await readdir(join(folder, '.coppice')), ['engine.lock.db']);
+  });
+
+  it('says which folder cannot be written, and what to do', async () => {
+    const refused = (error: unknown): boolean =>
+      error instanceof UserError &&
+      error.code === 'permission-denied' &&
+      error.message.startsWith(`${join(folder, '.coppice')} cannot be written (`) &&
+      error.message.includes(`the right to write in ${folder}`);
+    await asNobody(folder, () => assert.throws(() => acquireRepositoryLock(path), refused));
+    await mkdir(join(folder, '.coppice'));
+    await asNobody(join(folder, '.coppice'), () => assert.throws(() => acquireRepositoryLock(path), refused));
+  });
+
+  it('says so when a file is in the way', async () => {
+    await writeFile(join(folder, '.coppice'), '');
+    assert.throws(() => acquireRepositoryLock(path), /\.coppice is not a folder\. Move it away/);
   });
 
   it('is free after its holder was killed, with nothing stale', async () => {
