@@ -36,6 +36,8 @@ export interface ToolContext extends ToolFacts {
   readonly limits: { readonly outputChars: number };
   /** Allow-listed environment for commands. */
   readonly environment: Readonly<Record<string, string>>;
+  /** Where commands are noted while they run, so that a later engine can end what a killed one left; null: nowhere. */
+  readonly commandsDir: string | null;
 }
 
 /** A function that a model may call, as data. */

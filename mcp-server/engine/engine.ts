@@ -1,4 +1,5 @@
 import { type AgentLimits, DEFAULT_LIMITS } from '../agent/prepare.ts';
+import { endOrphans } from '../agent/tools/orphans.ts';
 import type { EngineEvent } from '../domain/event.ts';
 import type { AgentId, RunId } from '../domain/ids.ts';
 import { PRIORITIES, type Priority } from '../domain/job.ts';
@@ -32,6 +33,7 @@ export const createEngine = async (parts: EngineParts, limits: Partial<AgentLimi
     wake: () => scheduler?.wake(),
     tidy: (runEnded) => tidier?.request(runEnded),
   };
+  await endOrphans(parts.repository.stateDir);
   await recover(core);
   await finishAborts(core);
   const rows = await parts.store.worktrees({ states: ['creating', 'ready', 'kept'] });

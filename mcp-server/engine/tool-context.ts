@@ -1,5 +1,6 @@
 import type { Acted } from '../agent/act.ts';
 import type { ToolContext } from '../agent/tool.ts';
+import { commandsDirOf } from '../agent/tools/orphans.ts';
 import type { Agent } from '../domain/agent.ts';
 import type { Commit } from '../domain/ids.ts';
 import type { Run } from '../domain/run.ts';
@@ -31,6 +32,7 @@ export const toolContext = (core: Core, run: Run, agent: Agent): TurnFolder => {
     run,
     limits: core.limits,
     environment: commandEnvironment,
+    commandsDir: commandsDirOf(repository.stateDir),
     tree: async () => (held ? repository.treeOfLease(held) : repository.treeOf(head)),
     writable: async () => repository.treeOfLease(await lease()),
     folder: async () => (await lease()).path,

@@ -114,7 +114,7 @@ const makeStateDir = async (person: Place): Promise<string> => {
     await mkdir(stateDir, { recursive: true, mode: 0o700 });
     if (!(await lstat(stateDir)).isDirectory()) throw new Error('it is a link');
     await chmod(stateDir, 0o700);
-    for (const folder of ['worktrees', 'trash', 'empty']) {
+    for (const folder of ['worktrees', 'trash', 'empty', 'commands']) {
       await mkdir(join(stateDir, folder), { recursive: true, mode: 0o700 });
       if (!(await lstat(join(stateDir, folder))).isDirectory()) throw new Error(`${folder} in it is a link`);
     }

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { cpSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { rmSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { promisify } from 'node:util';
-import { build } from 'esbuild';
 import type { CrashPoint } from '../../mcp-server/compose.ts';
+import { bundleEngineProcess } from '../support/engine-bundle.ts';
 import type { Verdict } from '../support/engine-process.ts';
 import { makeRepository, type TestRepository } from '../support/repository.ts';
 import {
@@ -17,25 +17,8 @@ import {
   startRehearsal,
 } from '../support/scripted-server.ts';
 
-const root = join(import.meta.dirname, '../..');
-let folder: string;
+let program: string;
 
-/** Bundled once, since it is started a hundred times. It lies in the project, where its native module is found. */
-const bundle = async (): Promise<void> => {
-  mkdirSync(join(root, '.cache'), { recursive: true });
-  folder = mkdtempSync(join(root, '.cache', 'kill-'));
-  await build({
-    entryPoints: [join(root, 'test/support/engine-process.ts')],
-    outfile: join(folder, 'engine-process.mjs'),
-    bundle: true,
-    platform: 'node',
-    format: 'esm',
-    external: ['better-sqlite3'],
-    banner: { js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);" },
-    logLevel: 'error',
-  });
-  cpSync(join(root, 'mcp-server/store/migrations'), join(folder, 'migrations'), { recursive: true });
-};
 const task = 'Write five files, one for each part, with a line in the shared list for two of them, and an overview';
 const steps = [0, 1, 2, 3, 4].map((i) => ({
   key: `s${i}`,
@@ -79,7 +62,7 @@ interface Ended {
 const start = async (repo: TestRepository, model: Rehearsal, crash: CrashPoint | null): Promise<Ended> => {
   const order = JSON.stringify({ root: repo.root, server: model.url, task, crash });
   try {
-    const { stdout } = await promisify(execFile)(process.execPath, [join(folder, 'engine-process.mjs'), order], {
+    const { stdout } = await promisify(execFile)(process.execPath, [program, order], {
       timeout: 60_000,
     });
     return { killed: false, verdict: JSON.parse(stdout.trim().split('\n').at(-1) ?? '') as Verdict };
@@ -130,7 +113,8 @@ describe('an engine that is killed', () => {
 
   before(async function () {
     this.timeout(60_000);
-    await bundle();
+    // Once, since it is started a hundred times.
+    program = await bundleEngineProcess();
     model = await startRehearsal({ slots: 4, answer: script });
     await withRepo(async (repo) => {
       const { verdict } = await start(repo, model, null);
@@ -143,7 +127,7 @@ describe('an engine that is killed', () => {
   });
   after(async () => {
     await model.close();
-    rmSync(folder, { recursive: true, force: true });
+    rmSync(dirname(program), { recursive: true, force: true });
   });
 
   /** Kills at every n-th point; `COPPICE_KILL_STRIDE=1` tries them all. */

@@ -15,6 +15,8 @@ export interface Order {
   readonly server: string;
   readonly task: string;
   readonly crash: CrashPoint | null;
+  /** Agents may run programs. */
+  readonly commands?: boolean;
 }
 
 export interface Verdict {
@@ -38,7 +40,7 @@ const config = {
   concurrency: 64,
   server: order.server,
   model: null,
-  permissions: { commands: 'off' as const },
+  permissions: { commands: order.commands ? ('any' as const) : ('off' as const) },
   unattended: true,
   apiKey: null,
 };

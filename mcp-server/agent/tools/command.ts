@@ -49,8 +49,9 @@ export const runCommand = defineTool({
     const timeoutS = Math.min(LONGEST_TIMEOUT_S, Math.max(1, input.timeout_s ?? DEFAULT_TIMEOUT_S));
     const folder = await context.folder();
     const keepChars = context.limits.outputChars * 2;
+    const { environment, commandsDir } = context;
     const outcome = await runProcess(
-      { argv: [program, ...args], folder, environment: context.environment, timeoutMs: timeoutS * 1000, keepChars },
+      { argv: [program, ...args], folder, environment, timeoutMs: timeoutS * 1000, keepChars, commandsDir },
       signal,
     );
     signal.throwIfAborted();

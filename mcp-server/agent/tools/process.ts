@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { StringDecoder } from 'node:string_decoder';
 import { stripVTControlCharacters } from 'node:util';
+import { noteCommand } from './orphans.ts';
 
 export interface ProcessRequest {
   readonly argv: readonly [string, ...string[]];
@@ -9,6 +10,8 @@ export interface ProcessRequest {
   readonly timeoutMs: number;
   /** Characters of output that are kept: the first and the last ones. */
   readonly keepChars: number;
+  /** Where it is noted while it runs; null: nowhere. */
+  readonly commandsDir: string | null;
 }
 
 export type ProcessOutcome =
@@ -93,7 +96,12 @@ export const runProcess = (request: ProcessRequest, signal: AbortSignal): Promis
     } catch (error) {
       return resolve({ kind: 'unstartable', code: (error as NodeJS.ErrnoException).code ?? 'unknown' });
     }
-    watch(child, request, signal, resolve);
+    const { commandsDir } = request;
+    const forget = commandsDir !== null && child.pid !== undefined ? noteCommand(commandsDir, child.pid) : () => {};
+    watch(child, request, signal, (outcome) => {
+      forget();
+      resolve(outcome);
+    });
   });
 
 const watch = (

@@ -172,6 +172,7 @@ export const contextFor = (
     diff: async (path) => (path === undefined ? 'diff of everything' : ''),
     limits: { outputChars: 2000 },
     environment: { PATH: process.env['PATH'] ?? '' },
+    commandsDir: null,
     ...rest,
   };
   return context;

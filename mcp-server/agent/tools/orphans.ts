@@ -1,0 +1,145 @@
+import { execFileSync } from 'node:child_process';
+import { readdirSync, readFileSync, readlinkSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import { join, sep } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+/** The folder in which the commands that run now are noted, each in a file named after its process. */
+export const commandsDirOf = (stateDir: string): string => join(stateDir, 'commands');
+
+/**
+ * Notes a command that was just started, so that the next engine can end it should this one be killed. Returns how to
+ * take the note back. Does nothing, silently, where that is not possible: a command must not fail for it.
+ */
+export const noteCommand = (commandsDir: string, pid: number): (() => void) => {
+  const file = join(commandsDir, String(pid));
+  try {
+    const start = startOf(pid);
+    if (start !== null) writeFileSync(file, `${pid} ${start}\n`, { mode: 0o600, flag: 'wx' });
+  } catch {
+    return () => {};
+  }
+  return () => removeNote(file);
+};
+
+/**
+ * Ends what the commands of a killed engine have left running, and forgets them: they would write into worktrees that
+ * others work in by now. Only for whoever holds the repository's lock. Returns how many were ended; never throws.
+ */
+export const endOrphans = async (stateDir: string): Promise<number> => {
+  const ended: number[] = [];
+  for (const { file, pid, start } of readNotes(commandsDirOf(stateDir))) {
+    if (isOurs(pid, start, stateDir) && kill(pid, 'SIGKILL')) ended.push(pid);
+    removeNote(file);
+  }
+  for (let tries = 0; tries < 25 && ended.some(lives); tries += 1) await sleep(20);
+  return ended.length;
+};
+
+interface Note {
+  readonly file: string;
+  readonly pid: number;
+  /** Null: not a note that was written to its end. */
+  readonly start: string | null;
+}
+
+const readNotes = (commandsDir: string): readonly Note[] => {
+  try {
+    // 0 and 1 would mean our own group, and everything.
+    const names = readdirSync(commandsDir).filter((name) => /^[1-9]\d{0,9}$/.test(name) && name !== '1');
+    return names.map((name) => readNote(join(commandsDir, name), name));
+  } catch {
+    return [];
+  }
+};
+
+const readNote = (file: string, name: string): Note => {
+  let start: string | undefined;
+  try {
+    const text = readFileSync(file, 'utf8');
+    if (text.startsWith(`${name} `) && text.endsWith('\n')) start = text.slice(name.length + 1, -1);
+  } catch {
+    // It says nothing, then.
+  }
+  return { file, pid: Number(name), start: start ?? null };
+};
+
+/** Numbers of processes are used again: only one that began at the same moment is the command. */
+const isOurs = (pid: number, start: string | null, stateDir: string): boolean => {
+  if (start === null || pid === process.pid) return false;
+  const now = startOf(pid);
+  if (now !== null) return now === start;
+  return process.platform === 'linux' && start.startsWith(`${boot()} `) && hasMemberIn(pid, stateDir);
+};
+
+/** The command itself has ended, but something that it started works on in our worktrees. */
+const hasMemberIn = (group: number, stateDir: string): boolean => {
+  const inside = realpathSync(stateDir) + sep;
+  return readdirSync('/proc').some((name) => {
+    if (!/^\d+$/.test(name) || readStat(Number(name))?.group !== group) return false;
+    try {
+      return readlinkSync(`/proc/${name}/cwd`).startsWith(inside);
+    } catch {
+      return false;
+    }
+  });
+};
+
+/** When a process began, in the system's own words; null when there is none, or nobody can say. */
+const startOf = (pid: number): string | null => {
+  if (process.platform === 'linux') {
+    const stat = readStat(pid);
+    return stat && `${boot()} ${stat.start}`;
+  }
+  if (process.platform === 'win32') return null;
+  try {
+    const env = { LC_ALL: 'C', TZ: 'UTC' };
+    const text = execFileSync('/bin/ps', ['-o', 'lstart=', '-p', String(pid)], {
+      env,
+      encoding: 'utf8',
+      timeout: 2000,
+    });
+    return text.trim() || null;
+  } catch {
+    return null;
+  }
+};
+
+/** Ticks count from the start of the machine, so they say nothing about a process of an earlier one. */
+const boot = (): string => {
+  try {
+    return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+  } catch {
+    return 'unknown';
+  }
+};
+
+const readStat = (pid: number): { readonly state: string; readonly group: number; readonly start: string } | null => {
+  try {
+    const text = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    // The name of the program comes before, in parentheses, and may hold anything.
+    const [state = '', , group, ...fields] = text.slice(text.lastIndexOf(')') + 2).split(' ');
+    return { state, group: Number(group), start: fields[16] ?? '' };
+  } catch {
+    return null;
+  }
+};
+
+const kill = (group: number, signal: 'SIGKILL' | 0): boolean => {
+  try {
+    process.kill(-group, signal);
+    return true;
+  } catch {
+    return false;
+  }
+};
+
+/** One that is dead and that nobody has collected yet writes nothing any more. */
+const lives = (group: number): boolean => kill(group, 0) && readStat(group)?.state !== 'Z';
+
+const removeNote = (file: string): void => {
+  try {
+    rmSync(file, { force: true });
+  } catch {
+    // It says nothing once the process is gone.
+  }
+};
