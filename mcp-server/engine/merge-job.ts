@@ -5,6 +5,7 @@ import type { Run } from '../domain/run.ts';
 import type { Tx } from '../store/port.ts';
 import type { MergeOutcome } from '../worktrees/port.ts';
 import { COMMITTER, type Core } from './core.ts';
+import { keepForeignCommit } from './foreign-commits.ts';
 import { closeIfDone, heir, isOver, releaseAfterMerge, settleAgent } from './settle.ts';
 import { asAgent, createdEvent, mergeJob, newAgent, turnJob } from './spawn.ts';
 
@@ -47,21 +48,13 @@ const goElsewhere = async (core: Core, tx: Tx, job: Job, source: Agent): Promise
 
 const publish = async (core: Core, run: Run, into: Agent | null, commit: Commit): Promise<void> => {
   const { repository } = core.parts;
-  if (!into) return publishRun(core, run, commit);
+  if (!into) {
+    await keepForeignCommit(core, run, commit);
+    return repository.publish(run.branch, commit);
+  }
   const lease = core.leases.held(into.id);
   if (lease) await repository.reset(lease, commit);
   else await repository.publish(into.branch, commit);
-};
-
-/** A commit that somebody else made on the branch of the run stays reachable when the branch moves on. */
-const publishRun = async (core: Core, run: Run, commit: Commit): Promise<void> => {
-  const { repository, log } = core.parts;
-  const at = await repository.branchHead(run.branch);
-  if (at !== null && at !== run.headCommit && !(await repository.isAncestor(at, commit))) {
-    await repository.pin(`${run.id}-${at.slice(0, 12)}`, at);
-    log(`${run.branch} held ${at}, which is not the run's; it is kept below refs/coppice/discarded.`);
-  }
-  await repository.publish(run.branch, commit);
 };
 
 const merged = async (

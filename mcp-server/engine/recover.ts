@@ -1,8 +1,8 @@
 import type { Job } from '../domain/job.ts';
-import type { Run } from '../domain/run.ts';
 import { AGENT_STATES, isFinal } from '../domain/transitions.ts';
 import type { Tx } from '../store/port.ts';
 import type { Core } from './core.ts';
+import { foreignCommit, keepForeignCommit } from './foreign-commits.ts';
 
 /**
  * Takes up the work of an engine that died: its running jobs are queued again, calls that gave no stored answer are
@@ -56,8 +56,12 @@ const expectedRefs = async (core: Core): Promise<readonly { branch: string; comm
   const refs: { branch: string; commit: string }[] = [];
   for (const run of await store.runs(200)) {
     const active = run.endedAt === null;
-    if (!active && (run.review !== 'open' || (await isTaken(core, run)))) continue;
-    if (run.headCommit !== run.baseCommit) refs.push({ branch: run.branch, commit: run.headCommit });
+    // Once a run has ended, the branch that the person has committed on is theirs, and stays where it is.
+    if (!active && (run.review !== 'open' || (await foreignCommit(core, run, run.headCommit)))) continue;
+    if (run.headCommit !== run.baseCommit) {
+      await keepForeignCommit(core, run, run.headCommit);
+      refs.push({ branch: run.branch, commit: run.headCommit });
+    }
     if (!active) continue;
     for (const agent of await store.agents(run.id)) {
       const working = !isFinal(AGENT_STATES, agent.state) || agent.state === 'completed';
@@ -66,12 +70,4 @@ const expectedRefs = async (core: Core): Promise<readonly { branch: string; comm
     }
   }
   return refs;
-};
-
-/** The person has committed on the branch of a run that has ended: it is theirs now, and stays where it is. */
-const isTaken = async (core: Core, run: Run): Promise<boolean> => {
-  const { repository } = core.parts;
-  const at = await repository.branchHead(run.branch);
-  if (at === null || at === run.headCommit) return false;
-  return !(await repository.isAncestor(at, run.headCommit).catch(() => false));
 };

@@ -1,0 +1,144 @@
+import assert from 'node:assert/strict';
+import { systemClock } from '../../mcp-server/domain/clock.ts';
+import type { RunId } from '../../mcp-server/domain/ids.ts';
+import { type Bench, openBench, seededRandom } from '../support/engine.ts';
+import {
+  call,
+  calls,
+  type Fault,
+  fault,
+  finish,
+  type ParsedRequest,
+  type Script,
+  say,
+} from '../support/scripted-server.ts';
+import { agentsOf, BIG_TASK, isLastTurn, isPlanner, planOf } from '../support/team.ts';
+
+/** What came out of these in the past is mended; to look for more, put other numbers here. */
+const SEEDS = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10];
+/** The engine's time goes by this much faster. */
+const SPEED = 60;
+/** Things that the person does to a run before it is left in peace. */
+const DEEDS = 8;
+
+const FAULTS: readonly Fault[] = [
+  'error-500',
+  'reset',
+  'cut-stream',
+  'truncated-tool-call',
+  'rate-limited',
+  'context-exceeded',
+  'malformed-json',
+];
+
+interface Dice {
+  roll(): number;
+  below(n: number): number;
+  pick<T>(from: readonly T[]): T;
+}
+
+const diceOf = (seed: number): Dice => {
+  const roll = seededRandom(seed * 7919);
+  const below = (n: number): number => Math.floor(roll() * n);
+  return { roll, below, pick: (from) => from[below(from.length)] as (typeof from)[number] };
+};
+
+/** Up to eleven steps, of which some need an earlier one. */
+const anyPlan = (dice: Dice) => {
+  const steps = 1 + dice.below(11);
+  const needs: Record<number, number[]> = {};
+  for (let i = 1; i < steps; i++) if (dice.roll() < 0.4) needs[i] = [dice.below(i)];
+  return planOf(steps, needs);
+};
+
+/** A model that does anything that it may, and much that it may not; many of its writes conflict. */
+const anyModel = (dice: Dice): Script => {
+  const plan = anyPlan(dice);
+  const path = (): string => dice.pick(['same.txt', 'same.txt', `f${dice.below(20)}.txt`]);
+  const write = () => ['write_file', { path: path(), content: `${dice.roll()}\n` }] as const;
+  const sub = (more = {}) => ['delegate', { task: `Sub ${dice.roll()}`, ...more }] as const;
+  const lastTurn = () => dice.pick([finish('Last.'), finish('Last.'), say(''), call('delegate', { task: 'x' })]);
+  const turn = () => {
+    const x = dice.roll();
+    if (x < 0.28) return calls(write());
+    if (x < 0.38) return calls(write(), sub(), sub({ tokens: 5000 }));
+    if (x < 0.44) return calls(['ask_person', { question: 'Which?' }], sub());
+    if (x < 0.48)
+      return calls(['send_message', { to: dice.pick(['parent', 'part 0', 'join the work']), body: 'Hi.' }], write());
+    if (x < 0.53) return calls(write(), ['finish', { report: 'Stuck.', outcome: 'blocked' }]);
+    if (x < 0.58) return fault(dice.pick(FAULTS));
+    if (x < 0.63) return say(dice.pick(['', 'A plain report.']));
+    return calls(write(), ['finish', { report: 'Done.' }]);
+  };
+  return (request: ParsedRequest) => {
+    const latencyMs = dice.below(60);
+    if (isPlanner(request)) return { ...(dice.roll() < 0.2 ? say('No plan.') : plan), latencyMs };
+    return { ...(isLastTurn(request) ? lastTurn() : turn()), latencyMs };
+  };
+};
+
+/** The person cancels, speaks, stops the engine, lets parked jobs try again, or does nothing. */
+const anyDeed = async (bench: Bench, run: RunId, dice: Dice): Promise<void> => {
+  const agents = (await agentsOf(bench, run)).filter((one) => one.endedAt === null);
+  const agent = agents.length > 0 ? dice.pick(agents).agent : undefined;
+  const mode = dice.pick(['wrap-up', 'abort'] as const);
+  const x = dice.roll();
+  if (x < 0.2 && agent) await bench.engine.cancelRun({ run, agent, mode });
+  else if (x < 0.4 && agent) await speak(bench, agent, 'Do this.');
+  else if (x < 0.55) await bench.restart();
+  else if (x < 0.6) await bench.engine.cancelRun({ run, mode });
+  else if (x < 0.7) await bench.engine.resumeRun(run);
+};
+
+/** It may have ended just now; then it is not told. */
+const speak = async (bench: Bench, agent: Parameters<Bench['engine']['messageAgent']>[0]['agent'], text: string) => {
+  try {
+    await bench.engine.messageAgent({ agent, text });
+  } catch (error) {
+    assert.equal((error as { code?: string }).code, 'wrong-state');
+  }
+};
+
+const isOver = async (bench: Bench, run: RunId): Promise<boolean> =>
+  (await bench.engine.runStatus(run)).endedAt !== null;
+
+/** Answers every question and lets every parked job try again, until the run has ended. */
+const seeToItsEnd = async (bench: Bench, run: RunId): Promise<void> => {
+  for (let i = 0; i < 150; i++) {
+    if (await isOver(bench, run)) return;
+    for (const { agent, question } of await agentsOf(bench, run)) if (question) await speak(bench, agent, 'Yes.');
+    if (i % 10 === 5) await bench.engine.resumeRun(run);
+    await systemClock.sleep(60);
+  }
+  const view = await bench.engine.runStatus(run);
+  const agents = (await agentsOf(bench, run)).filter((agent) => agent.endedAt === null);
+  const queue = await bench.engine.queue();
+  throw new Error(`It never ends: ${JSON.stringify({ view, agents, queue, log: bench.log.slice(-6) }, null, 1)}`);
+};
+
+describe('Whatever the model, the server and the person do, a run ends and keeps every rule', () => {
+  for (const seed of SEEDS)
+    it(`with seed ${seed}`, async () => {
+      const dice = diceOf(seed);
+      const bench = await openBench({ server: { slots: 3 }, speed: SPEED, script: anyModel(dice) });
+      try {
+        const budget = dice.pick([60_000, 300_000, 3_000_000]);
+        const options = { budget, maxAgents: 30, maxDepth: 4, unattended: dice.roll() < 0.5 };
+        const { run } = await bench.engine.startRun({ task: BIG_TASK, options });
+        for (let i = 0; i < DEEDS && !(await isOver(bench, run)); i++) {
+          await systemClock.sleep(dice.below(120));
+          await anyDeed(bench, run, dice);
+        }
+        await seeToItsEnd(bench, run);
+        assert.deepEqual(await bench.invariants(run), []);
+        for (const { agent, name } of await agentsOf(bench, run))
+          assert.equal(await bench.store.openTurn(agent), undefined, `${name} has a turn that nobody ended`);
+        const wrong = bench.log.filter((line) => /Error|closed|no longer/.test(line));
+        assert.deepEqual(wrong, [], 'nothing went wrong inside');
+      } catch (error) {
+        throw new Error(`Seed ${seed}: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
+      } finally {
+        await bench.close();
+      }
+    });
+});
