@@ -26,16 +26,18 @@ const writer = (request: ParsedRequest, latencyMs = 0) => ({
 
 type Work<T> = (tx: Tx) => Promise<T>;
 
-/** While `full`, every transaction fails as it does on a full disk. */
+/** While `full`, every transaction fails as it does on a full disk; so does the look at the runs that go on. */
 const fillDisk = (bench: Bench): { full: boolean; refused: number } => {
   const { store } = bench;
   const real = store.transaction.bind(store);
   const disk = { full: false, refused: 0 };
-  store.transaction = async <T>(work: Work<T>): Promise<T> => {
-    if (!disk.full) return real(work);
+  const refuse = (): never => {
     disk.refused += 1;
     throw new Error('database or disk is full');
   };
+  const activeRuns = store.activeRuns.bind(store);
+  store.transaction = async <T>(work: Work<T>): Promise<T> => (disk.full ? refuse() : real(work));
+  store.activeRuns = async () => (disk.full ? refuse() : activeRuns());
   return disk;
 };
 
@@ -78,6 +80,7 @@ describe('An engine', () => {
       await systemClock.sleep(200);
       disk.full = false;
       assert.equal((await bench.waitEnd(run, 5000)).state, 'completed');
+      assert.ok(!bench.log.some((line) => line.includes('nobody worked on it')), 'its job was not given up');
       assert.equal(bench.repo.git('show', `${(await bench.engine.runStatus(run)).branch}:new.txt`), 'new');
     });
   });
