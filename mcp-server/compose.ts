@@ -13,6 +13,7 @@ import { createEndpoints } from './inference/registry.ts';
 import { type Rehearsal, startRehearsal } from './rehearsal/server.ts';
 import { acquireRepositoryLock } from './store/lock.ts';
 import { openStore } from './store/open.ts';
+import type { Store } from './store/port.ts';
 import { openRepository } from './worktrees/open.ts';
 
 /** For tests: end the process at once at the n-th commit of the store, or at the n-th git command. */
@@ -33,6 +34,8 @@ export interface EngineIngredients {
   /** For commands of agents. */
   readonly commandEnvironment: Readonly<Record<string, string>>;
   readonly crashPoint: CrashPoint | null;
+  /** What the person should know of the settings, in words. */
+  readonly warnings?: readonly string[];
   /** Of the built-in model, ms. */
   readonly rehearsalLatencyMs: number;
   log(line: string): void;
@@ -43,6 +46,8 @@ export interface EngineIngredients {
 /** An engine that works, holding the repository's lock. */
 export interface ComposedEngine {
   readonly engine: Engine;
+  /** For the person, in words: what was not as it should be. Each is an event too, and a warning of the set-up's check. */
+  readonly notices: readonly string[];
   /** After the engine has stopped: frees what is left. */
   release(): Promise<void>;
 }
@@ -75,7 +80,8 @@ export const composeEngine = async (parts: EngineIngredients): Promise<ComposedE
       faults: faults.store,
     });
     undo.unshift(() => store.close());
-    if (notice !== null) parts.log(notice);
+    const notices = [...(parts.warnings ?? []), ...(notice === null ? [] : [notice])];
+    await tell(parts, store, notices);
     const { apiKey: _key, ...settings } = parts.config;
     const engine = await createEngine({
       store,
@@ -89,7 +95,8 @@ export const composeEngine = async (parts: EngineIngredients): Promise<ComposedE
       endpoint: (server, model) => servers.endpoint(server, model),
     });
     return {
-      engine,
+      engine: warningOf(notices, engine),
+      notices,
       release: async () => {
         await servers.close();
         lock.release();
@@ -103,6 +110,21 @@ export const composeEngine = async (parts: EngineIngredients): Promise<ComposedE
     throw isDenied(error) ? notAllowed(error, parts.root) : error;
   }
 };
+
+const tell = async (parts: EngineIngredients, store: Store, notices: readonly string[]): Promise<void> => {
+  for (const notice of notices) parts.log(notice);
+  const events = notices.map((notice) => ({ type: 'engine.noticed' as const, run: null, agent: null, notice }));
+  if (events.length > 0) await store.transaction((tx) => tx.emit(parts.clock.now(), events));
+};
+
+const warningOf = (notices: readonly string[], engine: Engine): Engine => ({
+  ...engine,
+  checkSetup: async (options) => {
+    const { ok, problems } = await engine.checkSetup(options);
+    const warnings = notices.map((what) => ({ severity: 'warning' as const, what, fix: '' }));
+    return { ok, problems: [...warnings, ...problems] };
+  },
+});
 
 const notAllowed = (error: Error & { readonly path?: string }, root: string): UserError =>
   new UserError(

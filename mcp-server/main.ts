@@ -78,28 +78,46 @@ const isTracked = (root: string, path: string): Promise<boolean> =>
     );
   });
 
-/** Weakest first. */
-const configSources = async (root: string, settings: Common['settings']): Promise<readonly ConfigSource[]> => {
+/** Weakest first. With `onBad`, a source that is wrong is told there and left out; without, it is thrown. */
+const configSources = async (
+  root: string,
+  settings: Common['settings'],
+  onBad?: (error: UserError) => void,
+): Promise<readonly ConfigSource[]> => {
+  const sources: ConfigSource[] = [];
+  for (const read of settingReaders(root, settings)) {
+    try {
+      const source = await read();
+      mergePartial([source]);
+      sources.push(source);
+    } catch (error) {
+      if (!onBad || !(error instanceof UserError)) throw error;
+      onBad(error);
+    }
+  }
+  return sources;
+};
+
+const settingReaders = (root: string, settings: Common['settings']): readonly (() => Promise<ConfigSource>)[] => {
   const home = platform === 'win32' ? env['APPDATA'] : env['XDG_CONFIG_HOME'];
   const userPath = join(home || join(homedir(), '.config'), 'coppice', 'config.json');
   const ownPath = join(root, '.coppice', 'config.json');
-  const own = await readText(ownPath);
   return [
-    fileSource(userPath, await readText(userPath), { tracked: false }),
-    fileSource(ownPath, own, { tracked: own !== null && (await isTracked(root, ownPath)) }),
-    environmentSource(env),
-    flagSource(settings, flagOf),
+    async () => fileSource(userPath, await readText(userPath), { tracked: false }),
+    async () => {
+      const own = await readText(ownPath);
+      return fileSource(ownPath, own, { tracked: own !== null && (await isTracked(root, ownPath)) });
+    },
+    async () => environmentSource(env),
+    async () => flagSource(settings, flagOf),
   ];
 };
 
 const finderFor = (
   place: RepositoryPlace,
-  settings: Common['settings'],
+  flags: readonly string[] = [],
   extra: Readonly<Record<string, string>> = {},
 ): EngineFinder => {
-  const flags = Object.entries(settings).flatMap(([key, text]) =>
-    text === undefined ? [] : [`${flagOf(key)}=${text}`],
-  );
   const args = [...process.execArgv, SCRIPT, 'engine', '--repo', place.root, '--detached', ...flags];
   return {
     root: place.root,
@@ -113,10 +131,27 @@ const finderFor = (
   };
 };
 
-const openContext = async (common: Common, extra: Readonly<Record<string, string>> = {}): Promise<CliContext> => {
+const settingFlags = (settings: Common['settings']): string[] =>
+  Object.entries(settings).flatMap(([key, text]) => (text === undefined ? [] : [`${flagOf(key)}=${text}`]));
+
+/** An engine that had to leave settings out makes room soon for one with all of them. */
+const LENIENT = ['--lenient', '--idle-seconds', '5'];
+
+const openContext = async (
+  common: Common,
+  needs: { readonly settings: boolean },
+  extra: Readonly<Record<string, string>> = {},
+): Promise<CliContext> => {
   const place = await findRepository(common.repo);
+  const bad: string[] = [];
+  const sources = await configSources(
+    place.root,
+    common.settings,
+    needs.settings ? undefined : (error) => bad.push(error.message),
+  );
+  for (const message of bad) terminal.warn(`coppice: warning: ${message}`);
   // What this command was told goes with what it asks for: an engine serves everybody, and outlives the command.
-  const finder = finderFor(place, {}, extra);
+  const finder = finderFor(place, bad.length > 0 ? LENIENT : [], extra);
   const here = await findRepository('.').catch(() => null);
   const { openClient } = await import('./faces/cli/engine-client.ts');
   return {
@@ -125,7 +160,7 @@ const openContext = async (common: Common, extra: Readonly<Record<string, string
     version: finder.version,
     place,
     runtime: finder.runtime,
-    settings: mergePartial(await configSources(place.root, common.settings)),
+    settings: mergePartial(sources),
     program: programName(),
     repoFlag: here?.root === place.root ? '' : ` --repo ${shellWord(place.root)}`,
     connect: async () => openClient(await connectToEngine(finder), finder.version),
@@ -153,12 +188,19 @@ const runInvocation = async (invocation: Invocation): Promise<number> => {
       return runEngine(invocation);
     case 'mcp': {
       const { runPipe } = await import('./faces/mcp/pipe.ts');
-      const socket = await connectToEngine(finderFor(await findRepository(invocation.repo), invocation.settings));
+      const socket = await connectToEngine(
+        finderFor(await findRepository(invocation.repo), settingFlags(invocation.settings)),
+      );
       return runPipe(socket, { stdin: process.stdin, stdout: process.stdout, warn: (line) => terminal.warn(line) });
     }
     case 'doctor': {
       const { doctorCommand } = await import('./faces/cli/doctor-command.ts');
-      return doctorCommand(terminal, [checkNode, checkGit], () => openContext(invocation), invocation.json);
+      return doctorCommand(
+        terminal,
+        [checkNode, checkGit],
+        () => openContext(invocation, { settings: true }),
+        invocation.json,
+      );
     }
     case 'run':
     case 'status':
@@ -166,7 +208,7 @@ const runInvocation = async (invocation: Invocation): Promise<number> => {
     case 'review':
     case 'stop':
     default:
-      return runCommandOn(invocation, await openContext(invocation));
+      return runCommandOn(invocation, await openContext(invocation, { settings: invocation.command === 'run' }));
   }
 };
 
@@ -199,7 +241,8 @@ const runDemo = async (): Promise<number> => {
   const { path, what } = await makeDemoRepository(SCRIPT, tmpdir());
   // Rules answer at once; who looks on a screen is given time to see the tree at work.
   const pace: Record<string, string> = terminal.live ? { COPPICE_REHEARSAL_LATENCY_MS: '250' } : {};
-  return demoCommand(await openContext({ repo: path, json: false, settings: {} }, pace), what, kill);
+  const context = await openContext({ repo: path, json: false, settings: {} }, { settings: true }, pace);
+  return demoCommand(context, what, kill);
 };
 
 const checkNode = async () => ({
@@ -232,7 +275,12 @@ const runEngine = async (invocation: Extract<Invocation, { command: 'engine' }>)
     const place = await findRepository(invocation.repo);
     const runtime = runtimeOf(place);
     await ensurePrivateFolder(runtime.folder, UID);
-    const config = mergeConfig(await configSources(place.root, invocation.settings));
+    const warnings: string[] = [];
+    const leaveOut = (error: UserError): void =>
+      void warnings.push(`The engine works without some settings until "coppice stop": ${error.message}`);
+    const config = mergeConfig(
+      await configSources(place.root, invocation.settings, invocation.lenient ? leaveOut : undefined),
+    );
     const { serveRepository } = await import('./serve-repository.ts');
     return await serveRepository({
       place,
@@ -242,6 +290,7 @@ const runEngine = async (invocation: Extract<Invocation, { command: 'engine' }>)
       idleMs: 1000 * (invocation.idleSeconds ?? wholeNumber('COPPICE_IDLE_SECONDS') ?? IDLE_SECONDS),
       stopMs: STOP_MS,
       config,
+      warnings,
       version: version(),
       clock: systemClock,
       random: Math.random,

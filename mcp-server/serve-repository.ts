@@ -54,6 +54,7 @@ export const serveRepository = async (options: ServeOptions): Promise<number> =>
   host = await startHost({
     engine: composed.engine,
     version,
+    notices: composed.notices,
     clock,
     log: (line) => log(line),
     pid: options.pid,

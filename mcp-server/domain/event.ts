@@ -8,6 +8,8 @@ export type CacheMissReason = 'compacted' | 'tools-changed' | 'slot-taken';
 /** Facts, stored in the transaction that made them true. `noun.pastVerb`. */
 export type EventBody =
   | { readonly type: 'engine.started'; readonly epoch: number; readonly version: string }
+  /** Something that the person should know of the engine's start, in words: a database that was damaged, for example. */
+  | { readonly type: 'engine.noticed'; readonly notice: string }
   | { readonly type: 'engine.recovered'; readonly jobs: number; readonly turns: number; readonly ms: number }
   | { readonly type: 'run.created'; readonly task: string; readonly branch: string; readonly budget: number }
   | {

@@ -240,6 +240,49 @@ describe('coppice run', function () {
   });
 });
 
+describe('what a person should know of the engine', function () {
+  this.timeout(60_000);
+  let stage: Stage;
+  beforeEach(async () => {
+    stage = openStage({ environment: { COPPICE_SERVER: 'rehearsal' } });
+    assert.equal((await stage.run('run', TASK, '--yes')).status, 0);
+    await stage.run('stop');
+  });
+  afterEach(() => stage.close());
+
+  it('is said by every command while the engine lives: a damaged database was replaced', async () => {
+    writeFileSync(join(stage.repo.root, '.coppice', 'state.db'), 'no database at all'.repeat(1000));
+    const status = await stage.run('status');
+    const warning = /^coppice: warning: The database was damaged \(.*\) and was moved to .*earlier runs are not in it/;
+    assert.match(status.stderr, warning);
+    assert.match((await stage.run('status', '--json')).stderr, warning);
+    assert.match((await stage.run('run', TASK, '--yes')).stderr, warning);
+    assert.match((await stage.run('doctor')).stdout, /^! The database was damaged/m);
+    const noticed = (await stage.run('events')).stdout.split('\n').filter((line) => line.includes('was damaged'));
+    assert.equal(noticed.length, 1);
+    await stage.run('stop');
+    assert.equal((await stage.run('status')).stderr, '');
+  });
+
+  it('is said of settings that are wrong, which stop no command that needs none', async () => {
+    const run = (JSON.parse((await stage.run('status', '--json')).stdout) as { run: string }[])[0]?.run ?? '';
+    await stage.run('stop');
+    stage.repo.write('.coppice/config.json', '{"budget": }');
+    const commands = [['status'], ['events'], ['review'], ['review', run], ['stop', run], ['stop'], ['status']];
+    for (const args of commands) {
+      const ended = await stage.run(...args);
+      assert.equal(ended.status, 0, `${args.join(' ')}: ${ended.stderr}`);
+      assert.match(ended.stderr, /^coppice: warning: \S+\/config\.json is not valid JSON/);
+    }
+    assert.match((await stage.run('status')).stderr, /works without some settings until "coppice stop": \S+ is not/);
+    const refused = await stage.run('run', TASK, '--yes');
+    assert.equal(refused.status, 2);
+    assert.match(refused.stderr, /^coppice: \S+\/config\.json is not valid JSON/);
+    await stage.run('stop');
+    assert.match((await stage.run('doctor')).stdout, /✗ No engine can work here: \S+ is not valid JSON/);
+  });
+});
+
 describe('the other commands', function () {
   this.timeout(60_000);
   let stage: Stage;

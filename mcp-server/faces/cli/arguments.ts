@@ -20,7 +20,13 @@ export type Invocation =
       readonly seconds: number;
     } & Common)
   | ({ readonly command: 'doctor' | 'mcp' } & Common)
-  | ({ readonly command: 'engine'; readonly detached: boolean; readonly idleSeconds: number | null } & Common);
+  | ({
+      readonly command: 'engine';
+      readonly detached: boolean;
+      readonly idleSeconds: number | null;
+      /** Leaves out settings that are wrong instead of refusing to start. */
+      readonly lenient: boolean;
+    } & Common);
 
 /** What every command that works on a repository takes. */
 export interface Common {
@@ -56,7 +62,7 @@ const OPTIONS: Readonly<Record<string, Options>> = {
   review: { ...COMMON, patch: flag, land: flag, discard: flag },
   stop: { ...COMMON, now: flag, seconds: text },
   doctor: { ...COMMON, server: text, model: text },
-  engine: { ...COMMON, ...SETTING_OPTIONS, detached: flag, 'idle-seconds': text },
+  engine: { ...COMMON, ...SETTING_OPTIONS, detached: flag, lenient: flag, 'idle-seconds': text },
   mcp: { ...COMMON, ...SETTING_OPTIONS },
 };
 const COMMANDS = [...Object.keys(OPTIONS), 'help'];
@@ -141,7 +147,8 @@ const otherOf = (command: string, values: Values, run: string | null, common: Co
     case 'engine': {
       const idle = values['idle-seconds'];
       const idleSeconds = idle === undefined ? null : wholeNumber('--idle-seconds', idle, 0);
-      return { command, detached: values['detached'] === true, idleSeconds, ...common };
+      const given = { detached: values['detached'] === true, lenient: values['lenient'] === true };
+      return { command, ...given, idleSeconds, ...common };
     }
     default:
       return { command: command as 'doctor' | 'mcp', ...common };

@@ -49,6 +49,8 @@ const textOf = (event: DomainEvent, nameOf: (agent: string | null) => string): s
       return `${who}: needs ${human(event.wanted)} tokens, ${human(event.available)} are left`;
     case 'job.parked':
       return `${who}: ${event.kind} parked: ${event.error}`;
+    case 'engine.noticed':
+      return `engine: ${event.notice}`;
     case 'engine.recovered':
       return `engine recovered: ${event.jobs} jobs, ${event.turns} turns go on`;
     case 'prefix.shared':

@@ -6,6 +6,7 @@ import type { RunResult } from '../../domain/run.ts';
 import type { EngineEvent, RunView } from '../../operations/views.ts';
 import { type CliContext, EXIT } from './context.ts';
 import type { EngineClient } from './engine-client.ts';
+import { warnOfNotices } from './notices.ts';
 import { type Batch, runEvents, SteadyClient } from './run-events.ts';
 import { describeEnd, exitStatusOf, runResult } from './run-result.ts';
 import { jsonScreen, liveScreen, plainScreen, type RunScreen } from './run-screen.ts';
@@ -28,6 +29,7 @@ export const runCommand = async (context: CliContext, options: RunOptions): Prom
       options: startOptions(context, options),
       key: context.newKey(),
     });
+    await warnOfNotices(context);
     if (options.detach) {
       context.terminal.print(options.json ? JSON.stringify(run) : run.run);
       return EXIT.ok;

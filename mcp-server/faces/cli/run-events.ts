@@ -62,6 +62,7 @@ export interface Batch {
 /** All events of the run in batches, until it has ended or the signal aborts. Engines may come and go meanwhile. */
 export async function* runEvents(client: EngineClient, run: string, signal: AbortSignal): AsyncGenerator<Batch> {
   let after = 0;
+  let begun = false;
   while (!signal.aborted) {
     const page = await client.call<{ events: EngineEvent[]; last: number }>('events', {
       after,
@@ -70,7 +71,11 @@ export async function* runEvents(client: EngineClient, run: string, signal: Abor
       limit: PAGE,
     });
     after = page.last;
-    const own = page.events.filter((event) => event.run === run);
+    const own = page.events.filter((event) => {
+      begun ||= event.run === run;
+      // Of an engine that came while the run went on.
+      return event.run === run || (begun && event.type === 'engine.noticed');
+    });
     const end = own.findIndex((event) => event.type === 'run.ended');
     // What is tidied up after the end belongs to nobody's picture of the run.
     const events = end < 0 ? own : own.slice(0, end + 1);

@@ -58,8 +58,16 @@ export const liveScreen = (terminal: Terminal, client: EngineClient, run: string
   let last = 0;
   let paused = false;
   let picture = '';
+  const say = (text: string): void => {
+    if (paused) return terminal.warn(text);
+    draw.clear();
+    terminal.warn(text);
+    if (picture !== '') draw(picture);
+  };
   return {
-    update: async () => {
+    update: async ({ events }) => {
+      for (const event of events)
+        if (event.type === 'engine.noticed') say(printable(`engine: ${String(event['notice'])}`));
       const [status, changed, queue] = await Promise.all([
         client.call<RunView>('run_status', { run }),
         client.call<{ agents: AgentView[]; last: number }>(
@@ -75,12 +83,7 @@ export const liveScreen = (terminal: Terminal, client: EngineClient, run: string
       picture = renderTree(status, ordered, queueLineOf(queue, status.server), screen).join('\n');
       if (!paused) draw(picture);
     },
-    say: (text) => {
-      if (paused) return terminal.warn(text);
-      draw.clear();
-      terminal.warn(text);
-      if (picture !== '') draw(picture);
-    },
+    say,
     pause: () => {
       paused = true;
       draw.done();

@@ -1,6 +1,7 @@
 import type { AgentView, EngineEvent, JobView, RunView, ServerView } from '../../operations/views.ts';
 import { type CliContext, EXIT } from './context.ts';
 import { renderTree } from './live-tree.ts';
+import { warnOfNotices } from './notices.ts';
 import { createLineWriter } from './plain-lines.ts';
 import { SteadyClient } from './run-events.ts';
 import { queueLineOf } from './run-screen.ts';
@@ -12,6 +13,7 @@ export const statusCommand = async (context: CliContext, run: string | null, jso
   try {
     if (run === null) {
       const { runs } = await client.call<{ runs: RunView[] }>('run_list', {});
+      await warnOfNotices(context);
       context.terminal.print(json ? JSON.stringify(runs) : listOf(runs, context));
       return EXIT.ok;
     }
@@ -20,6 +22,7 @@ export const statusCommand = async (context: CliContext, run: string | null, jso
       client.call<{ agents: AgentView[] }>('agent_list', { run }),
       client.call<{ servers: ServerView[]; jobs: JobView[] }>('queue_status', {}),
     ]);
+    await warnOfNotices(context);
     if (json) context.terminal.print(JSON.stringify({ ...view, agentList: agents.agents }));
     else {
       const screen = {

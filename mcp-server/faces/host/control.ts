@@ -15,4 +15,6 @@ export interface Hello {
   readonly idle: boolean;
   /** Connections besides the one that asks. */
   readonly others: number;
+  /** What the person should know of this engine's start, in words. */
+  readonly notices: readonly string[];
 }

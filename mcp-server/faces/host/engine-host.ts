@@ -10,6 +10,8 @@ import type { ControlHandler } from './control.ts';
 export interface HostParts {
   readonly engine: Engine;
   readonly version: string;
+  /** For the person, in words: what was not as it should be when the engine started. */
+  readonly notices: readonly string[];
   readonly pid: number;
   readonly socket: string;
   readonly platform: NodeJS.Platform;
@@ -89,10 +91,10 @@ class ListeningHost implements Host {
   }
 
   async #control(method: string, params: Record<string, unknown>): Promise<Record<string, unknown> | null> {
-    const { version, pid, engine } = this.#parts;
+    const { version, pid, engine, notices } = this.#parts;
     const others = this.#connections.size - 1;
     const idle = await engine.isIdle();
-    if (method === 'coppice/hello') return { version, pid, idle, others };
+    if (method === 'coppice/hello') return { version, pid, idle, others, notices };
     if (method !== 'coppice/stop') return null;
     if (params['unlessBusy'] === true && (!idle || others > 0)) return { stopping: false };
     // After the answer has gone out.

@@ -108,6 +108,7 @@ describe('the host of an engine', () => {
     host = await startHost({
       engine,
       version: '1.0.0',
+      notices: ['Something was mended.'],
       pid: 42,
       socket,
       platform: process.platform,
@@ -160,7 +161,7 @@ describe('the host of an engine', () => {
   it('says who it is, on the socket and in its state file', async () => {
     const path = await start();
     const hello = await ask(await open(path), 'coppice/hello', {}, 1000);
-    assert.deepEqual(hello, { version: '1.0.0', pid: 42, idle: true, others: 0 });
+    assert.deepEqual(hello, { version: '1.0.0', pid: 42, idle: true, others: 0, notices: ['Something was mended.'] });
     const state = JSON.parse(await readFile(join(folder, '.coppice', 'engine.json'), 'utf8'));
     assert.deepEqual(state, { pid: 42, socket: path, version: '1.0.0' });
     assert.equal((await stat(join(folder, '.coppice', 'engine.json'))).mode & 0o777, 0o600);

@@ -152,6 +152,19 @@ describe('coppice run, in a terminal', () => {
     assert.equal(await running, 130);
   });
 
+  it('says above the tree what an engine notices that comes while the run goes on', async () => {
+    const warn = (text: string): void => void stdout.write(`${text}\n`);
+    const running = runCommand(contextOf({ warn }), options);
+    await systemClock.sleep(50);
+    engine.emit({ type: 'engine.noticed', run: null, notice: 'Long ago.' });
+    engine.emit({ type: 'agent.created', run: 'r-1', agent: 'a-1', name: 'one' });
+    engine.emit({ type: 'engine.noticed', run: null, notice: 'The database was damaged.' });
+    await shows('engine: The database was damaged.\n');
+    end('completed');
+    assert.equal(await running, 0);
+    assert.doesNotMatch(drawn, /Long ago/);
+  });
+
   it('finds the engine again when the connection is lost, and shows no event twice', async () => {
     const running = runCommand(contextOf({ live: false }), { ...options, json: true });
     await systemClock.sleep(100);

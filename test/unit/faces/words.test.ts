@@ -54,6 +54,7 @@ describe('what the terminal says', () => {
       null,
     );
     assert.equal(lineOf(event({ type: 'turn.started', agent: 'a-1' })), null);
+    assert.match(lineOf(event({ type: 'engine.noticed', agent: null, notice: 'Mended.' })) ?? '', /engine: Mended\.$/);
     assert.equal(lineOf(event({ type: 'something.ofALaterEngine' })), null);
     const asked = lineOf(event({ type: 'agent.asked', agent: 'a-1', question: 'Which\nport\u001b[2J?' })) ?? '';
     assert.equal(asked, '00:00:00 map docs asks: Which port[2J?');
