@@ -66,9 +66,17 @@ export const systemPrompt = ({ agent, run }: ToolFacts): string => {
   return parts.filter(Boolean).join('\n');
 };
 
+const keys = new Map<string, string>();
+/** Roles come from models and persons: what is remembered of them is bounded. */
+const MOST_KEYS = 1000;
+
 /** Equal exactly when system prompt and offered tools are equal: such agents share a prefix in the server's cache. */
 export const prefixKey = (facts: ToolFacts): string => {
-  const hash = createHash('sha256').update(systemPrompt(facts));
-  for (const tool of offeredTools(facts)) hash.update(`\0${tool.name}`);
-  return hash.digest('base64url').slice(0, 16);
+  const text = [systemPrompt(facts), ...offeredTools(facts).map(({ name }) => name)].join('\0');
+  const known = keys.get(text);
+  if (known) return known;
+  const key = createHash('sha256').update(text).digest('base64url').slice(0, 16);
+  if (keys.size >= MOST_KEYS) keys.clear();
+  keys.set(text, key);
+  return key;
 };

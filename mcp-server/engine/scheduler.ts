@@ -12,6 +12,7 @@ import { runCloseJob } from './close-job.ts';
 import type { Core } from './core.ts';
 import { keepLeases } from './lease-keeper.ts';
 import { runMergeJob } from './merge-job.ts';
+import { Pace } from './pace.ts';
 import { digestOf } from './plan-outcome.ts';
 import { PrefixSharing, type Share } from './prefix-sharing.ts';
 import { endAgent, isOver } from './settle.ts';
@@ -20,6 +21,8 @@ import { runTurnJob } from './turn-job.ts';
 /** Merges and closings at once; they are short, and serialised by git in part. */
 const DESK_WORKERS = 4;
 const TICK_MS = 500;
+/** Answers looked at in one turn of the event loop: fewer cost more commits, more let slots stand idle. */
+const AT_ONCE = 4;
 /** How often a server that is away is asked again, ms. */
 const AWAY_MS = [500, 1000, 2000, 4000, 8000, 15_000];
 
@@ -75,6 +78,7 @@ export class Scheduler {
   readonly #digests = new Map<RunId, Promise<string>>();
   readonly #running = new Set<Promise<void>>();
   readonly #stop = new AbortController();
+  readonly #pace = new Pace(AT_ONCE);
   readonly #prefixes: PrefixSharing;
   readonly #leases: Promise<void>;
   #desk = 0;
@@ -234,7 +238,8 @@ export class Scheduler {
       try {
         const { parts } = this.#core;
         const endpoint = model === server.model ? claimed.endpoint : await parts.endpoint(server.name, model);
-        const hands = { endpoint, release, lost, digest: (run: Run) => this.#digest(run) };
+        const pass = (): Promise<void> => this.#pace.pass();
+        const hands = { endpoint, pass, release, lost, digest: (run: Run) => this.#digest(run) };
         if (share) await this.#prefixes.share(server.name, job, share, endpoint, signal);
         await runTurnJob(coreOf(this.#core, job), job, begun, hands, signal);
       } finally {

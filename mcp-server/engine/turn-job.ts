@@ -22,6 +22,8 @@ import { type TurnFolder, toolContext } from './tool-context.ts';
 /** What a claimed turn needs besides its rows. */
 export interface TurnHands {
   readonly endpoint: Endpoint;
+  /** Before an answer is looked at: others may have come at the same moment. */
+  pass(): Promise<void>;
   /** Gives the inference permit back; safe to call more than once. */
   release(): void;
   /** Top-level digest for planners, made once a run. */
@@ -78,6 +80,7 @@ export const runTurnJob = async (
 const ask = async (core: Core, job: Job, begun: Begun, hands: TurnHands, signal: AbortSignal): Promise<void> => {
   const { conversation, prepared, turn } = begun;
   const outcome = await hands.endpoint.chat(prepared.request, signal);
+  await hands.pass();
   hands.release();
   switch (outcome.kind) {
     case 'answered': {

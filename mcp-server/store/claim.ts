@@ -62,6 +62,10 @@ const bestOf = (db: Connection, kind: JobKind, run: RunId, hot: readonly string[
   return { ...first, heat: hot.length };
 };
 
+/** Most of the time nothing but turns is queued, and this says so for a tenth of the price. */
+const ANY = sql<{ kind: JobKind }>(`SELECT kind FROM jobs INDEXED BY jobs_queue
+   WHERE state = 'queued' AND due = 1 AND kind = +? LIMIT 1`);
+
 /**
  * Order, then a hot prefix, then insertion. Only turns count against a run's concurrency and belong to a server; a job
  * without an agent excludes the run's other jobs without one.
@@ -69,10 +73,12 @@ const bestOf = (db: Connection, kind: JobKind, run: RunId, hot: readonly string[
 export const claim = (db: Connection, wanted: ClaimQuery, epoch: number): Job | undefined => {
   db.run(DUE, wanted.now);
   let best: Candidate | undefined;
-  for (const kind of wanted.kinds)
+  for (const kind of wanted.kinds) {
+    if (kind !== 'turn' && !db.get(ANY, kind)) continue;
     for (const { run } of db.all(OPEN_RUNS, { kind, server: wanted.server ?? null })) {
       const candidate = bestOf(db, kind, run, wanted.hot);
       if (candidate && better(candidate, best)) best = candidate;
     }
+  }
   return best && db.get(TAKE, epoch, wanted.now + LEASE_MS, best.n);
 };

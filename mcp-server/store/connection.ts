@@ -11,6 +11,8 @@ const PRAGMAS = [
   'trusted_schema=OFF',
   'cell_size_check=ON',
   'journal_size_limit=67108864',
+  // Else what a transaction would undo is kept in a file as soon as it touches a dozen pages.
+  'temp_store=MEMORY',
   ...(process.platform === 'darwin' ? ['fullfsync=1'] : []),
 ];
 

@@ -11,9 +11,9 @@ const parse = ({ body, ...row }: Row): EngineEvent => ({ ...(JSON.parse(body) as
 
 const AFTER = keep(query.selectFrom('events').select(COLUMNS).where('seq', '>', ARG).orderBy('seq').limit(ARG));
 const branch = (condition: string): string =>
-  `SELECT * FROM (SELECT ${list(COLUMNS)} FROM events WHERE ${condition} AND seq > @after ORDER BY seq LIMIT @limit)`;
+  `SELECT * FROM (SELECT ${list(COLUMNS)} FROM events WHERE ${condition} AND seq > +@after ORDER BY seq LIMIT +@limit)`;
 /** Two short walks through the index instead of one through the events of all runs. */
-const AFTER_OF_RUN = sql<Row>(`${branch('run = +@run')} UNION ALL ${branch('run IS NULL')} ORDER BY seq LIMIT @limit`);
+const AFTER_OF_RUN = sql<Row>(`${branch('run = +@run')} UNION ALL ${branch('run IS NULL')} ORDER BY seq LIMIT +@limit`);
 const LAST = sql<{ seq: number | null }>('SELECT max(seq) AS seq FROM events');
 
 /** With seq > after, oldest first. `run` keeps the run's own and the engine's. */

@@ -20,7 +20,7 @@ const DELIVERED = sql<Message>(`
   SELECT ${list(COLUMNS, 'messages')} FROM turns CROSS JOIN messages ON messages.turn = turns.id
    WHERE turns.agent = +? AND turns.state <> 'dropped' ORDER BY turns.seq, messages.place`);
 const INBOX = sql<Message>(
-  `SELECT ${list(COLUMNS)} FROM messages WHERE "to" = +? AND turn IS NULL ORDER BY priority DESC, n LIMIT ?`,
+  `SELECT ${list(COLUMNS)} FROM messages WHERE "to" = +? AND turn IS NULL ORDER BY priority DESC, n LIMIT +?`,
 );
 const INBOX_SIZE = sql<{ count: number }>(`SELECT count(*) AS count FROM messages WHERE "to" = ? AND turn IS NULL`);
 

@@ -25,7 +25,14 @@ const COLUMNS = [
 ] as const satisfies readonly (keyof Run)[];
 type Row = Pick<Schema['runs'], (typeof COLUMNS)[number]>;
 
-const parse = (row: Row): Run => ({ ...row, options: JSON.parse(row.options) as Run['options'] });
+/** Options never change, and the same run is read again and again. */
+let lastOptions: { readonly text: string; readonly options: Run['options'] } | undefined;
+
+const parse = (row: Row): Run => {
+  if (lastOptions?.text !== row.options)
+    lastOptions = { text: row.options, options: JSON.parse(row.options) as Run['options'] };
+  return { ...row, options: lastOptions.options };
+};
 
 const BY_ID = keep(query.selectFrom('runs').select(COLUMNS).where('id', '=', ARG));
 const BY_KEY = keep(query.selectFrom('runs').select(COLUMNS).where('key', '=', ARG));

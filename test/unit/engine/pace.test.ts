@@ -1,0 +1,32 @@
+import assert from 'node:assert/strict';
+import { Pace } from '../../../mcp-server/engine/pace.ts';
+
+const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+describe('the pace of answers', () => {
+  const passed: number[] = [];
+  const ask = (pace: Pace, who: number): void => void pace.pass().then(() => passed.push(who));
+  beforeEach(() => passed.splice(0));
+
+  it('lets a few pass in each turn of the event loop, in their order', async () => {
+    const pace = new Pace(2);
+    for (const who of [1, 2, 3, 4, 5]) ask(pace, who);
+    await Promise.resolve();
+    assert.deepEqual(passed, [1, 2]);
+    await nextTurn();
+    assert.deepEqual(passed, [1, 2, 3, 4]);
+    await nextTurn();
+    assert.deepEqual(passed, [1, 2, 3, 4, 5]);
+  });
+
+  it('keeps nobody waiting who comes alone', async () => {
+    const pace = new Pace(1);
+    for (const who of [1, 2, 3]) {
+      ask(pace, who);
+      await Promise.resolve();
+      assert.equal(passed.at(-1), who);
+      await nextTurn();
+      await nextTurn();
+    }
+  });
+});
