@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { AgentId, RunId } from '../domain/ids.ts';
-import { defineOperation } from './define.ts';
+import { defineOperation, inputObject } from './define.ts';
 import { startOptions } from './runs.ts';
 import { accountView, agentView, jobView, serverView, setupProblem, transcriptEntry } from './views.ts';
 
@@ -14,7 +14,7 @@ const agentList = defineOperation({
     'Agents of a run with state, current action and tokens. With "changedSince" only those that an event after this number concerns.',
   effect: 'reads',
   idempotent: true,
-  input: z.object({ run, changedSince: z.int().min(0).optional() }),
+  input: inputObject({ run, changedSince: z.int().min(0).optional() }),
   output: z.object({ agents: z.array(agentView), last: z.int() }),
   handle: async (engine, input) => {
     const { agents, last } = await engine.listAgents({ run: input.run as RunId, changedSince: input.changedSince });
@@ -29,7 +29,7 @@ const agentTranscript = defineOperation({
     'The whole conversation of an agent: task, messages, answers, tool calls with results, tokens and cache hits.',
   effect: 'reads',
   idempotent: true,
-  input: z.object({ agent }),
+  input: inputObject({ agent }),
   output: z.object({ agent: agentView, entries: z.array(transcriptEntry) }),
   handle: async (engine, input) => {
     const { agent, entries } = await engine.transcript(input.agent as AgentId);
@@ -44,7 +44,7 @@ const agentMessage = defineOperation({
     'Steers an agent: the text goes into its next turn, before all other messages, or answers its open question.',
   effect: 'changes',
   idempotent: false,
-  input: z.object({ agent, text: z.string().trim().min(1).max(50_000) }),
+  input: inputObject({ agent, text: z.string().trim().min(1).max(50_000) }),
   output: z.object({ message: z.string(), delivery: z.enum(['next-turn', 'answer']) }),
   handle: (engine, input) => engine.messageAgent({ agent: input.agent as AgentId, text: input.text }),
 });
@@ -56,7 +56,7 @@ const budgetStatus = defineOperation({
     'Granted, reserved, used and available tokens of the run and of each agent; their sum is always the grant.',
   effect: 'reads',
   idempotent: true,
-  input: z.object({ run }),
+  input: inputObject({ run }),
   output: z.object({ accounts: z.array(accountView), granted: z.int(), sum: z.int() }),
   handle: async (engine, input) => {
     const budget = await engine.budget(input.run as RunId);
@@ -71,7 +71,7 @@ const queueStatus = defineOperation({
     'Slots of each inference server, running and waiting jobs by priority with their age, parked jobs with the reason.',
   effect: 'reads',
   idempotent: true,
-  input: z.object({}),
+  input: inputObject({}),
   output: z.object({
     servers: z.array(serverView),
     jobs: z.array(jobView),
@@ -89,7 +89,7 @@ const setupCheck = defineOperation({
   description: 'Looks at the repository, git and the inference server, and says what to put right.',
   effect: 'reads',
   idempotent: true,
-  input: z.object({ options: startOptions.optional() }),
+  input: inputObject({ options: startOptions.optional() }),
   output: z.object({ ok: z.boolean(), problems: z.array(setupProblem) }),
   handle: async (engine, input) => {
     const { ok, problems } = await engine.checkSetup(input.options ?? {});

@@ -1,4 +1,4 @@
-import type { z } from 'zod';
+import { z } from 'zod';
 import type { Engine } from '../engine/facade.ts';
 
 /** What a caller may assume of an operation; faces derive their annotations from it. */
@@ -16,6 +16,20 @@ export interface Operation<I extends z.ZodObject = z.ZodObject, O extends z.ZodO
   readonly output: O;
   handle(engine: Engine, input: z.infer<I>, signal: AbortSignal): Promise<z.infer<O>>;
 }
+
+/**
+ * An object of an operation's input. A key that it does not know is refused by name: dropped in silence, a misspelt
+ * limit would be no limit.
+ */
+export const inputObject = <S extends z.ZodRawShape>(shape: S) =>
+  z.strictObject(shape, {
+    error: (issue) => {
+      if (issue.code !== 'unrecognized_keys') return undefined;
+      const unknown = issue.keys.map((key) => `"${key}"`).join(', ');
+      const known = Object.keys(shape).join(', ');
+      return `There is no ${unknown} here. ${known === '' ? 'Nothing can be given.' : `Known: ${known}.`}`;
+    },
+  });
 
 /** Gives the declaration its types; changes nothing. */
 export const defineOperation = <I extends z.ZodObject, O extends z.ZodObject>(

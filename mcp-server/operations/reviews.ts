@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { RunId } from '../domain/ids.ts';
-import { defineOperation } from './define.ts';
+import { defineOperation, inputObject } from './define.ts';
 import { fileChange, landOutcome, reviewView } from './views.ts';
 
 const run = z.string().min(1);
@@ -11,7 +11,7 @@ const reviewList = defineOperation({
   description: 'Ended runs that changed files, and what became of them.',
   effect: 'reads',
   idempotent: true,
-  input: z.object({}),
+  input: inputObject({}),
   output: z.object({ reviews: z.array(reviewView) }),
   handle: async (engine) => ({ reviews: [...(await engine.listReviews())] }),
 });
@@ -22,7 +22,7 @@ const reviewDiff = defineOperation({
   description: 'Changed files of the run, and the unified diff (of one file when "path" is given).',
   effect: 'reads',
   idempotent: true,
-  input: z.object({ run, path: z.string().optional() }),
+  input: inputObject({ run, path: z.string().optional() }),
   output: z.object({ review: reviewView, files: z.array(fileChange), patch: z.string() }),
   handle: async (engine, input) => {
     const diff = await engine.reviewDiff({ run: input.run as RunId, path: input.path });
@@ -36,7 +36,7 @@ const reviewFile = defineOperation({
   description: 'The text of a file at the base or at the head of a run; null where it does not exist.',
   effect: 'reads',
   idempotent: true,
-  input: z.object({ run, path: z.string().min(1), side: z.enum(['base', 'head']) }),
+  input: inputObject({ run, path: z.string().min(1), side: z.enum(['base', 'head']) }),
   output: z.object({ text: z.string().nullable() }),
   handle: (engine, input) => engine.reviewFile({ ...input, run: input.run as RunId }),
 });
@@ -49,7 +49,7 @@ const reviewLand = defineOperation({
     'uncommitted changes touch the same files; the outcome says which.',
   effect: 'changes',
   idempotent: true,
-  input: z.object({ run }),
+  input: inputObject({ run }),
   output: landOutcome,
   handle: async (engine, input) =>
     structuredClone(await engine.land(input.run as RunId)) as z.infer<typeof landOutcome>,
@@ -62,7 +62,7 @@ const reviewDiscard = defineOperation({
     "Drops the result of a run: its branch and its agents' worktrees are removed. What cannot be removed safely is kept and named.",
   effect: 'destroys',
   idempotent: true,
-  input: z.object({ run }),
+  input: inputObject({ run }),
   output: z.object({ discarded: z.literal(true), keptWorktrees: z.array(z.string()) }),
   handle: async (engine, input) => {
     const { keptWorktrees } = await engine.discard(input.run as RunId);

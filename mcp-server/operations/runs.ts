@@ -1,12 +1,12 @@
 import { z } from 'zod';
 import type { AgentId, RunId } from '../domain/ids.ts';
-import { defineOperation } from './define.ts';
+import { defineOperation, inputObject } from './define.ts';
 import { engineEvent, runView } from './views.ts';
 
 const run = z.string().min(1).describe('The id of a run, such as r-3k9m1p7q2zhx.');
 
 /** What a person can set for one run; what is left out comes from the settings of the engine. */
-export const startOptions = z.object({
+export const startOptions = inputObject({
   budget: z.int().min(1).optional().describe('Tokens that the whole run may spend.'),
   maxDepth: z.int().min(1).max(20).optional().describe('Levels of agents below the run.'),
   maxAgents: z
@@ -14,7 +14,7 @@ export const startOptions = z.object({
     .min(1)
     .max(10_000)
     .optional()
-    .describe('Agents of the run in all, workers that are planned included.'),
+    .describe('Planner, workers and their children, in all. Agents that resolve merge conflicts come on top.'),
   maxAgentsPerLevel: z.int().min(1).max(10_000).optional(),
   concurrency: z
     .int()
@@ -24,10 +24,9 @@ export const startOptions = z.object({
     .describe("Turns in flight at once; the server's slots bound it too."),
   server: z.string().optional().describe('http://host:port of a llama-server, or "rehearsal" for the built-in rules.'),
   model: z.string().nullable().optional(),
-  permissions: z
-    .object({
-      commands: z.union([z.enum(['off', 'any']), z.object({ allowed: z.array(z.string()) })]),
-    })
+  permissions: inputObject({
+    commands: z.union([z.enum(['off', 'any']), z.strictObject({ allowed: z.array(z.string()) })]),
+  })
     .optional()
     .describe('What agents may do besides files. Commands are off unless the settings of the repository allow them.'),
   unattended: z.boolean().optional().describe('No person will answer questions.'),
@@ -38,10 +37,11 @@ const runStart = defineOperation({
   title: 'Start a run',
   description:
     'Start a run: one task, planned and carried out by a hierarchy of agents on the local model, on a branch of its own. ' +
+    '"maxAgents" bounds planner, workers and their children; agents that resolve merge conflicts come on top. ' +
     'Returns at once with the id of the run; follow it with run_wait or events, then review_diff and review_land.',
   effect: 'changes',
   idempotent: false,
-  input: z.object({
+  input: inputObject({
     task: z.string().trim().min(1).max(100_000).describe('What is to be done, in plain words.'),
     options: startOptions.optional(),
     key: z.string().max(200).optional().describe('Idempotency key: the same key returns the same run.'),
@@ -56,7 +56,7 @@ const runStatus = defineOperation({
   description: 'State, agents, tokens and result of a run.',
   effect: 'reads',
   idempotent: true,
-  input: z.object({ run }),
+  input: inputObject({ run }),
   output: runView,
   handle: (engine, input) => engine.runStatus(input.run as RunId),
 });
@@ -68,7 +68,7 @@ const runWait = defineOperation({
     'Waits until the run has ended, at most 45 seconds, and returns its status. Call it again while the run goes on.',
   effect: 'reads',
   idempotent: true,
-  input: z.object({ run, seconds: z.number().min(0).max(45).default(45) }),
+  input: inputObject({ run, seconds: z.number().min(0).max(45).default(45) }),
   output: runView,
   handle: (engine, input, signal) => engine.waitRun(input.run as RunId, input.seconds * 1000, signal),
 });
@@ -81,7 +81,7 @@ const runCancel = defineOperation({
     'What was committed stays on its branch.',
   effect: 'destroys',
   idempotent: true,
-  input: z.object({
+  input: inputObject({
     run,
     agent: z.string().optional(),
     mode: z.enum(['wrap-up', 'abort']).default('wrap-up'),
@@ -97,7 +97,7 @@ const runResume = defineOperation({
   description: 'Lets the parked jobs of a run try again, for example after the inference server is back.',
   effect: 'changes',
   idempotent: true,
-  input: z.object({ run }),
+  input: inputObject({ run }),
   output: runView,
   handle: (engine, input) => engine.resumeRun(input.run as RunId),
 });
@@ -108,7 +108,7 @@ const runList = defineOperation({
   description: 'Runs of this repository, newest first.',
   effect: 'reads',
   idempotent: true,
-  input: z.object({ limit: z.int().min(1).max(1000).default(50) }),
+  input: inputObject({ limit: z.int().min(1).max(1000).default(50) }),
   output: z.object({ runs: z.array(runView) }),
   handle: async (engine, input) => ({ runs: [...(await engine.listRuns(input.limit))] }),
 });
@@ -121,7 +121,7 @@ const events = defineOperation({
     'Pass the returned "last" as the next "after": nothing is missed across reconnects and restarts.',
   effect: 'reads',
   idempotent: true,
-  input: z.object({
+  input: inputObject({
     after: z.int().min(0).default(0),
     waitMs: z.number().min(0).max(45_000).default(0),
     limit: z.int().min(1).max(5000).default(500),

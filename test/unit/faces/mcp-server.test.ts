@@ -112,6 +112,29 @@ describe('the MCP server', () => {
     assert.deepEqual(engine.calls, []);
   });
 
+  it('refuses keys that it does not know by name, and says which there are', async () => {
+    const client = await attach();
+    const refused = async (name: string, input: Record<string, unknown>, words: RegExp): Promise<void> => {
+      const result = await client.callTool({ name, arguments: input });
+      assert.equal(result.isError, true);
+      assert.match((result.content[0] as { text: string }).text, words);
+    };
+    const known = /There is no "bugdet" here\. Known: budget, maxDepth, maxAgents, /;
+    await refused('run_start', { task: 'Do it', options: { bugdet: 1000 } }, known);
+    await refused('setup_check', { options: { bugdet: 1000 } }, known);
+    await refused('run_start', { tsak: 'x', task: 'Do it' }, /There is no "tsak" here\. Known: task, options, key\./);
+    await refused('queue_status', { run: 'r-1' }, /There is no "run" here\. Nothing can be given\./);
+    assert.deepEqual(engine.calls, []);
+    const { tools } = await client.listTools();
+    for (const { name, inputSchema } of tools)
+      assert.equal((inputSchema as Record<string, unknown>)['additionalProperties'], false, name);
+    const start = tools.find(({ name }) => name === 'run_start')?.inputSchema as unknown as {
+      properties: { options: { additionalProperties: unknown; properties: Record<string, Record<string, unknown>> } };
+    };
+    assert.equal(start.properties.options.additionalProperties, false);
+    assert.equal(start.properties.options.properties['permissions']?.['additionalProperties'], false);
+  });
+
   it('reports progress while a client waits, when it asked for it', async () => {
     const client = await attach();
     const { run } = engine.addRun();
