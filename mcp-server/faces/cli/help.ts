@@ -9,7 +9,8 @@ export const HELP = `coppice: grow one task into a hierarchy of agents on your o
                          fixed rules, no intelligence
       --model NAME       model to ask for, when the server has several
       --budget TOKENS    most that the whole run may spend (500000)
-      --agents N         most agents in all (60)
+      --agents N         most agents in all: planner, workers and their children (60); agents that resolve merge
+                         conflicts come on top
       --depth N          levels of agents (3)
       --concurrency N    turns in flight at once; the server's slots bound it too (64)
       --yes              ask no questions: agents decide by themselves
@@ -26,7 +27,8 @@ export const HELP = `coppice: grow one task into a hierarchy of agents on your o
   coppice help, coppice --version
 
   --repo PATH          the repository (this folder by default)
-  --json               output for programs; with run, every line is an event and the last one is the result
+  --json               output for programs; with run, every line is an event and the last one is the result;
+                       an error is a line {"type":"error","code":…,"message":…}
 
 Ctrl-C while a run is followed: once lets its agents report and end, twice aborts it, three times leaves it running.
 
