@@ -11,6 +11,7 @@ import { type Common, flagOf, type Invocation, parseArguments, wantsJson } from 
 import { type CliContext, EXIT } from './faces/cli/context.ts';
 import { HELP } from './faces/cli/help.ts';
 import type { Terminal } from './faces/cli/terminal.ts';
+import { ENGINE_FLAGS } from './faces/host/engine-flags.ts';
 import {
   connectIfRunning,
   connectToEngine,
@@ -118,7 +119,7 @@ const finderFor = (
   flags: readonly string[] = [],
   extra: Readonly<Record<string, string>> = {},
 ): EngineFinder => {
-  const args = [...process.execArgv, SCRIPT, 'engine', '--repo', place.root, '--detached', ...flags];
+  const args = [...process.execArgv, ...ENGINE_FLAGS, SCRIPT, 'engine', '--repo', place.root, '--detached', ...flags];
   return {
     root: place.root,
     runtime: runtimeOf(place),

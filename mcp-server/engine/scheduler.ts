@@ -78,6 +78,9 @@ export class Scheduler {
   readonly #digests = new Map<RunId, Promise<string>>();
   readonly #running = new Set<Promise<void>>();
   readonly #stop = new AbortController();
+  /** Runs that go on; null when that may have changed. */
+  #runs: readonly Run[] | null = null;
+  readonly #unlisten: () => void;
   readonly #pace = new Pace(AT_ONCE);
   readonly #prefixes: PrefixSharing;
   readonly #leases: Promise<void>;
@@ -90,6 +93,9 @@ export class Scheduler {
 
   constructor(core: Core) {
     this.#core = core;
+    this.#unlisten = core.parts.store.onEvents((events) => {
+      if (events.some(({ type }) => type.startsWith('run.'))) this.#runs = null;
+    });
     this.#prefixes = new PrefixSharing(core);
     this.#leases = keepLeases(core, this.#stop.signal);
   }
@@ -128,6 +134,7 @@ export class Scheduler {
     await this.#pumped;
     await Promise.allSettled([...this.#running, this.#leases]);
     for (const server of this.#servers.values()) server.stopFree();
+    this.#unlisten();
   }
 
   get busy(): boolean {
@@ -250,10 +257,9 @@ export class Scheduler {
 
   /** Servers of runs that are going on. */
   async #activeServers(): Promise<readonly Server[]> {
-    const { store } = this.#core.parts;
-    const runs = await store.activeRuns();
-    if (runs.length > 0) this.#tick();
-    for (const run of runs) {
+    this.#runs ??= await this.#core.parts.store.activeRuns();
+    if (this.#runs.length > 0) this.#tick();
+    for (const run of this.#runs) {
       const name = run.options.server;
       if (!this.#servers.has(name)) {
         const server: Server = {

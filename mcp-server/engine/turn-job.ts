@@ -148,7 +148,7 @@ const answered = async (
   const acting = plan || plain ? null : actAndCommit(core, job, run, agent, stored, signal, conversation);
   // Should storing fail, what acting wants to store is refused by the turn's state.
   await Promise.all([storing, acting]);
-  if (!acting) core.tidy();
+  if (!acting && core.leases.held(agent.id)) core.tidy();
 };
 
 const withoutTools = (core: Core, job: Job, c: Conversation, turn: Turn & { answer: Answer }) => {
@@ -191,7 +191,7 @@ const actAndCommit = async (
     if (signal.aborted) await endAborted(core, tx, job, agent.id);
     core.wake();
   });
-  if (ending) core.tidy();
+  if (ending && core.leases.held(agent.id)) core.tidy();
 };
 
 const commitMessage = (agent: Agent, turn: Turn): string =>

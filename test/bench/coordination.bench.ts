@@ -6,6 +6,7 @@ import { PLANNER_PROMPT, planSchema } from '../../mcp-server/planning/plan-promp
 import { makeRepository } from '../support/repository.ts';
 import type { BareTexts } from './bare-child.ts';
 import type { Used } from './child.ts';
+import type { CoppiceUsed } from './coppice-child.ts';
 import { median, type Row } from './part.ts';
 import { inChild, startServer } from './processes.ts';
 import { agentsIn, idealMs, type Shape } from './shape.ts';
@@ -33,6 +34,12 @@ const textsOf = (most: number): BareTexts => {
   };
 };
 
+interface Results {
+  readonly bare: Result;
+  readonly coppice: Result;
+  readonly startMs: number;
+}
+
 interface Result {
   readonly wallMs: number;
   readonly over: number;
@@ -51,19 +58,20 @@ const summary = (shape: Shape, used: readonly Used[]): Result => {
   };
 };
 
-const measureOne = async (url: string, root: string, shape: Shape): Promise<{ bare: Result; coppice: Result }> => {
+const measureOne = async (url: string, root: string, shape: Shape): Promise<Results> => {
   const job = { url, root, shape, warmUp: WARM_UP };
   const bare: Used[] = [];
-  const coppice: Used[] = [];
+  const coppice: CoppiceUsed[] = [];
   // In turn, so that whatever else the machine does falls on both.
   for (let round = 0; round < ROUNDS; round += 1) {
     bare.push((await inChild('bare-child.ts', { ...job, texts: textsOf(shape.workers) })) as Used);
-    coppice.push((await inChild('coppice-child.ts', job)) as Used);
+    coppice.push((await inChild('coppice-child.ts', job)) as CoppiceUsed);
   }
-  return { bare: summary(shape, bare), coppice: summary(shape, coppice) };
+  const startMs = median(coppice.map((one) => one.startMs));
+  return { bare: summary(shape, bare), coppice: summary(shape, coppice), startMs };
 };
 
-const rowsOf = (shape: Shape, { bare, coppice }: { bare: Result; coppice: Result }): Row[] => {
+const rowsOf = (shape: Shape, { bare, coppice, startMs }: Results): Row[] => {
   const against = 'bare openai client';
   const at = `${shape.workers} workers`;
   return [
@@ -76,6 +84,7 @@ const rowsOf = (shape: Shape, { bare, coppice }: { bare: Result; coppice: Result
       against,
     },
     { name: `${at}: wall above the bare client`, unit: 'points', value: coppice.over - bare.over, aim: 'within 3' },
+    { name: `${at}: starting the run, in that`, unit: 'ms', value: startMs },
     { name: `${at}: CPU an agent`, unit: 'ms', value: coppice.cpuPerAgent, reference: bare.cpuPerAgent, against },
     {
       name: `${at}: CPU an agent above the bare client`,

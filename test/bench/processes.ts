@@ -1,10 +1,13 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
+import { ENGINE_FLAGS } from '../../mcp-server/faces/host/engine-flags.ts';
 import { bundled } from './bundle.ts';
 import type { ServerJob } from './server-child.ts';
 
 const start = async (file: string, job: object): Promise<ChildProcess> => {
-  const child = fork(await bundled(file), [], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+  // The bare client runs as Node comes, an engine as the program starts it.
+  const execArgv = file === 'bare-child.ts' ? [] : [...ENGINE_FLAGS];
+  const child = fork(await bundled(file), [], { execArgv, stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
   child.send(job);
   return child;
 };
