@@ -48,8 +48,7 @@ export const createEngine = async (parts: EngineParts, limits: Partial<AgentLimi
 const facadeOf = (core: Core, scheduler: Scheduler, tidier: Tidier): Engine => {
   const { parts } = core;
   const { store, repository } = parts;
-  const view = (run: Run): Promise<RunView> =>
-    runView(store, repository, run, scheduler.serverErrors().get(run.options.server));
+  const view = (run: Run): Promise<RunView> => runView(store, repository, run, scheduler.troubleOf(run.options.server));
   const statusOf = async (run: RunId): Promise<RunView> => view(await runOf(store, run));
   let stopped: Promise<void> | undefined;
   const reviews = oneAtATime();

@@ -101,7 +101,7 @@ export const discard = async (core: Core, run: Run) => {
   const left = await pinAll(core, run);
   await store.transaction(async (tx) => {
     const review = (await tx.run(run.id))?.review;
-    if (review === 'landed') throw new UserError('wrong-state', 'The run has landed: undo it with git revert.');
+    if (review === 'landed') throw new UserError('wrong-state', 'The run has landed: undo it with git revert -m 1.');
     if (review === 'discarded') return;
     await tx.patchRun(run.id, { review: 'discarded' });
     await tx.emit(clock.now(), [{ type: 'run.discarded', run: run.id, agent: null }]);

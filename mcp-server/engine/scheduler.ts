@@ -90,6 +90,8 @@ export class Scheduler {
   #again = false;
   #ticking = false;
   #deaf = false;
+  /** What the last transaction of the scheduler failed with. */
+  #unstored: string | null = null;
 
   constructor(core: Core) {
     this.#core = core;
@@ -125,6 +127,14 @@ export class Scheduler {
     return new Map([...this.#servers.values()].flatMap((s) => (s.error ? [[s.name, s.error] as const] : [])));
   }
 
+  /** Why the runs of a server cannot go on just now, for people. */
+  troubleOf(server: string): string | undefined {
+    if (this.#unstored !== null)
+      return `The state cannot be stored: ${this.#unstored}. Look at the disk below .coppice/; the work goes on by itself when that is mended.`;
+    const error = this.#servers.get(server)?.error;
+    return error ? `Waiting for the inference server: ${error}` : undefined;
+  }
+
   /** Stops claiming, cuts what is under way, and resolves when all of it has put itself back. */
   async stop(): Promise<void> {
     this.#stop.abort();
@@ -147,9 +157,11 @@ export class Scheduler {
         this.#again = false;
         const servers = await this.#activeServers();
         for (const one of await this.#claimAll(servers)) this.#begin(one);
+        this.#unstored = null;
       }
     } catch (error) {
       this.#core.parts.log(`scheduler: ${messageOf(error)}`);
+      this.#unstored = messageOf(error);
       this.#tick();
     } finally {
       this.#pumping = false;
@@ -341,32 +353,32 @@ export class Scheduler {
 
   /** Something went wrong that the job does not know of: it is tried again later, and parked when that does not help. */
   async #crashed(job: Job, error: unknown): Promise<void> {
-    const { clock, random, log } = this.#core.parts;
+    const { clock, log } = this.#core.parts;
     const { store } = coreOf(this.#core, job).parts;
     log(`${job.kind} ${job.id}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
     if (job.agent) this.#core.leases.forget(job.agent);
-    const now = clock.now();
-    try {
-      await store.transaction(async (tx) => {
-        if ((await tx.job(job.id))?.state !== 'running') return;
-        await this.#undo(tx, job, now);
-        if (job.attempts < MAX_ATTEMPTS) {
-          const at = now + retryDelayMs(job.attempts, random);
-          await tx.requeue(job.id, at, messageOf(error));
-          return;
-        }
-        if (await this.#failUnattended(tx, job, messageOf(error))) return;
-        await tx.finishJob(job.id, 'parked', messageOf(error));
-        await tx.emit(now, [
-          { type: 'job.parked', run: job.run, agent: job.agent, kind: job.kind, error: messageOf(error) },
-        ]);
-      });
-    } catch (again) {
-      log(`${job.id}: ${messageOf(again)}`);
-      if (again instanceof FencedError) return;
-      await clock.sleep(TICK_MS, this.#stop.signal);
-      if (!this.#stop.signal.aborted) return this.#crashed(job, error);
+    while (!this.#stop.signal.aborted) {
+      try {
+        await store.transaction((tx) => this.#putBack(tx, job, messageOf(error)));
+        return;
+      } catch (again) {
+        log(`${job.id}: ${messageOf(again)}`);
+        if (again instanceof FencedError) return;
+        this.#unstored = messageOf(again);
+        await clock.sleep(TICK_MS, this.#stop.signal);
+      }
     }
+  }
+
+  async #putBack(tx: Tx, job: Job, error: string): Promise<void> {
+    const { clock, random } = this.#core.parts;
+    const now = clock.now();
+    if ((await tx.job(job.id))?.state !== 'running') return;
+    await this.#undo(tx, job, now);
+    if (job.attempts < MAX_ATTEMPTS) return tx.requeue(job.id, now + retryDelayMs(job.attempts, random), error);
+    if (await this.#failUnattended(tx, job, error)) return;
+    await tx.finishJob(job.id, 'parked', error);
+    await tx.emit(now, [{ type: 'job.parked', run: job.run, agent: job.agent, kind: job.kind, error }]);
   }
 
   /** Where nobody could let a parked turn try again, its agent fails. */

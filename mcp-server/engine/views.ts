@@ -48,12 +48,12 @@ const tokensOf = async (reader: Reader, run: Run) => {
   };
 };
 
-/** `serverError`: what the run's server last refused with, if it is away. */
+/** `trouble`: what keeps the run from going on, if anything does. */
 export const runView = async (
   reader: Reader,
   repository: Repository,
   run: Run,
-  serverError: string | undefined,
+  trouble: string | undefined,
 ): Promise<RunView> => {
   const ended = run.endedAt !== null;
   return {
@@ -73,13 +73,13 @@ export const runView = async (
     endedAt: run.endedAt,
     agents: await counts(reader, run.id),
     tokens: await tokensOf(reader, run),
-    stuck: ended ? null : await stuck(reader, run, serverError),
+    stuck: ended ? null : await stuck(reader, run, trouble),
     filesChanged: ended ? await filesChanged(repository, run) : null,
   };
 };
 
-const stuck = async (reader: Reader, run: Run, serverError: string | undefined): Promise<string | null> => {
-  if (serverError) return `Waiting for the inference server: ${serverError}`;
+const stuck = async (reader: Reader, run: Run, trouble: string | undefined): Promise<string | null> => {
+  if (trouble) return trouble;
   const open = await reader.jobs({ run: run.id, states: ['queued', 'running', 'parked'] });
   const parked = open.filter((job) => job.state === 'parked');
   if (parked.length === 0 || parked.length < open.length) return null;
