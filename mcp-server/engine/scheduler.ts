@@ -1,7 +1,7 @@
 import type { Agent } from '../domain/agent.ts';
 import { FencedError, messageOf } from '../domain/errors.ts';
 import type { RunId } from '../domain/ids.ts';
-import type { Job } from '../domain/job.ts';
+import type { Job, JobKind } from '../domain/job.ts';
 import { MAX_ATTEMPTS, retryDelayMs } from '../domain/policy.ts';
 import type { Run } from '../domain/run.ts';
 import type { Endpoint } from '../inference/port.ts';
@@ -20,9 +20,12 @@ import { runTurnJob } from './turn-job.ts';
 
 /** Merges and closings at once; they are short, and serialised by git in part. */
 const DESK_WORKERS = 4;
+const DESK_KINDS = ['merge', 'close'] as const;
 const TICK_MS = 500;
-/** Answers looked at in one turn of the event loop: fewer cost more commits, more let slots stand idle. */
-const AT_ONCE = 4;
+/** Claims in one transaction: the calls of the first are under way while the next ones are claimed. */
+const MOST_CLAIMS = 8;
+/** Answers looked at in one turn of the event loop, at least: fewer cost more commits, more let slots stand idle. */
+const AT_ONCE = 2;
 /** How often a server that is away is asked again, ms. */
 const AWAY_MS = [500, 1000, 2000, 4000, 8000, 15_000];
 
@@ -156,7 +159,9 @@ export class Scheduler {
       while (this.#again && !this.#stop.signal.aborted) {
         this.#again = false;
         const servers = await this.#activeServers();
-        for (const one of await this.#claimAll(servers)) this.#begin(one);
+        const claimed = await this.#claimAll(servers);
+        if (claimed.length >= MOST_CLAIMS) this.#again = true;
+        for (const one of claimed) this.#begin(one);
         this.#unstored = null;
       }
     } catch (error) {
@@ -172,7 +177,7 @@ export class Scheduler {
   /** Everything that can be claimed now, in one transaction. When that fails, the least of it is tried. */
   async #claimAll(servers: readonly Server[]): Promise<readonly Claimed[]> {
     try {
-      return await this.#claimUpTo(servers, Number.POSITIVE_INFINITY);
+      return await this.#claimUpTo(servers, MOST_CLAIMS);
     } catch (error) {
       if (error instanceof FencedError) throw error;
       this.#core.parts.log(`scheduler: ${messageOf(error)}`);
@@ -189,7 +194,7 @@ export class Scheduler {
         const now = clock.now();
         if (this.#stop.signal.aborted) return;
         while (this.#desk + claimed.length < DESK_WORKERS && claimed.length < most) {
-          const job = await tx.claim({ kinds: ['merge', 'close'], now, hot: [] });
+          const job = await tx.claim({ kinds: DESK_KINDS, now, hot: [] });
           if (!job) break;
           claimed.push({ job, turn: null });
         }
@@ -341,9 +346,18 @@ export class Scheduler {
       .catch((error: unknown) => this.#crashed(job, error))
       .finally(() => {
         this.#core.inFlight.delete(job.id);
-        this.wake();
+        this.#running.add(this.#forget(this.#look()));
       });
     this.#running.add(this.#forget(done));
+  }
+
+  /** After a job: what it left to claim was mostly claimed in the moment of its last transaction. */
+  async #look(): Promise<void> {
+    if (this.#stop.signal.aborted) return;
+    const { store, clock } = this.#core.parts;
+    const free = [...this.#servers.values()].some(({ endpoint }) => endpoint && hasRoom(endpoint));
+    const kinds: readonly JobKind[] = [...DESK_KINDS, ...(free ? (['turn'] as const) : [])];
+    if (await store.anyQueued(kinds, clock.now())) this.wake();
   }
 
   #forget(work: Promise<void>): Promise<void> {
@@ -410,6 +424,11 @@ export class Scheduler {
     if ((await tx.agent(job.agent))?.state === 'running') await tx.moveAgent(job.agent, 'ready', { action: '' });
   }
 }
+
+const hasRoom = (endpoint: Endpoint): boolean => {
+  const { busy, total } = endpoint.slots();
+  return busy < total;
+};
 
 /** The engine as the work of one claim sees it: once the claim is lost, none of its transactions takes place. */
 const coreOf = (core: Core, job: Job): Core => ({

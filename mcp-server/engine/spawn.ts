@@ -103,18 +103,18 @@ export const asAgent = (agent: NewAgent): Agent => ({
   endedAt: null,
 });
 
-/** Parents before children. */
+/** Parents before children, each with its own before the next. */
 const topDown = (plan: Plan): Plan['steps'] => {
-  const done = new Set<string>();
+  const below = Map.groupBy(plan.steps, (step) => step.parent);
   const order: Plan['steps'][number][] = [];
-  const rest = [...plan.steps];
-  while (rest.length > 0) {
-    const index = rest.findIndex((step) => step.parent === null || done.has(step.parent));
-    const [next] = rest.splice(index, 1);
-    if (index < 0 || !next) throw new Error('A step hangs from a step that is not in the plan.');
-    done.add(next.key);
-    order.push(next);
-  }
+  const add = (parent: string | null): void => {
+    for (const step of below.get(parent) ?? []) {
+      order.push(step);
+      add(step.key);
+    }
+  };
+  add(null);
+  if (order.length < plan.steps.length) throw new Error('A step hangs from a step that is not in the plan.');
   return order;
 };
 
@@ -128,7 +128,8 @@ export const acceptPlan = async (makes: Makes, tx: Tx, run: Run, plan: Plan): Pr
   const shares = shareBudget(plan, pool?.available ?? 0);
   const agents = new Map<string, NewAgent>();
   const steps: Step[] = [];
-  for (const planned of topDown(plan)) {
+  const order = topDown(plan);
+  for (const planned of order) {
     const step = newId('step', makes.random);
     const parent = planned.parent === null ? null : agents.get(planned.parent);
     const spec = {
@@ -143,8 +144,8 @@ export const acceptPlan = async (makes: Makes, tx: Tx, run: Run, plan: Plan): Pr
     agents.set(planned.key, agent);
     steps.push({ ...planned, id: step, run: run.id, agent: agent.id, state: 'pending' });
   }
-  await tx.insertPlan(run.id, plan, steps);
   await tx.insertAgents([...agents.values()]);
+  await tx.insertPlan(run.id, plan, steps);
   await tx.emit(now, [
     {
       type: 'run.planned',
@@ -157,7 +158,7 @@ export const acceptPlan = async (makes: Makes, tx: Tx, run: Run, plan: Plan): Pr
     },
     ...[...agents.values()].map(createdEvent),
   ]);
-  for (const planned of topDown(plan)) {
+  for (const planned of order) {
     const from: AccountId = planned.parent === null ? run.id : (agents.get(planned.parent)?.id ?? run.id);
     const to = agents.get(planned.key);
     const tokens = shares.get(planned.key)?.subtree ?? 0;
@@ -177,7 +178,7 @@ export const startStep = async (makes: Makes, tx: Tx, run: Run, step: Step): Pro
   const parent = agent.parent ? await tx.agent(agent.parent) : null;
   const untouched = agent.headCommit === agent.baseCommit;
   const start = untouched ? (parent?.headCommit ?? run.headCommit) : agent.headCommit;
-  if (untouched) await tx.patchAgent(agent.id, { baseCommit: start, headCommit: start });
+  if (start !== agent.headCommit) await tx.patchAgent(agent.id, { baseCommit: start, headCommit: start });
   const merges = await foreignNeeds(makes, tx, run, step, agent);
   if (merges.length > 0) await tx.enqueue(merges, makes.clock.now());
   else await releaseAgent(makes, tx, run, { ...agent, headCommit: start });

@@ -61,7 +61,7 @@ const distribute = (steps: readonly PlannedStep[], groups: number): readonly (re
     bin.room -= some.length;
   };
   for (const component of components(steps)) {
-    const fits = bins.filter((bin) => bin.room >= component.length).sort((a, b) => a.room - b.room)[0];
+    const fits = tightest(bins, component.length);
     if (fits) {
       put(fits, component);
       continue;
@@ -73,7 +73,15 @@ const distribute = (steps: readonly PlannedStep[], groups: number): readonly (re
       rest = rest.slice(some.length);
     }
   }
-  return bins.map((bin) => steps.filter((step) => bin.steps.includes(step)));
+  const place = new Map(steps.map((step, index) => [step, index]));
+  return bins.map((bin) => bin.steps.toSorted((a, b) => (place.get(a) ?? 0) - (place.get(b) ?? 0)));
+};
+
+/** The first of the bins with the least room that is enough. */
+const tightest = <Bin extends { readonly room: number }>(bins: readonly Bin[], needed: number): Bin | undefined => {
+  let best: Bin | undefined;
+  for (const bin of bins) if (bin.room >= needed && (!best || bin.room < best.room)) best = bin;
+  return best;
 };
 
 const titles = (steps: readonly Pick<PlanStep, 'title'>[]): string => steps.map((step) => `- ${step.title}`).join('\n');

@@ -62,9 +62,16 @@ const bestOf = (db: Connection, kind: JobKind, run: RunId, hot: readonly string[
   return { ...first, heat: hot.length };
 };
 
-/** Most of the time nothing but turns is queued, and this says so for a tenth of the price. */
-const ANY = sql<{ kind: JobKind }>(`SELECT kind FROM jobs INDEXED BY jobs_queue
+const ANY_DUE = sql<{ kind: JobKind }>(`SELECT kind FROM jobs INDEXED BY jobs_queue
    WHERE state = 'queued' AND due = 1 AND kind = +? LIMIT 1`);
+const ANY_LATER = sql<{ kind: JobKind }>(`SELECT kind FROM jobs INDEXED BY jobs_later
+   WHERE state = 'queued' AND due = 0 AND runAt <= +? AND kind = +? LIMIT 1`);
+
+const anyDue = (db: Connection, kind: JobKind): boolean => db.get(ANY_DUE, kind) !== undefined;
+
+/** Whether a job of one of the kinds is queued whose time has come. */
+export const anyQueued = (db: Connection, kinds: readonly JobKind[], now: number): boolean =>
+  kinds.some((kind) => anyDue(db, kind) || db.get(ANY_LATER, now, kind) !== undefined);
 
 /**
  * Order, then a hot prefix, then insertion. Only turns count against a run's concurrency and belong to a server; a job
@@ -74,7 +81,8 @@ export const claim = (db: Connection, wanted: ClaimQuery, epoch: number): Job | 
   db.run(DUE, wanted.now);
   let best: Candidate | undefined;
   for (const kind of wanted.kinds) {
-    if (kind !== 'turn' && !db.get(ANY, kind)) continue;
+    // Most of the time nothing but turns is queued.
+    if (kind !== 'turn' && !anyDue(db, kind)) continue;
     for (const { run } of db.all(OPEN_RUNS, { kind, server: wanted.server ?? null })) {
       const candidate = bestOf(db, kind, run, wanted.hot);
       if (candidate && better(candidate, best)) best = candidate;

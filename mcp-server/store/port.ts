@@ -30,6 +30,8 @@ export interface Reader {
   jobs(filter: { run?: RunId; states?: readonly JobState[] }): Promise<readonly Job[]>;
   /** Queued turns with this prefix on this server, of agents that have not begun, among the first few hundred turns. */
   queuedBeginners(server: string, prefix: string): Promise<number>;
+  /** Whether a job of one of these kinds is queued whose time has come. */
+  anyQueued(kinds: readonly JobKind[], now: number): Promise<boolean>;
   /** By sequence; dropped turns left out. */
   turns(agent: AgentId): Promise<readonly Turn[]>;
   /** The agent's turn that is `calling` or `answered`. At most one. */

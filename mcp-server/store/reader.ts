@@ -1,7 +1,7 @@
 import type { Agent } from '../domain/agent.ts';
 import type { EngineEvent } from '../domain/event.ts';
 import type { AccountId, AgentId, JobId, RunId } from '../domain/ids.ts';
-import type { Job } from '../domain/job.ts';
+import type { Job, JobKind } from '../domain/job.ts';
 import type { Account, LedgerRow } from '../domain/ledger.ts';
 import type { Message } from '../domain/message.ts';
 import type { Observation } from '../domain/observation.ts';
@@ -11,6 +11,7 @@ import type { Call, Turn } from '../domain/turn.ts';
 import type { Worktree } from '../domain/worktree.ts';
 import { agentById, agentCounts, agentsOf, childrenOf } from './agents.ts';
 import { callsOf } from './calls.ts';
+import { anyQueued } from './claim.ts';
 import type { Connection } from './connection.ts';
 import { eventsAfter, lastEvent } from './events.ts';
 import { jobById, jobsWhere, queuedBeginners } from './jobs.ts';
@@ -73,6 +74,9 @@ export class SqliteReader implements Reader {
   }
   async queuedBeginners(server: string, prefix: string): Promise<number> {
     return queuedBeginners(this.db, server, prefix);
+  }
+  async anyQueued(kinds: readonly JobKind[], now: number): Promise<boolean> {
+    return anyQueued(this.db, kinds, now);
   }
   async turns(agent: AgentId): Promise<readonly Turn[]> {
     return turnsOf(this.db, agent);

@@ -1,6 +1,7 @@
 -- Columns have the names of the domain's properties, so that a row needs no mapping. `n` is the order of insertion.
 -- Short columns come first: what comes after a long text costs a walk through its pages.
--- References are checked at the commit: the rows of one transaction may point at one another.
+-- References are checked at the commit: the rows of one transaction may point at one another. Write those first that
+-- others point at, all the same: while a reference points at nothing, each insert looks through all that may point at it.
 
 CREATE TABLE meta (
   key TEXT NOT NULL PRIMARY KEY,
@@ -40,7 +41,8 @@ CREATE TABLE agents (
   id TEXT NOT NULL UNIQUE,
   run TEXT NOT NULL REFERENCES runs (id) DEFERRABLE INITIALLY DEFERRED,
   parent TEXT REFERENCES agents (id) DEFERRABLE INITIALLY DEFERRED,
-  step TEXT REFERENCES steps (id) DEFERRABLE INITIALLY DEFERRED,
+  -- Of steps, which points back: a circle of references would make the first of the two point at nothing.
+  step TEXT,
   depth INTEGER NOT NULL CHECK (depth >= 1),
   state TEXT NOT NULL
     CHECK (state IN ('pending', 'ready', 'running', 'waiting', 'paused', 'completed', 'failed', 'cancelled')),

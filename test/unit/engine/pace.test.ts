@@ -19,6 +19,15 @@ describe('the pace of answers', () => {
     assert.deepEqual(passed, [1, 2, 3, 4, 5]);
   });
 
+  it('lets more pass the more there are, so that a slow disk cannot fall behind', async () => {
+    const pace = new Pace(2);
+    for (let who = 1; who <= 22; who += 1) ask(pace, who);
+    await nextTurn();
+    assert.equal(passed.length, 2 + 5);
+    await nextTurn();
+    assert.equal(passed.length, 2 + 5 + 4);
+  });
+
   it('keeps nobody waiting who comes alone', async () => {
     const pace = new Pace(1);
     for (const who of [1, 2, 3]) {
