@@ -70,7 +70,7 @@ interface Carried {
 
 /** The part of `fetch` and of `Response` that the package uses; the body stays Node's own stream. */
 const send = async (carrier: Http, url: unknown, init: RequestInit | undefined): Promise<Response> => {
-  const given = new Headers(init?.headers);
+  const given = init?.headers instanceof Headers ? init.headers : new Headers(init?.headers);
   const headers: Record<string, string> = {};
   for (const name of SENT) {
     const value = given.get(name);

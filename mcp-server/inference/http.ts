@@ -1,5 +1,6 @@
 import http from 'node:http';
 import https from 'node:https';
+import { urlToHttpOptions } from 'node:url';
 import type { Clock } from '../domain/clock.ts';
 import { OVER } from './time-limit.ts';
 
@@ -27,6 +28,8 @@ export interface Http {
   close(): void;
 }
 
+const MOST_TARGETS = 100;
+
 /**
  * Each call has its own connection. llama-server closes one after every streamed answer, whatever its `Keep-Alive`
  * header says, so that a call which takes it over within the next millisecond is lost; and one that idles holds a
@@ -36,12 +39,24 @@ export const createHttp = (clock: Clock, connectMs: number): Http => {
   const options = { keepAlive: false, maxSockets: Number.POSITIVE_INFINITY };
   const plain = new http.Agent(options);
   const secure = new https.Agent(options);
+  // A server has few routes, and each is called thousands of times.
+  const targets = new Map<string, http.RequestOptions>();
+  const targetOf = (url: string): http.RequestOptions => {
+    const known = targets.get(url);
+    if (known) return known;
+    const target = urlToHttpOptions(new URL(url));
+    if (targets.size >= MOST_TARGETS) targets.clear();
+    targets.set(url, target);
+    return target;
+  };
   const open = (request: HttpRequest): http.ClientRequest => {
     const headers: Record<string, string> = { ...request.headers };
     if (request.body !== undefined) headers['content-length'] = String(Buffer.byteLength(request.body));
-    return request.url.startsWith('https:')
-      ? https.request(request.url, { method: request.method, headers, agent: secure })
-      : http.request(request.url, { method: request.method, headers, agent: plain });
+    const { method } = request;
+    const target = targetOf(request.url);
+    return target.protocol === 'https:'
+      ? https.request({ ...target, method, headers, agent: secure })
+      : http.request({ ...target, method, headers, agent: plain });
   };
   return {
     send: (request) =>
