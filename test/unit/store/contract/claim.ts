@@ -23,6 +23,18 @@ export const claimContract = ({ store }: Subject): void => {
     assert.equal(await claim(), undefined);
   });
 
+  it('says whether there is anything of a kind whose time has come', async () => {
+    const any = (now: number, ...kinds: ClaimQuery['kinds']) => store().anyQueued(kinds, now);
+    assert.equal(await any(T * 2, 'turn', 'merge', 'close'), false);
+    await queue([1, A, { runAt: T + 100 }]);
+    assert.deepEqual([await any(T + 99, 'turn'), await any(T + 100, 'turn')], [false, true]);
+    assert.equal(await any(T * 2, 'merge', 'close'), false);
+    await queue([2, B, { kind: 'merge', source: A }]);
+    assert.equal(await any(T, 'close', 'merge'), true);
+    assert.equal(await claim({ kinds: ['merge'] }), 'j-2');
+    assert.equal(await any(T, 'close', 'merge'), false);
+  });
+
   it('takes a person’s first, then review, critical, batch', async () => {
     await queue(
       [1, A, { priority: 'batch' }],
