@@ -18,7 +18,7 @@ import { serverViews } from './server-views.ts';
 import { checkSetup } from './setup-check.ts';
 import { optionsOf, startRun } from './start-run.ts';
 import { Tidier } from './tidy.ts';
-import { accountViews, agentViews, runOf, runResult, runView, transcriptView } from './views.ts';
+import { accountViews, agentViews, runOf, runView, transcriptView } from './views.ts';
 
 /** Recovers what an earlier engine left, then starts to work. Throws UserError when it cannot. */
 export const createEngine = async (parts: EngineParts, limits: Partial<AgentLimits> = {}): Promise<Engine> => {
@@ -61,7 +61,6 @@ const facadeOf = (core: Core, scheduler: Scheduler, tidier: Tidier): Engine => {
   return {
     startRun: async (input) => view(await startRun(core, input)),
     runStatus: statusOf,
-    runResult: async (run) => runResult(store, repository, await runOf(store, run)),
     waitRun: async (run, waitMs, signal) => {
       await waitForEnd(core, run, waitMs, signal);
       return statusOf(run);

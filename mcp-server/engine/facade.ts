@@ -2,7 +2,7 @@ import type { Agent } from '../domain/agent.ts';
 import type { EngineEvent } from '../domain/event.ts';
 import type { AgentId, JobId, RunId } from '../domain/ids.ts';
 import type { JobKind, Priority } from '../domain/job.ts';
-import type { Run, RunOptions, RunResult } from '../domain/run.ts';
+import type { Run, RunOptions } from '../domain/run.ts';
 import type { Answer, Call, Timings, Usage } from '../domain/turn.ts';
 import type { FileChange, LandOutcome } from '../worktrees/port.ts';
 
@@ -156,7 +156,6 @@ export interface Engine {
   /** Returns at once; the same `key` returns the same run again instead of starting a second one. */
   startRun(input: { task: string; options: StartOptions; key?: string | undefined }): Promise<RunView>;
   runStatus(run: RunId): Promise<RunView>;
-  runResult(run: RunId): Promise<RunResult>;
   /** Resolves when the run has ended or `waitMs` is over. */
   waitRun(run: RunId, waitMs: number, signal: AbortSignal): Promise<RunView>;
   listRuns(limit: number): Promise<readonly RunView[]>;

@@ -1,7 +1,7 @@
 import type { Agent } from '../domain/agent.ts';
 import type { AgentId, Commit } from '../domain/ids.ts';
 import type { Worktree } from '../domain/worktree.ts';
-import type { Lease, Tree, WritableTree } from '../worktrees/port.ts';
+import type { Lease } from '../worktrees/port.ts';
 import type { EngineParts } from './parts.ts';
 
 /** The worktrees that agents hold. A lease of an earlier engine is brought to its agent's commit before its first use. */
@@ -50,15 +50,6 @@ export class Leases {
   /** After its files may differ from its agent's commit: the next use resets them. */
   forget(agent: AgentId): void {
     this.#ready.delete(agent);
-  }
-
-  treeOf(agent: Agent, head: Commit): Tree {
-    const lease = this.#ready.get(agent.id);
-    return lease ? this.#parts.repository.treeOfLease(lease) : this.#parts.repository.treeOf(head);
-  }
-
-  writable(lease: Lease): WritableTree {
-    return this.#parts.repository.treeOfLease(lease);
   }
 }
 

@@ -6,7 +6,7 @@ import type { Tx } from '../store/port.ts';
 import type { MergeOutcome } from '../worktrees/port.ts';
 import { COMMITTER, type Core } from './core.ts';
 import { keepForeignCommit } from './foreign-commits.ts';
-import { closeIfDone, heir, isOver, releaseAfterMerge, settleAgent } from './settle.ts';
+import { heir, isOver, releaseAfterMerge, settleAgent } from './settle.ts';
 import { asAgent, createdEvent, mergeJob, newAgent, turnJob } from './spawn.ts';
 
 /**
@@ -117,7 +117,6 @@ const conflict = async (
   const error = `Its work conflicts with that of others in ${outcome.files.join(', ')}; it is kept on ${source.branch}.`;
   await tx.patchAgent(source.id, { error });
   await settled(core, tx, run, job, { ...source, error, endReason: 'conflict' }, into, false);
-  await closeIfDone(core.parts, tx, run, job.id);
 };
 
 /** Tokens below which a resolver is not worth starting. */

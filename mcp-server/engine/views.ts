@@ -2,7 +2,7 @@ import type { Agent } from '../domain/agent.ts';
 import { UserError } from '../domain/errors.ts';
 import type { AgentId, RunId } from '../domain/ids.ts';
 import type { Account } from '../domain/ledger.ts';
-import type { Run, RunResult } from '../domain/run.ts';
+import type { Run } from '../domain/run.ts';
 import type { AgentState } from '../domain/transitions.ts';
 import type { Call, Turn } from '../domain/turn.ts';
 import type { Reader } from '../store/port.ts';
@@ -88,25 +88,6 @@ const stuck = async (reader: Reader, run: Run, trouble: string | undefined): Pro
 
 const filesChanged = async (repository: Repository, run: Run): Promise<number> =>
   run.headCommit === run.baseCommit ? 0 : (await repository.changes(run.baseCommit, run.headCommit)).length;
-
-export const runResult = async (reader: Reader, repository: Repository, run: Run): Promise<RunResult> => {
-  const view = await runView(reader, repository, run, undefined);
-  const { total, completed, failed } = view.agents;
-  const { granted, used, reserved } = view.tokens;
-  return {
-    type: 'run.result',
-    run: run.id,
-    status: run.state,
-    branch: run.branch,
-    commit: run.headCommit,
-    filesChanged: view.filesChanged ?? 0,
-    agents: { total, completed, failed },
-    tokens: { granted, used, reserved },
-    wallMs: (run.endedAt ?? run.createdAt) - run.createdAt,
-    report: run.report,
-    error: run.error,
-  };
-};
 
 const NOTHING = { available: 0, reserved: 0, used: 0, granted: 0 };
 

@@ -46,7 +46,6 @@ export class FakeEngine {
     return {
       startRun: async ({ task, options }) => this.#start(task, options.budget ?? 500_000),
       runStatus: async (run) => this.#run(run),
-      runResult: async () => Promise.reject(new UserError('not-found', 'The fake has no result.')),
       waitRun: async (run) => this.#run(run),
       listRuns: async () => [...this.#runs.values()].reverse(),
       cancelRun: async ({ run }) => this.#end(run, 'cancelled'),

@@ -146,9 +146,6 @@ export const createFakeEngine = (): FakeEngine => {
       enter('runStatus');
       return runOf(id);
     },
-    runResult: async () => {
-      throw new Error('not used');
-    },
     waitRun: async (id, waitMs, signal) => {
       enter('waitRun');
       const until = Date.now() + waitMs;
