@@ -27,6 +27,10 @@ const OWNERS: Record<string, readonly string[]> = {
   '@modelcontextprotocol/server': ['faces/mcp'],
   '@modelcontextprotocol/client': ['faces/cli', 'extension'],
   'log-update': ['faces/cli'],
+  '@modelcontextprotocol/node': ['faces/mcp'],
+  minisearch: ['skills'],
+  yauzl: ['skills'],
+  yaml: ['skills', 'planning', 'extension'],
   vscode: ['extension'],
   zod: ['domain', 'planning', 'agent', 'operations', 'main', 'inference', 'skills', 'faces', 'extension'],
 };
