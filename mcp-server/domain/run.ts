@@ -1,4 +1,5 @@
 import type { Commit, RunId } from './ids.ts';
+import type { Distribution, Pattern } from './plan.ts';
 import type { RunState } from './transitions.ts';
 
 /** What a run may do besides reading and writing files of its worktrees. */
@@ -6,6 +7,56 @@ export interface Permissions {
   /** `off`: the tool is not offered. `allowed`: only these programs (argv[0], no path). `any`: every program. */
   readonly commands: 'off' | 'any' | { readonly allowed: readonly string[] };
 }
+
+/** An inference server beside the run's own, among which steps are shared out. */
+export interface ServerOption {
+  readonly server: string;
+  readonly model: string | null;
+  /** What it is good at: `code`, `long-context`, `vision`. */
+  readonly capabilities: readonly string[];
+}
+
+/** How a run is planned and how its steps are treated. */
+export interface PlanningOptions {
+  /** Null: chosen by rule from the shape of the steps. */
+  readonly pattern: Pattern | null;
+  /** Name of a domain strategy: `software`, `research`, `analysis`, `planning`. Null: chosen by rule. */
+  readonly domain: string | null;
+  /** Workers that are wished for; steps are joined or split to reach it. Null: as many as the task needs. */
+  readonly workers: number | null;
+  /** Reports that one synthesizer joins. */
+  readonly fanIn: number;
+  readonly distribution: Distribution;
+  readonly servers: readonly ServerOption[];
+  /** Fresh tries of a failed step, where the step does not say. */
+  readonly retries: number;
+  /** Wall time of one agent by tier, ms; null: no bound. */
+  readonly timeouts: {
+    readonly worker: number | null;
+    readonly synthesizer: number | null;
+    readonly executive: number | null;
+  };
+  /** `ask`: the plan waits for a person's word before any of its agents begins. */
+  readonly gate: 'ask' | 'go';
+  /** A plan whose p90 is above this does not begin by itself. Tokens. */
+  readonly maxForecastTokens: number | null;
+  /** False: plans of earlier runs of the same task, commit and settings are not taken. */
+  readonly cache: boolean;
+}
+
+export const PLANNING_DEFAULTS: PlanningOptions = {
+  pattern: null,
+  domain: null,
+  workers: null,
+  fanIn: 5,
+  distribution: 'least-loaded',
+  servers: [],
+  retries: 1,
+  timeouts: { worker: null, synthesizer: null, executive: null },
+  gate: 'go',
+  maxForecastTokens: null,
+  cache: true,
+};
 
 export interface RunOptions {
   /** Tokens that the whole run may spend. */
@@ -22,7 +73,14 @@ export interface RunOptions {
   readonly permissions: Permissions;
   /** True when no person will answer: ask_person then answers itself. */
   readonly unattended: boolean;
+  /** What is left out is as in PLANNING_DEFAULTS. */
+  readonly planning?: Partial<PlanningOptions>;
 }
+
+export const planningOf = (options: Pick<RunOptions, 'planning'>): PlanningOptions => ({
+  ...PLANNING_DEFAULTS,
+  ...options.planning,
+});
 
 export interface Run {
   readonly id: RunId;

@@ -97,7 +97,7 @@ const accept = async (
 ): Promise<void> => {
   await tx.closeTurn(turn.id, { commit: null, endedAt: core.parts.clock.now() });
   await tx.finishJob(job, 'done');
-  const report = plan.source.by === 'model' ? `Planned ${plan.steps.length} steps.` : plan.source.reason;
+  const report = plan.source.by === 'rules' ? plan.source.reason : `Planned ${plan.steps.length} steps.`;
   await adopt(core, tx, run, agent, job, { state: 'completed', reason: 'finished', report, error: null }, plan);
 };
 

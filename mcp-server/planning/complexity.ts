@@ -1,10 +1,5 @@
+import type { Complexity } from '../domain/plan.ts';
 import { isSurvey, taskParts } from './task-parts.ts';
-
-/** How much a task is, by rule; `because` says it to a person. An atomic task needs no planner: one agent does it. */
-export interface Complexity {
-  readonly level: 'atomic' | 'simple' | 'moderate' | 'complex' | 'enterprise';
-  readonly because: string;
-}
 
 const LEVELS = ['atomic', 'simple', 'moderate', 'complex', 'enterprise'] as const;
 const BREADTH = /\b(?:all|every|each|whole|entire|everywhere|across|throughout)\b/i;

@@ -2,7 +2,8 @@ import type { PlanStep } from '../domain/plan.ts';
 import { oneLine } from '../domain/text.ts';
 
 /** A piece of work before a pattern gives it a place in the hierarchy. */
-export type PlannedStep = Pick<PlanStep, 'key' | 'title' | 'task' | 'role' | 'needs'>;
+export type PlannedStep = Pick<PlanStep, 'key' | 'title' | 'task' | 'role' | 'needs'> &
+  Partial<Omit<PlanStep, 'parent' | 'tier'>>;
 
 /** Lower-case letters, digits and single hyphens, at most 32 characters; `otherwise` when nothing is left. */
 export const slug = (text: string, otherwise: string): string =>
