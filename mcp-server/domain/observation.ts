@@ -7,6 +7,8 @@ export interface Observation {
   readonly role: string;
   readonly tier: string;
   readonly pattern: string;
+  /** Of the run's task; absent in what was observed before it was kept. */
+  readonly complexity?: string;
   readonly tokens: number;
   readonly wallMs: number;
   readonly turns: number;

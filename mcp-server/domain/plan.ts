@@ -103,6 +103,8 @@ export interface PlanStep {
   readonly files?: readonly string[];
   /** The pattern that made it, where patterns nest. */
   readonly pattern?: Pattern;
+  /** The size of its work in steps as they were planned: 3 when three were joined, 0.5 for a half of one. Absent: 1. */
+  readonly parts?: number;
 }
 
 /** Where a plan came from. */

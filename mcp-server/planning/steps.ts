@@ -1,4 +1,5 @@
 import type { PlanStep } from '../domain/plan.ts';
+import type { Permissions } from '../domain/run.ts';
 import { oneLine } from '../domain/text.ts';
 
 /** A piece of work before a pattern gives it a place in the hierarchy. */
@@ -66,13 +67,61 @@ const joinGroup = (group: readonly PlannedStep[], keyOf: ReadonlyMap<string, str
     key: first.key,
     title: oneLine(group.map((step) => step.title).join(' + '), 60),
     task: `${start}Do these ${group.length} parts, one after another:\n${parts.join('\n')}`,
-    role: group.every((step) => step.role === first.role) ? first.role : 'worker',
+    role: same(group, (step) => step.role) ?? 'worker',
     needs: rest,
+    parts: sum(group.map((step) => step.parts ?? 1)),
+    ...joinedWishes(group),
   };
 };
 
-/** Groups are runs of neighbours in an order that respects the needs, so that joining them can make no cycle. */
-const join = (groups: readonly (readonly PlannedStep[])[]): readonly PlannedStep[] => {
+const sum = (numbers: readonly number[]): number => numbers.reduce((total, number) => total + number, 0);
+
+/** What all of them say; undefined where they differ. */
+const same = <T>(group: readonly PlannedStep[], of: (step: PlannedStep) => T): T | undefined => {
+  const [first, ...others] = group.map(of);
+  return others.every((other) => other === first) ? first : undefined;
+};
+
+const union = (lists: readonly (readonly string[] | undefined)[]): readonly string[] => [
+  ...new Set(lists.flatMap((list) => list ?? [])),
+];
+
+/** What is not named may be anything, so one step that does not name its files or programs leaves the whole open. */
+const joinedPermissions = (group: readonly PlannedStep[]): Permissions | undefined => {
+  const allowed: string[] = [];
+  for (const { permissions } of group) {
+    if (!permissions) return undefined;
+    if (permissions.commands === 'any') return permissions;
+    if (permissions.commands !== 'off') allowed.push(...permissions.commands.allowed);
+  }
+  return { commands: allowed.length > 0 ? { allowed: union([allowed]) } : 'off' };
+};
+
+/** What a joined step takes over from its parts beside their tasks: all that they need, and what they agree on. */
+const joinedWishes = (group: readonly PlannedStep[]): Partial<PlannedStep> => {
+  const permissions = joinedPermissions(group);
+  const skills = union(group.map((step) => step.skills));
+  const capabilities = union(group.map((step) => step.capabilities));
+  const weights = group.flatMap((step) => step.weight ?? []);
+  const server = same(group, (step) => step.server);
+  const model = same(group, (step) => step.model);
+  const temperature = same(group, (step) => step.temperature);
+  const pattern = same(group, (step) => step.pattern);
+  return {
+    ...(group.every((step) => step.files) ? { files: union(group.map((step) => step.files)) } : {}),
+    ...(skills.length > 0 ? { skills } : {}),
+    ...(capabilities.length > 0 ? { capabilities } : {}),
+    ...(permissions ? { permissions } : {}),
+    ...(weights.length === group.length ? { weight: sum(weights) } : {}),
+    ...(server === undefined ? {} : { server }),
+    ...(model === undefined ? {} : { model }),
+    ...(temperature === undefined ? {} : { temperature }),
+    ...(pattern === undefined ? {} : { pattern }),
+  };
+};
+
+/** Each group becomes one step. Groups are runs of neighbours in an order that respects the needs, so that no cycle can arise. */
+export const joinNeighbours = (groups: readonly (readonly PlannedStep[])[]): readonly PlannedStep[] => {
   const keyOf = new Map(groups.flatMap((group) => group.map((step) => [step.key, group[0]?.key ?? step.key])));
   return groups.map((group) => joinGroup(group, keyOf));
 };
@@ -88,7 +137,7 @@ export const joinTail = (steps: readonly PlannedStep[], most: number): readonly 
   if (steps.length <= most) return steps;
   const order = ordered(steps);
   const keep = Math.max(0, most - 1);
-  return join([...order.slice(0, keep).map((step) => [step]), order.slice(keep)]);
+  return joinNeighbours([...order.slice(0, keep).map((step) => [step]), order.slice(keep)]);
 };
 
 /** At most `most` steps of about the same size, each of neighbours. Throws on a cycle. */
@@ -96,5 +145,5 @@ export const joinEvenly = (steps: readonly PlannedStep[], most: number): readonl
   if (steps.length <= most) return steps;
   const order = ordered(steps);
   const at = (group: number): number => Math.floor((group * order.length) / most);
-  return join(Array.from({ length: most }, (_, group) => order.slice(at(group), at(group + 1))));
+  return joinNeighbours(Array.from({ length: most }, (_, group) => order.slice(at(group), at(group + 1))));
 };
