@@ -170,9 +170,14 @@ export class EventStream {
     this.line(`{"choices":[{"finish_reason":${reason},"index":0,"delta":${delta}}],${this.tail}${extra}}`);
   }
 
+  /** llama-server closes the connection after each streamed answer; that it does not announce it is not imitated. */
   #head(): void {
     if (!this.#response.headersSent)
-      this.#response.writeHead(200, { 'content-type': 'text/event-stream', 'x-accel-buffering': 'no' });
+      this.#response.writeHead(200, {
+        'content-type': 'text/event-stream',
+        'x-accel-buffering': 'no',
+        connection: 'close',
+      });
   }
 }
 
