@@ -18,6 +18,8 @@ export interface GitOptions {
   readonly accept?: readonly number[];
   /** Ends the command once it has written more than this; `cut` then says so. */
   readonly maxBytes?: number;
+  /** Ends the command; it then rejects. */
+  readonly signal?: AbortSignal;
 }
 
 export interface GitResult {
@@ -112,7 +114,7 @@ const run = async (
       allowUnsafeConfigEnvCount: true,
     },
     completion: { onClose: true, onExit: false },
-    abort: stop.signal,
+    abort: options.signal ? AbortSignal.any([stop.signal, options.signal]) : stop.signal,
     errors: (_error, result) => {
       exitCode = result.exitCode;
       return undefined;
