@@ -1,0 +1,225 @@
+import assert from 'node:assert/strict';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { validatePlan } from '../../../mcp-server/planning/validate-plan.ts';
+import { expandWorkflow } from '../../../mcp-server/planning/workflows/expand-workflow.ts';
+import { faultLines, parseWorkflow } from '../../../mcp-server/planning/workflows/parse-workflow.ts';
+import { planFromYaml, planToYaml } from '../../../mcp-server/planning/workflows/plan-yaml.ts';
+import { workflowFromPlan } from '../../../mcp-server/planning/workflows/save-workflow.ts';
+import { type Workflow, workflowJsonSchema } from '../../../mcp-server/planning/workflows/workflow.ts';
+
+const media = join(import.meta.dirname, '../../../media');
+const LIMITS = { maxDepth: 3, maxAgents: 60, maxAgentsPerLevel: 60 };
+const GIVEN = {
+  'backend-dev': { feature: 'a login' },
+  tdd: { behaviour: 'it adds' },
+  research: { question: 'why' },
+  review: {},
+  refactor: { target: 'src', aim: 'smaller files' },
+  docs: { parts: 'src, test' },
+} as const;
+
+const bundled = (): ReadonlyMap<string, Workflow> => {
+  const files = readdirSync(join(media, 'workflows'));
+  const names = new Set(files.map((file) => file.replace('.yaml', '')));
+  return new Map(
+    files.map((file) => {
+      const parsed = parseWorkflow(readFileSync(join(media, 'workflows', file), 'utf8'), names);
+      assert.ok(parsed.ok, faultLines(file, parsed.faults));
+      assert.deepEqual(parsed.faults, []);
+      return [parsed.workflow.name, parsed.workflow];
+    }),
+  );
+};
+
+const parsed = (text: string): Workflow => {
+  const result = parseWorkflow(text);
+  assert.ok(result.ok, faultLines('text', result.faults));
+  return result.workflow;
+};
+
+const stepsOf = (
+  text: string,
+  given: Record<string, string> = {},
+  library: ReadonlyMap<string, Workflow> = new Map(),
+) => {
+  const expanded = expandWorkflow(parsed(text), given, library);
+  assert.ok(expanded.ok, expanded.ok ? '' : expanded.problems.join('\n'));
+  return expanded.plan.steps;
+};
+
+describe('a workflow file', () => {
+  for (const [name, given] of Object.entries(GIVEN))
+    it(`${name}, which comes with Coppice, becomes a plan that can be carried out`, () => {
+      const library = bundled();
+      const workflow = library.get(name);
+      assert.ok(workflow);
+      const expanded = expandWorkflow(workflow, given, library);
+      assert.ok(expanded.ok);
+      assert.deepEqual(validatePlan(expanded.plan, LIMITS), []);
+      for (const step of expanded.plan.steps) assert.doesNotMatch(step.task, /\{\{/, step.key);
+    });
+
+  it('is the schema that the editor is given', () => {
+    const file = JSON.parse(readFileSync(join(media, 'schemas/workflow.schema.json'), 'utf8'));
+    assert.deepEqual(file, workflowJsonSchema(), 'Write it anew: node .tools/schemas.ts');
+  });
+
+  it('gets an error with line and column for each thing that is wrong', () => {
+    const lines = (text: string): string => faultLines('w.yaml', parseWorkflow(text, new Set(['review'])).faults);
+    const head = 'name: w\ndescription: d\nnodes:\n';
+    assert.match(lines(`${head}  a:\n    promt: x\n`), /^w\.yaml:5:5: error: .*no "promt"/m);
+    assert.match(
+      lines(`${head}  a:\n    prompt: x\n    needs: [b]\n`),
+      /^w\.yaml:6:13: error: .*"b", which is no node/m,
+    );
+    assert.match(lines(`${head}  a:\n    prompt: "{{what}}"\n`), /^w\.yaml:5:5: error: \{\{what\}\} is no parameter/m);
+    assert.match(lines(`${head}  a:\n    title: t\n`), /^w\.yaml:4:3: error: a: it needs one of: prompt/m);
+    assert.match(lines(`${head}  a:\n    workflow: missing\n`), /^w\.yaml:5:5: error: There is no workflow "missing"/m);
+    assert.match(
+      lines(`${head}  a: {prompt: x, needs: b}\n  b: {prompt: x, needs: a}\n`),
+      /error: Nodes need each other in a circle/,
+    );
+    assert.match(lines(`${head}  a: {prompt: x, budget: 70}\n  b: {prompt: x, budget: 70}\n`), /140 percent/);
+    assert.match(
+      lines(`${head}  a: {prompt: x}\n  b: {prompt: x, when: {step: a, says: yes please}}\n`),
+      /looks at "a", which does not come before it/,
+    );
+    assert.match(lines('name: w\n  description: d\n'), /^w\.yaml:1:7: error/m);
+    assert.match(
+      lines(`${head}  a: {pattern: pipeline, over: [x], stages: [{name: s}]}\n`),
+      /stage s needs a prompt or a processor/,
+    );
+  });
+
+  it('never makes anything but plain data, and is not blown up by aliases', () => {
+    const bomb = `a: &a [x,x,x,x,x,x,x,x,x]\n${[...'bcdefghij']
+      .map((key, index) => `${key}: &${key} [${Array(9).fill(`*${'abcdefghij'[index]}`).join(',')}]`)
+      .join('\n')}\n`;
+    assert.equal(parseWorkflow(bomb).ok, false);
+    assert.equal(parseWorkflow('name: !!js/function "x"\n').ok, false);
+    assert.equal(parseWorkflow('').ok, false);
+  });
+
+  it('fills its parameters in, and refuses those that it does not know or that are missing', () => {
+    const text = `name: w\ndescription: d\nparameters:\n  who: {required: true}\n  how: {choices: [fast, slow], default: slow}\nnodes:\n  a: {prompt: "greet {{who}} {{how}}"}\n`;
+    assert.equal(stepsOf(text, { who: 'Ann' })[0]?.task, 'greet Ann slow');
+    const missing = expandWorkflow(parsed(text), { whom: 'Ann', how: 'never' }, new Map());
+    assert.ok(!missing.ok);
+    assert.match(
+      missing.problems.join('\n'),
+      /no parameter "whom"[^]*"who" must be given[^]*must be one of: fast, slow/,
+    );
+  });
+
+  it('gives budgets as they are said, and shares the rest among the others', () => {
+    const steps = stepsOf(
+      'name: w\ndescription: d\nnodes:\n  a: {prompt: x, budget: 60}\n  b: {prompt: x}\n  c: {prompt: x}\n',
+    );
+    assert.deepEqual(
+      steps.map(({ weight }) => weight),
+      [60, 20, 20],
+    );
+  });
+});
+
+describe('a loop of a workflow', () => {
+  const LOOP = `name: w
+description: d
+nodes:
+  start: {prompt: s}
+  loop:
+    needs: [start]
+    repeat: {atMost: 3, until: {step: check, says: all good}}
+    nodes:
+      work: {prompt: "round {{round}}"}
+      check: {prompt: c, needs: [work]}
+  end: {prompt: e, needs: [loop]}
+`;
+
+  it('is rolled out to so many rounds as it may have, each after the one before', () => {
+    const steps = stepsOf(LOOP);
+    const byKey = new Map(steps.map((step) => [step.key, step]));
+    assert.equal(steps.length, 2 + 3 * 2);
+    assert.equal(byKey.get('loop-2-work')?.task, 'round 2');
+    assert.deepEqual(byKey.get('loop-1-work')?.needs, ['start']);
+    assert.deepEqual(byKey.get('loop-2-work')?.needs, ['loop-1-check']);
+    assert.deepEqual(byKey.get('end')?.needs, ['loop-1-check', 'loop-2-check', 'loop-3-check']);
+  });
+
+  it('omits every round after the one in which its condition held', () => {
+    const third = stepsOf(LOOP).find(({ key }) => key === 'loop-3-work');
+    assert.deepEqual(third?.when, {
+      all: [{ not: { step: 'loop-2-check', is: 'omitted' } }, { not: { step: 'loop-2-check', says: 'all good' } }],
+    });
+  });
+});
+
+describe('a workflow in a workflow', () => {
+  const INNER = parsed(
+    'name: inner\ndescription: d\nparameters:\n  what: {required: true}\nnodes:\n  a: {prompt: "do {{what}}"}\n  b: {prompt: y, needs: a}\n',
+  );
+  const outer = (given: string): string =>
+    `name: w\ndescription: d\nparameters:\n  thing: {default: tea}\nnodes:\n  first: {prompt: x}\n  sub: {workflow: inner, with: ${given}, needs: first}\n  last: {prompt: z, needs: sub}\n`;
+
+  it('stands in its place, with its own parameters', () => {
+    const steps = stepsOf(outer('{what: "{{thing}}"}'), {}, new Map([['inner', INNER]]));
+    assert.deepEqual(
+      steps.map(({ key, needs }) => [key, ...needs]),
+      [['first'], ['sub-a', 'first'], ['sub-b', 'sub-a'], ['last', 'sub-b']],
+    );
+    assert.equal(steps[1]?.task, 'do tea');
+  });
+
+  it('that uses itself is refused in words', () => {
+    const self = parsed('name: w\ndescription: d\nnodes:\n  a: {workflow: w}\n');
+    const expanded = expandWorkflow(self, {}, new Map([['w', self]]));
+    assert.ok(!expanded.ok);
+    assert.match(expanded.problems[0] ?? '', /nested more than 5 deep/);
+  });
+});
+
+describe('a plan as a person edits it', () => {
+  it('reads back as it was written', () => {
+    const library = bundled();
+    for (const [name, given] of Object.entries(GIVEN)) {
+      const expanded = expandWorkflow(library.get(name) as Workflow, given, library);
+      assert.ok(expanded.ok);
+      const back = planFromYaml(planToYaml(expanded.plan), LIMITS);
+      assert.ok(back.ok);
+      const trimmed = expanded.plan.steps.map((step) => ({ ...step, task: step.task.trim() }));
+      assert.deepEqual(back.plan.steps, trimmed);
+    }
+  });
+
+  it('gets an error at its line when it cannot be carried out', () => {
+    const read = planFromYaml('steps:\n  a:\n    task: x\n    needs: [gone]\n', LIMITS);
+    assert.ok(!read.ok);
+    assert.deepEqual(read.faults, [
+      { line: 1, column: 2, severity: 'error', message: 'a: It needs gone, which is no step.' },
+    ]);
+  });
+});
+
+describe('a workflow made from a run', () => {
+  it('has the task as its parameter, and makes the same plan again', () => {
+    const task = 'tidy the {{shed}}';
+    const steps = stepsOf(
+      'name: w\ndescription: d\nparameters:\n  t: {required: true}\nnodes:\n  a: {prompt: "{{t}}: look"}\n  b: {prompt: "{{t}}: do", needs: a, when: {step: a, says: go}, quorum: 1}\n',
+      { t: task },
+    );
+    const text = workflowFromPlan({ pattern: 'workflow', source: { by: 'person' }, steps }, { task, name: 'Tidy up!' });
+    const again = parsed(text);
+    assert.equal(again.name, 'tidy-up');
+    const other = expandWorkflow(again, { task: 'sweep' }, new Map());
+    assert.ok(other.ok);
+    assert.deepEqual(
+      other.plan.steps.map((step) => step.task),
+      ['sweep: look', 'sweep: do'],
+    );
+    assert.deepEqual(
+      other.plan.steps.map(({ needs, when, join }) => ({ needs, when, join })),
+      steps.map(({ needs, when, join }) => ({ needs, when, join })),
+    );
+  });
+});
