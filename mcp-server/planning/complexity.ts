@@ -1,9 +1,31 @@
 import type { Complexity } from '../domain/plan.ts';
-import { isSurvey, taskParts } from './task-parts.ts';
+import { namedPaths } from './named-paths.ts';
+import { isSurvey, type TaskParts, taskParts } from './task-parts.ts';
 
-const LEVELS = ['atomic', 'simple', 'moderate', 'complex', 'enterprise'] as const;
+const RANKS = ['atomic', 'simple', 'moderate', 'complex', 'enterprise'] as const;
+const MOST_CHARS = 20_000;
 const BREADTH = /\b(?:all|every|each|whole|entire|everywhere|across|throughout)\b/i;
 const OVERHAUL = /\b(?:migrat\w+|rewrit\w+|port|redesign\w*|re-?architect\w*|moderni[sz]\w+|overhaul\w*)\b/i;
+const MAKES = /\b(?:implement|build|develop|design|integrate|introduce|create)\b/i;
+const SEVERAL = /\b(?:multiple|several|various|many|different)\s+\w+/i;
+/** "50 microservices", "500 API endpoints": how many of what there is to do. */
+const COUNTED =
+  /\b(\d{1,3}(?:[,.]\d{3})+|\d{2,7})\+?\s+(?:[\w-]+\s+){0,2}?(?:\w*services?|databases|tables|endpoints|pages|screens|components|modules|packages|files|tests|papers|documents|articles|languages|repositories|customers|records|routes|scripts)\b/gi;
+
+/** Things that different people would do. */
+const CONCERNS: Readonly<Record<string, RegExp>> = {
+  authentication: /\b(?:auth\w*|oauth\w*|log-?in|sessions?|permissions?)\b/i,
+  data: /\b(?:databases?|schemas?|sql|queries|tables|data model)\b/i,
+  interface: /\b(?:ui|frontend|front-end|dashboard|screens?|css|components?)\b/i,
+  service: /\b(?:api|rest|graphql|endpoints?|backend|back-end|servers?|microservices?)\b/i,
+  tests: /\b(?:tests?|testing|coverage|fuzz\w*)\b/i,
+  documents: /\b(?:docs?|documentation|readme|tutorials?|changelog)\b/i,
+  operations: /\b(?:deploy\w*|docker\w*|kubernetes|pipelines?|monitoring|metrics|staging|production|downtime)\b/i,
+  security: /\b(?:security|vulnerabilit\w+|encrypt\w*|secrets?)\b/i,
+  performance: /\b(?:performance|latency|throughput|benchmarks?|caching)\b/i,
+  payments: /\b(?:payments?|billing|invoices?|checkout)\b/i,
+  messages: /\b(?:e-?mails?|notifications?|queues?|webhooks?)\b/i,
+};
 
 interface Hint {
   readonly rank: number;
@@ -13,28 +35,77 @@ interface Hint {
 const byParts = (count: number): number => (count <= 1 ? 0 : count === 2 ? 1 : count <= 5 ? 2 : count <= 15 ? 3 : 4);
 const bySize = (words: number): number => (words <= 50 ? 0 : words <= 120 ? 1 : words <= 400 ? 2 : 3);
 const byFiles = (files: number): number => (files <= 20 ? 1 : files <= 200 ? 2 : files <= 2000 ? 3 : 4);
+const byConcerns = (concerns: number): number => (concerns < 3 ? 0 : concerns < 5 ? 2 : concerns < 8 ? 3 : 4);
+const byCount = (count: number): number => (count < 10 ? 0 : count < 50 ? 2 : count < 200 ? 3 : 4);
+const byComponents = (components: number, folders: number): number => {
+  if (components < 2) return 0;
+  if (components < 4) return 1;
+  return components > 15 ? 4 : folders >= 3 ? 3 : 2;
+};
 
-/** Pure and quick: it looks at the words of the task and at how many files there are, never into them. */
-export const complexity = (task: string, files: readonly string[]): Complexity => {
-  const said = task.slice(0, 20_000);
-  const words = said.split(/\s+/).filter(Boolean).length;
-  const { by, parts } = taskParts(said, files);
-  const hints: Hint[] = [
-    { rank: byParts(parts.length), because: parts.length > 1 ? `${parts.length} parts (${by})` : 'one part' },
-    { rank: bySize(words), because: `${words} words` },
-  ];
+const plural = (count: number, word: string): string => `${count} ${word}${count === 1 ? '' : 's'}`;
+
+const partHints = ({ by, parts }: TaskParts, words: number): readonly Hint[] => [
+  { rank: byParts(parts.length), because: parts.length > 1 ? `${parts.length} parts (${by})` : 'one part' },
+  { rank: bySize(words), because: plural(words, 'word') },
+];
+
+/** Files and folders of the repository that the task speaks of. */
+const componentHints = (said: string, files: readonly string[]): readonly Hint[] => {
+  const words = new Set((said.match(/[\w@.-][\w@./-]{1,59}/g) ?? []).map(bare));
+  const named = namedPaths(words, files);
+  const tops = new Set<string>();
+  for (const { tops: some } of named.values()) if (some.size <= 3) for (const top of some) tops.add(top);
+  const rank = byComponents(named.size, tops.size);
+  if (rank === 0) return [];
+  const touches = tops.size > 1 ? `, touches ${tops.size} top-level folders` : '';
+  return [{ rank, because: `${plural(named.size, 'component')} named${touches}` }];
+};
+
+const bare = (word: string): string => word.replace(/^\.\//, '').replace(/[/.-]+$/, '');
+
+const wordHints = (said: string, files: number): readonly Hint[] => {
+  const hints: Hint[] = [];
   if (isSurvey(said))
-    hints.push({ rank: Math.min(2, byFiles(files.length)), because: `a survey of ${files.length} files` });
+    hints.push({ rank: Math.min(2, byFiles(files)), because: `a survey of ${plural(files, 'file')}` });
   else if (BREADTH.test(said))
-    hints.push({ rank: Math.min(2, byFiles(files.length)), because: 'it goes through many places' });
-  if (OVERHAUL.test(said))
-    hints.push({ rank: byFiles(files.length), because: `an overhaul among ${files.length} files` });
+    hints.push({ rank: Math.min(2, byFiles(files)), because: 'it goes through many places' });
+  if (OVERHAUL.test(said)) hints.push({ rank: byFiles(files), because: `an overhaul among ${plural(files, 'file')}` });
+  const several = SEVERAL.exec(said)?.[0].replace(/\s+/g, ' ');
+  if (several) hints.push({ rank: MAKES.test(said) ? 2 : 1, because: `"${several}"` });
+  const concerns = Object.keys(CONCERNS).filter((name) => CONCERNS[name]?.test(said));
+  if (concerns.length > 1)
+    hints.push({
+      rank: concerns.length === 2 && MAKES.test(said) ? 1 : byConcerns(concerns.length),
+      because: `${concerns.length} concerns (${concerns.join(', ')})`,
+    });
+  const counted = [...said.matchAll(COUNTED)].map(([text, number]) => ({
+    text: text.replace(/\s+/g, ' '),
+    count: Number((number ?? '').replace(/[,.]/g, '')),
+  }));
+  const most = counted.reduce((most, one) => (one.count > most.count ? one : most), { text: '', count: 0 });
+  if (most.count >= 10) hints.push({ rank: byCount(most.count), because: most.text });
+  return hints;
+};
+
+/** Pure and quick: it looks at the words of the task and at the names of the files, never into them. */
+export const complexity = (task: string, files: readonly string[]): Complexity => {
+  const said = task.slice(0, MOST_CHARS);
+  const words = said.split(/\s+/).filter(Boolean).length;
+  const hints = [
+    ...partHints(taskParts(said, files), words),
+    ...componentHints(said, files),
+    ...wordHints(said, files.length),
+  ];
   const rank = Math.max(...hints.map((hint) => hint.rank));
   return {
-    level: LEVELS[rank] ?? 'enterprise',
+    level: RANKS[rank] ?? 'enterprise',
     because: hints
       .filter((hint) => hint.rank === rank)
       .map((hint) => hint.because)
       .join(', '),
   };
 };
+
+/** For a person: `complex: 4 components named, touches 3 top-level folders`. */
+export const complexityLine = ({ level, because }: Complexity): string => `${level}: ${because}`;

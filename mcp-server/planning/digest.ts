@@ -96,22 +96,100 @@ const ranking = (names: readonly string[], most: number): string => {
 
 const secondFolder = (file: string): string | undefined => file.match(/^[^/]+\/[^/]+\//)?.[0];
 
+/** What a digest may add to the names of the files. */
+export interface DigestExtras {
+  /** Commands that check the repository, most telling first: `npm test`. */
+  readonly commands?: readonly string[];
+  /** Bytes by file; folders then say how large they are. */
+  readonly sizeOf?: (file: string) => number | undefined;
+  /** Tokens at the most; absent: about 1,500. */
+  readonly maxTokens?: number;
+}
+
+/** A token of such text is about this many characters; rather too few than too many. */
+const CHARS_A_TOKEN = 3.3;
+const LEAST_CHARS = 300;
+
+const sizeLine = (files: readonly string[], sizeOf: (file: string) => number | undefined): readonly string[] => {
+  const bytes = new Map<string, number>();
+  for (const file of files) {
+    const slash = file.indexOf('/');
+    const folder = slash < 0 ? './' : file.slice(0, slash + 1);
+    bytes.set(folder, (bytes.get(folder) ?? 0) + (sizeOf(file) ?? 0));
+  }
+  const biggest = [...bytes].filter(([, size]) => size > 0).sort((a, b) => b[1] - a[1] || compare(a[0], b[0]));
+  if (biggest.length === 0) return [];
+  const shown = biggest.slice(0, 8).map(([folder, size]) => `${oneLine(folder, NAME_CHARS)} ${inBytes(size)}`);
+  return [`Sizes: ${shown.join(', ')}.`];
+};
+
+const inBytes = (bytes: number): string =>
+  bytes < 1024
+    ? `${bytes} B`
+    : bytes < 1024 ** 2
+      ? `${Math.round(bytes / 1024)} KB`
+      : `${(bytes / 1024 ** 2).toFixed(1)} MB`;
+
+/** Lines about the repository as a whole, the least important last. */
+const wholeLines = (files: readonly string[], extras: DigestExtras): readonly string[] => {
+  const inside = files.flatMap((file) => secondFolder(file) ?? []);
+  const commands = (extras.commands ?? []).slice(0, 8).map((command) => oneLine(command, NAME_CHARS));
+  return [
+    `Files: ${files.length}. Languages: ${ranking(files.map(languageOf), 10)}.`,
+    ...(commands.length > 0 ? [`It is checked with: ${commands.join('; ')}.`] : []),
+    ...(inside.length > 0 ? [`Biggest folders inside: ${ranking(inside, 8)}.`] : []),
+    ...(extras.sizeOf ? sizeLine(files, extras.sizeOf) : []),
+  ];
+};
+
+/** How many lines from the top fit into `chars`. */
+const fitting = (lines: readonly string[], chars: number): number => {
+  let left = chars;
+  let count = 0;
+  for (const line of lines) {
+    left -= line.length + 1;
+    if (left < 0) break;
+    count += 1;
+  }
+  return count;
+};
+
+const hiddenLine = (hidden: readonly { readonly files: number }[]): readonly string[] =>
+  hidden.length === 0
+    ? []
+    : [`${hidden.length} smaller folders hold ${hidden.reduce((sum, { files }) => sum + files, 0)} more files.`];
+
+/** Longest line about folders that are not shown. */
+const HIDDEN_CHARS = 60;
+
 /**
  * What a planner is told of a repository: a line `- folder/ (12 files)` for each top-level folder (`./` for the files at
- * the top), then languages and the biggest folders inside. Bounded to DIGEST_CHARS.
+ * the top), then languages, commands that check it, the biggest folders inside, and sizes. Bounded to `maxTokens`, else
+ * to DIGEST_CHARS; folders that are left out are counted.
  */
-export const repositoryDigest = (files: readonly string[]): string => {
+export const repositoryDigest = (files: readonly string[], extras: DigestExtras = {}): string => {
   if (files.length === 0) return 'The repository has no files.';
-  const folders = topFolders(files);
-  const shown = folders.slice(0, MOST_FOLDERS).sort((a, b) => compare(a.folder, b.folder));
-  const hidden = folders.slice(MOST_FOLDERS);
-  const inside = files.flatMap((file) => secondFolder(file) ?? []);
+  const { maxTokens } = extras;
+  const most = maxTokens === undefined ? DIGEST_CHARS : Math.max(LEAST_CHARS, Math.floor(maxTokens * CHARS_A_TOKEN));
+  const about = wholeLines(files, extras);
+  const whole = about.slice(0, Math.max(1, fitting(about, most / 2)));
+  const room = most - HIDDEN_CHARS - whole.reduce((sum, line) => sum + line.length + 1, 0);
+  const folders = topFolders(files).map(({ folder, files }) => ({
+    folder,
+    files,
+    line: `- ${oneLine(folder, NAME_CHARS)} (${files} files)`,
+  }));
+  const fit = fitting(
+    folders.map(({ line }) => line),
+    room,
+  );
+  const shown = Math.min(MOST_FOLDERS, fit);
   return [
-    ...shown.map(({ folder, files }) => `- ${oneLine(folder, NAME_CHARS)} (${files} files)`),
-    ...(hidden.length > 0
-      ? [`${hidden.length} smaller folders hold ${hidden.reduce((sum, { files }) => sum + files, 0)} more files.`]
-      : []),
-    `Files: ${files.length}. Languages: ${ranking(files.map(languageOf), 10)}.`,
-    ...(inside.length > 0 ? [`Biggest folders inside: ${ranking(inside, 8)}.`] : []),
+    ...folders
+      .slice(0, shown)
+      .sort((a, b) => compare(a.folder, b.folder))
+      .map(({ line }) => line),
+    ...hiddenLine(folders.slice(shown)),
+    ...whole,
   ].join('\n');
 };

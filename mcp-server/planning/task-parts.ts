@@ -1,4 +1,5 @@
 import { topFolders } from './digest.ts';
+import { namedPaths } from './named-paths.ts';
 
 /** A piece of a task that can be told apart by rule. */
 export interface TaskPart {
@@ -9,7 +10,7 @@ export interface TaskPart {
 }
 
 export interface TaskParts {
-  readonly by: 'list' | 'components' | 'folders' | 'sentences' | 'whole';
+  readonly by: 'list' | 'components' | 'folders' | 'clauses' | 'sentences' | 'whole';
   /** What holds for every part. */
   readonly context: string;
   readonly parts: readonly TaskPart[];
@@ -18,9 +19,10 @@ export interface TaskParts {
 const MOST_CHARS = 20_000;
 const ITEM = /^(\s*)(?:[-*•]|\d{1,3}[.)])\s+(?:\[[ xX]\]\s+)?(\S.*)$/;
 const FOLLOWS = /^(?:then|after(?:wards| that)?|next|finally|lastly|at the end)\b/i;
-const CHECKS = /^(?:test|check|verify|review|document|run|describe)\b/i;
+const CHECKS =
+  /^(?:and\s+)?(?:test|check|verify|review|document|run|describe|report|summari[sz]e|conclude|recommend|(?:write|generate|produce) (?:an? |the )?(?:\w+ )?(?:report|summary|conclusion))\b/i;
 const IMPERATIVE =
-  /^(?:(?:please|then|also|next|finally|lastly|first|afterwards|after that|and)[,\s]+)*(?:add|build|change|check|clean|convert|create|delete|document|drop|extract|fix|generate|implement|improve|introduce|make|merge|migrate|move|optimi[sz]e|port|refactor|remove|rename|replace|rewrite|review|run|set up|simplify|sort|split|support|test|translate|update|upgrade|use|verify|write)\b/i;
+  /^(?:(?:please|then|also|next|finally|lastly|first|afterwards|after that|and)[,\s]+)*(?:add|analy[sz]e|assess|build|change|check|clean|collect|compare|convert|create|delete|deploy|design|document|draft|drop|estimate|evaluate|extract|find|fix|gather|generate|identify|implement|improve|integrate|introduce|investigate|list|make|measure|merge|migrate|move|optimi[sz]e|outline|plan|port|produce|rank|recommend|refactor|remove|rename|replace|report|research|rewrite|review|run|search|set up|simplify|sort|split|summari[sz]e|support|survey|test|translate|update|upgrade|use|verify|write)\b/i;
 const SURVEY =
   /\b(?:map|document|describe|summari[sz]e|inventory|catalog(?:ue)?|survey|overview|audit|explain|list)\b/i;
 const SCOPE =
@@ -60,9 +62,9 @@ const listParts = (task: string): TaskParts | null => {
 };
 
 const NAME = '[`"\']?[\\w.@/-]{2,60}[`"\']?';
-/** Looking a name up among many files takes a while. */
 const MOST_LISTS = 8;
-const ENUMERATION = new RegExp(`${NAME}(?:, ?${NAME}){0,30},? (?:and|&|und) ${NAME}`, 'g');
+/** It begins where a word begins, lest a long word is tried at each of its letters. */
+const ENUMERATION = new RegExp(`(?<![\\w.@/-])${NAME}(?:, ?${NAME}){0,30},? (?:and|&|und) ${NAME}`, 'g');
 const bare = (name: string): string =>
   name
     .replace(/[`"',]/g, '')
@@ -76,9 +78,8 @@ const componentParts = (task: string, files: readonly string[]): TaskParts | nul
     .slice(0, MOST_LISTS)
     .map(([list]) => list.split(/, ?(?:and |& |und )?| (?:and|&|und) /).map(bare));
   if (lists.length === 0) return null;
-  const isKnown = (name: string): boolean =>
-    name !== '' && files.some((file) => file === name || `/${file}/`.includes(`/${name}/`));
-  const named = lists.find((list) => list.length > 1 && list.every(isKnown));
+  const known = namedPaths(lists.flat(), files);
+  const named = lists.find((list) => list.length > 1 && list.every((name) => known.has(name)));
   return named
     ? {
         by: 'components',
@@ -103,6 +104,24 @@ const folderParts = (task: string, files: readonly string[]): TaskParts | null =
   return { by: 'folders', context: task, parts };
 };
 
+const FEWEST_CLAUSES = 3;
+
+/** What a sentence asks for one after another, behind a colon: "Review X: search papers, extract findings, write a report". */
+const clauseParts = (task: string): TaskParts | null => {
+  const colon = /^([^\n:]{3,400}):[ \t]*([^\n]+)$/.exec(task);
+  if (!colon) return null;
+  const clauses = (colon[2] ?? '')
+    .replace(/[.!]\s*$/, '')
+    .split(/[,;]\s+(?:and\s+|then\s+)?|\s+and then\s+/)
+    .map((clause) => clause.trim())
+    .filter(Boolean);
+  if (clauses.length < FEWEST_CLAUSES || !clauses.every((clause) => IMPERATIVE.test(clause))) return null;
+  const parts = clauses.map((clause, index) =>
+    part(clause, index > 0 && (FOLLOWS.test(clause) || CHECKS.test(clause))),
+  );
+  return { by: 'clauses', context: task, parts };
+};
+
 /** Sentences that each ask for something; what only explains belongs to the sentence before. */
 const sentenceParts = (task: string): TaskParts | null => {
   const before: string[] = [];
@@ -123,6 +142,7 @@ export const taskParts = (task: string, files: readonly string[]): TaskParts => 
     listParts(said) ??
     componentParts(said, files) ??
     folderParts(said, files) ??
+    clauseParts(said) ??
     sentenceParts(said) ?? { by: 'whole', context: '', parts: [part(task.trim())] }
   );
 };
