@@ -14,7 +14,7 @@ const ARROWS: Record<string, readonly string[]> = {
   agent: ['domain', 'planning', 'types:store', 'types:inference', 'types:worktrees', 'types:skills'],
   engine: ['domain', ...PEERS.filter((peer) => peer !== 'rehearsal'), 'agent'],
   operations: ['domain', 'engine'],
-  faces: ['domain', 'engine', 'operations', 'types:main'],
+  faces: ['domain', 'engine', 'operations', 'types:skills', 'types:main'],
   main: ['domain', ...PEERS, 'agent', 'engine', 'operations', 'faces'],
   extension: ['types:domain', 'types:operations'],
 };

@@ -4,7 +4,7 @@ import { messageOf } from './domain/errors.ts';
 import { type Host, startHost } from './faces/host/engine-host.ts';
 import { openLog } from './faces/host/log-file.ts';
 import type { RepositoryPlace } from './faces/host/place.ts';
-import { serveConnection } from './faces/mcp/connection.ts';
+import { openMcpFace } from './faces/mcp/face.ts';
 
 const LOG_BYTES = 2_000_000;
 
@@ -51,6 +51,7 @@ export const serveRepository = async (options: ServeOptions): Promise<number> =>
     log(`bug: ${error instanceof Error ? (error.stack ?? error.message) : messageOf(error)}`);
     stop('a bug');
   });
+  const face = openMcpFace({ engine: composed.engine, version, clock, log: (line) => log(line) });
   host = await startHost({
     engine: composed.engine,
     version,
@@ -63,9 +64,11 @@ export const serveRepository = async (options: ServeOptions): Promise<number> =>
     stateFile: join(stateDir, 'engine.json'),
     idleMs: options.idleMs,
     stopMs: options.stopMs,
-    release: () => composed.release(),
-    serve: (socket, control) =>
-      serveConnection(socket, { engine: composed.engine, version, log: (line) => log(line) }, control),
+    release: async () => {
+      face.close();
+      await composed.release();
+    },
+    serve: (socket, control) => face.serve(socket, control),
   }).catch(async (error) => {
     await composed.engine.stop();
     await composed.release();

@@ -3,21 +3,46 @@ import { type JSONRPCMessage, parseJSONRPCMessage, type Transport } from '@model
 import { serveStdio } from '@modelcontextprotocol/server/stdio';
 import type { ControlHandler } from '../host/control.ts';
 import { readJsonLines, writeJsonLine } from '../host/json-lines.ts';
-import { createMcpServer, type McpServerParts } from './server.ts';
+import type { McpCore } from './core.ts';
+import { Followed } from './resources.ts';
+import { createMcpServer } from './server.ts';
 
-/** Serves MCP on one connection until the client leaves. Returns how to end it. */
-export const serveConnection = (
-  socket: Socket,
-  parts: Omit<McpServerParts, 'ending'>,
-  control: ControlHandler,
-): (() => void) => {
+/**
+ * Serves MCP on one connection until the client leaves. Returns how to end it. Whoever can open the private socket is
+ * the person: every operation is offered.
+ */
+export const serveConnection = (socket: Socket, core: McpCore, control: ControlHandler): (() => void) => {
   const ending = new AbortController();
-  const transport = new ConnectionTransport(socket, control, () => ending.abort());
-  const handle = serveStdio(() => createMcpServer({ ...parts, ending: ending.signal }), {
+  // The newer era's servers do not hear which resources a client listens for; here it passes by.
+  const newer = new Followed();
+  const transport = new ConnectionTransport(socket, control, {
+    ending: () => ending.abort(),
+    listens: (uris) => {
+      for (const uri of uris) newer.add(uri);
+    },
+  });
+  const serverFor = ({ era }: { era: 'legacy' | 'modern' }) => {
+    const followed = era === 'modern' ? newer : new Followed();
+    return createMcpServer(core, { scope: 'land', ending: ending.signal, followed });
+  };
+  const handle = serveStdio(serverFor, {
     transport,
-    onerror: (error) => parts.log(`connection: ${error.message}`),
+    onerror: (error) => core.log(`connection: ${error.message}`),
   });
   return () => void handle.close().catch(() => {});
+};
+
+interface ConnectionListener {
+  /** The client will ask nothing more. Called at least once. */
+  ending(): void;
+  /** The client listens for changes of these resources. */
+  listens(uris: readonly string[]): void;
+}
+
+const listenedIn = (params: unknown): readonly string[] => {
+  const { notifications } = (params ?? {}) as { notifications?: { resourceSubscriptions?: unknown } };
+  const uris = notifications?.resourceSubscriptions;
+  return Array.isArray(uris) ? uris.filter((uri): uri is string => typeof uri === 'string') : [];
 };
 
 /**
@@ -30,15 +55,15 @@ class ConnectionTransport implements Transport {
   onmessage?: Transport['onmessage'];
   readonly #socket: Socket;
   readonly #control: ControlHandler;
-  readonly #onEnding: () => void;
+  readonly #on: ConnectionListener;
   readonly #unanswered = new Set<string | number>();
   #ended = false;
   #closed = false;
 
-  constructor(socket: Socket, control: ControlHandler, onEnding: () => void) {
+  constructor(socket: Socket, control: ControlHandler, on: ConnectionListener) {
     this.#socket = socket;
     this.#control = control;
-    this.#onEnding = onEnding;
+    this.#on = on;
   }
 
   async start(): Promise<void> {
@@ -59,7 +84,7 @@ class ConnectionTransport implements Transport {
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    this.#onEnding();
+    this.#on.ending();
     // Whatever was written is flushed before the stream ends.
     this.#socket.end();
     this.onclose?.();
@@ -77,6 +102,7 @@ class ConnectionTransport implements Transport {
       this.#unanswered.add(message.id);
       if (message.method.startsWith('coppice/')) return void this.#answer(message.id, message.method, message.params);
     }
+    if ('method' in message && message.method === 'subscriptions/listen') this.#on.listens(listenedIn(message.params));
     this.onmessage?.(message);
     // A cancelled request gets no answer.
     if ('method' in message && message.method === 'notifications/cancelled') {
@@ -98,7 +124,7 @@ class ConnectionTransport implements Transport {
 
   #end(): void {
     this.#ended = true;
-    this.#onEnding();
+    this.#on.ending();
     this.#leaveWhenDone();
   }
 

@@ -52,3 +52,19 @@ export const progressOf = (run: RunView): { progress: number; total: number; mes
     message: `${run.state}: ${ended} of ${run.agents.total} agents ended, ${run.tokens.used} of ${run.tokens.granted} tokens used`,
   };
 };
+
+/** Tells once a second for how long something has been going on whose end nobody knows. Returns how to stop. */
+export const reportElapsed = (what: string, context: ServerContext, wanted: boolean): (() => void) => {
+  const token = context.mcpReq._meta?.progressToken;
+  if (token === undefined || !wanted) return () => {};
+  let seconds = 0;
+  const tick = (): void => {
+    const params = { progressToken: token, progress: seconds, message: `${what}: ${seconds} s` };
+    seconds += 1;
+    context.mcpReq.notify({ method: 'notifications/progress', params }).catch(() => {});
+  };
+  const timer = setInterval(tick, EVERY_MS);
+  timer.unref();
+  tick();
+  return () => clearInterval(timer);
+};

@@ -7,7 +7,7 @@ import { Client } from '@modelcontextprotocol/client';
 import { StdioServerTransport } from '@modelcontextprotocol/server/stdio';
 import { UserError } from '../../../mcp-server/domain/errors.ts';
 import { openClient } from '../../../mcp-server/faces/cli/engine-client.ts';
-import { serveConnection } from '../../../mcp-server/faces/mcp/connection.ts';
+import { type McpFace, openMcpFace } from '../../../mcp-server/faces/mcp/face.ts';
 import { operations } from '../../../mcp-server/operations/table.ts';
 import { createFakeEngine, type FakeEngine } from '../../support/fake-engine.ts';
 
@@ -15,6 +15,7 @@ describe('the MCP server', () => {
   let folder: string;
   let server: Server;
   let engine: FakeEngine;
+  let face: McpFace;
   const logged: string[] = [];
   const sockets: Socket[] = [];
 
@@ -22,13 +23,15 @@ describe('the MCP server', () => {
     folder = await mkdtemp(join(tmpdir(), 'coppice-mcp-'));
     engine = createFakeEngine();
     logged.length = 0;
+    face = openMcpFace({ engine, version: '1.2.3', log: (line) => logged.push(line) });
     server = createServer({ allowHalfOpen: true }, (socket) => {
       sockets.push(socket);
-      serveConnection(socket, { engine, version: '1.2.3', log: (line) => logged.push(line) }, async () => null);
+      face.serve(socket, async () => null);
     });
     await new Promise<void>((resolve) => server.listen(join(folder, 's'), resolve));
   });
   afterEach(async () => {
+    face.close();
     for (const socket of sockets.splice(0)) socket.destroy();
     await new Promise((resolve) => server.close(resolve));
     await rm(folder, { recursive: true, force: true });

@@ -1,0 +1,57 @@
+import type { Operation } from '../../operations/define.ts';
+
+/** What a client over HTTP may do; each scope holds those before it. */
+export const SCOPES = ['read', 'skills', 'run', 'land'] as const;
+export type Scope = (typeof SCOPES)[number];
+
+/** What the person reads beside a scope. */
+export const SCOPE_WORDS: Readonly<Record<Scope, string>> = {
+  read: 'look at runs, agents, events and skills',
+  skills: 'and call skills',
+  run: 'and start, steer and cancel runs, with the limits and permissions of the settings',
+  land: "and everything else: land, discard, trust skills, and change a run's server and permissions",
+};
+
+/**
+ * Where an operation's scope is not what its effect says. `setup_check` reads, but reaches out to a server that the
+ * caller names; cancelling a run destroys nothing that was committed.
+ */
+const BY_NAME: Readonly<Record<string, Scope>> = {
+  setup_check: 'run',
+  run_cancel: 'run',
+  skill_run: 'skills',
+};
+
+/** The scope that an operation needs. What is not known to be less is for `land`. */
+export const scopeOf = (operation: Pick<Operation, 'name' | 'effect'>): Scope => {
+  const named = BY_NAME[operation.name];
+  if (named) return named;
+  if (operation.effect === 'reads') return 'read';
+  // Other changes of skills widen what agents may do: pin, trust, import.
+  if (operation.effect === 'destroys' || operation.name.startsWith('skill_')) return 'land';
+  return operation.name === 'review_land' ? 'land' : 'run';
+};
+
+/** Whether `held` holds `needed`. */
+export const includes = (held: Scope, needed: Scope): boolean => SCOPES.indexOf(held) >= SCOPES.indexOf(needed);
+
+/** Options of a run that go beyond the person's settings. */
+const PERSONAL_OPTIONS = ['server', 'permissions'] as const;
+
+/** Why this scope may not call the operation with this input; null when it may. Says which scope would. */
+export const refusalOf = (
+  held: Scope,
+  operation: Pick<Operation, 'name' | 'effect'>,
+  input: unknown,
+): { readonly needs: Scope; readonly message: string } | null => {
+  const needs = scopeOf(operation);
+  if (!includes(held, needs))
+    return { needs, message: `${operation.name} needs a token of the scope "${needs}"; this one has "${held}".` };
+  const options = (input as { options?: unknown } | undefined)?.options;
+  const asked = PERSONAL_OPTIONS.find((key) => typeof options === 'object' && options !== null && key in options);
+  if (asked === undefined || includes(held, 'land')) return null;
+  return {
+    needs: 'land',
+    message: `"${asked}" is set by the person who owns the repository, or with a token of the scope "land".`,
+  };
+};
