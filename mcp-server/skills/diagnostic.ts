@@ -1,0 +1,67 @@
+import type { SkillDiagnostic } from './port.ts';
+
+/** Stable: quick fixes, tests and the documents go by these words. */
+export type SkillCode =
+  // The file as a whole.
+  | 'unreadable'
+  | 'too-large'
+  | 'not-text'
+  | 'encoding'
+  | 'empty'
+  | 'bom'
+  | 'crlf'
+  | 'file-name'
+  | 'folder-name'
+  // The front matter.
+  | 'frontmatter-missing'
+  | 'frontmatter-unterminated'
+  | 'frontmatter-late'
+  | 'frontmatter-not-a-map'
+  | 'yaml-invalid'
+  | 'unquoted-value'
+  | 'duplicate-key'
+  // Its fields.
+  | 'name-missing'
+  | 'name-invalid'
+  | 'name-mismatch'
+  | 'description-missing'
+  | 'description-too-long'
+  | 'not-a-string'
+  | 'array-for-string'
+  | 'field-too-long'
+  | 'metadata-not-strings'
+  | 'unknown-key'
+  // The body.
+  | 'body-empty'
+  | 'body-long'
+  // The folder.
+  | 'folder-too-large'
+  | 'link-skipped'
+  | 'link-inside'
+  | 'misplaced'
+  | 'shadowed'
+  | 'too-many'
+  // manifest.json
+  | 'manifest-invalid'
+  | 'manifest-type'
+  | 'manifest-value'
+  | 'manifest-unknown-key'
+  | 'manifest-entry'
+  // Around the skills.
+  | 'root-outside'
+  | 'watch-limited'
+  | 'grants-corrupt'
+  | 'grants-unreadable';
+
+/** Takes a finding about one file; `line` is zero-based. */
+export type Report = (severity: SkillDiagnostic['severity'], code: SkillCode, line: number, message: string) => void;
+
+const MOST_OF_ONE_FILE = 50;
+
+/** Collects findings about one file, of each only the first fifty. */
+export const collectInto =
+  (file: string, found: SkillDiagnostic[]): Report =>
+  (severity, code, line, message) => {
+    const errors = severity === 'error';
+    if (errors || found.length < MOST_OF_ONE_FILE) found.push({ file, line, severity, code, message });
+  };
