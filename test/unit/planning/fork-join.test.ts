@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import * as fc from 'fast-check';
 import type { Plan, PlanStep } from '../../../mcp-server/domain/plan.ts';
-import { forkJoin, tiersFor } from '../../../mcp-server/planning/fork-join.ts';
+import { forkJoin } from '../../../mcp-server/planning/fork-join.ts';
+import { tiersFor } from '../../../mcp-server/planning/patterns/tiers.ts';
 import { inOrder, type PlannedStep } from '../../../mcp-server/planning/steps.ts';
 import { validatePlan } from '../../../mcp-server/planning/validate-plan.ts';
 
