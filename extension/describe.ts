@@ -24,6 +24,7 @@ export const WARNING = 'charts.orange';
 
 const RUN_ICONS: Readonly<Record<RunView['state'], Icon>> = {
   planning: { name: 'lightbulb', color: BLUE },
+  planned: { name: 'question', color: WARNING },
   running: { name: 'sync~spin', color: BLUE },
   completed: { name: 'pass-filled', color: GREEN },
   answered: { name: 'comment', color: GREEN },
@@ -46,6 +47,7 @@ const AGENT_ICONS: Readonly<Record<AgentView['state'], Icon>> = {
 
 const RUN_WORDS: Readonly<Record<RunView['state'], string>> = {
   planning: 'planning',
+  planned: 'waits for your word on its plan',
   running: 'running',
   completed: 'completed',
   answered: 'answered, no file changed',

@@ -197,7 +197,7 @@ class Pending implements Change {
 }
 
 /** True until the run has ended. */
-export const isActive = (run: RunView): boolean => run.state === 'planning' || run.state === 'running';
+export const isActive = (run: RunView): boolean => run.endedAt === null;
 
 /** True when there are changes to look at that were neither landed nor discarded. */
 export const isReviewable = (run: RunView): boolean => !isActive(run) && run.review === 'open';

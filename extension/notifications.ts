@@ -39,6 +39,7 @@ const runEnded = async (editor: Editor, id: string): Promise<void> => {
 
 const ENDINGS: Readonly<Record<RunView['state'], (run: RunView) => string>> = {
   planning: () => 'goes on.',
+  planned: () => 'waits for your word on its plan.',
   running: () => 'goes on.',
   completed: (run) => `is done: ${count(run.filesChanged ?? 0, 'file')} changed.`,
   partial: (run) => `is partly done: ${count(run.filesChanged ?? 0, 'file')} changed. ${run.error ?? ''}`,

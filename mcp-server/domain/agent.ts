@@ -1,4 +1,5 @@
 import type { AgentId, Commit, RunId, StepId } from './ids.ts';
+import type { Permissions } from './run.ts';
 import type { AgentState } from './transitions.ts';
 
 /** `executive` joins synthesizers, `synthesizer` joins workers, `worker` does the work; `planner` makes the plan. */
@@ -35,7 +36,24 @@ export interface Agent {
   readonly createdAt: number;
   readonly startedAt: number | null;
   readonly endedAt: number | null;
+  /** Null or absent, here and below: as the run says; see `run-of-agent.ts`. */
+  readonly server?: string | null;
+  readonly model?: string | null;
+  readonly permissions?: Permissions | null;
+  /** Names of skills that it is told of. */
+  readonly skills?: readonly string[] | null;
+  /** Where its own work begins: its branch with all that it starts from. Null until then. */
+  readonly startCommit?: Commit | null;
+  /** Why it wraps up, when no person has asked for it. */
+  readonly wrapUpWhy?: WrapUpWhy | null;
+  /** Wall time that it has from its first turn on, ms. */
+  readonly timeoutMs?: number | null;
+  /** When that is over; while it wraps up, when it is cut. Null: never, or not begun. */
+  readonly deadline?: number | null;
 }
+
+/** `timeout`: its time is over. `not-needed`: others were enough; what it did is not used. */
+export type WrapUpWhy = 'timeout' | 'not-needed';
 
 /** Why an agent ended. `answered`: plain text was its report. */
 export type EndReason =
@@ -50,4 +68,7 @@ export type EndReason =
   | 'conflict'
   | 'needs-failed'
   | 'cancelled'
-  | 'internal';
+  | 'internal'
+  /** Its condition did not hold, or others were enough. */
+  | 'omitted'
+  | 'timeout';

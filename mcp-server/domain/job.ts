@@ -1,8 +1,11 @@
 import type { AgentId, JobId, RunId } from './ids.ts';
 import type { JobState } from './transitions.ts';
 
-/** `turn`: one inference call and its tools. `merge`: `source`'s branch into the agent's, or into the run's when there is none. `close`: end the run. */
-export type JobKind = 'turn' | 'merge' | 'close';
+/**
+ * `turn`: one inference call and its tools. `merge`: `source`'s branch into the agent's, or into the run's when there is
+ * none. `compute`: the agent's processor. `undo`: what `source` did is taken back. `close`: end the run.
+ */
+export type JobKind = 'turn' | 'merge' | 'compute' | 'undo' | 'close';
 
 /** Best first. */
 export const PRIORITIES = ['person', 'review', 'critical', 'batch'] as const;
@@ -17,6 +20,8 @@ export interface Job {
   readonly source: AgentId | null;
   readonly state: JobState;
   readonly priority: Priority;
+  /** The inference server that a turn is asked of; empty for other jobs. */
+  readonly server: string;
   /** Agents that share a prompt prefix share this; a claim prefers a prefix that is hot in the server. */
   readonly prefix: string;
   /** Not claimed before this time, ms. */

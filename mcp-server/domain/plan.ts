@@ -128,11 +128,18 @@ export interface Plan {
   readonly distribution?: Distribution;
 }
 
+/** What a step may say and need not. */
+export type OptionalStepKey = {
+  [K in keyof PlanStep]-?: undefined extends PlanStep[K] ? K : never;
+}[keyof PlanStep];
+
 export interface Step extends PlanStep {
   readonly id: StepId;
   readonly run: RunId;
   /** The newest of its attempts. */
   readonly agent: AgentId;
+  /** 1 for the first agent that tries. */
+  readonly attempt: number;
   readonly state: StepState;
 }
 

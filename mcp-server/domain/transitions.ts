@@ -1,6 +1,8 @@
 /** Every state table. One function moves a state; a wrong move is a bug and throws. */
 export const RUN_STATES = {
-  planning: ['running', 'completed', 'answered', 'nothing', 'partial', 'failed', 'cancelled'],
+  planning: ['planned', 'running', 'completed', 'answered', 'nothing', 'partial', 'failed', 'cancelled'],
+  /** The plan waits for a person's word. */
+  planned: ['planning', 'running', 'completed', 'answered', 'nothing', 'partial', 'failed', 'cancelled'],
   running: ['completed', 'answered', 'nothing', 'partial', 'failed', 'cancelled'],
   /** Files changed and every step done. */
   completed: [],
@@ -8,22 +10,37 @@ export const RUN_STATES = {
   answered: [],
   /** No file changed and there is no report. */
   nothing: [],
-  /** Some steps failed; what the others did is on the branch. */
-  partial: [],
-  failed: [],
+  /** Some steps failed; what the others did is on the branch. Their retry lets the run go on. */
+  partial: ['running'],
+  failed: ['running'],
   cancelled: [],
 } as const;
 export type RunState = keyof typeof RUN_STATES;
 
 export const STEP_STATES = {
-  pending: ['running', 'skipped'],
-  running: ['merging', 'done', 'failed'],
-  merging: ['done', 'failed'],
-  done: [],
-  failed: [],
-  skipped: [],
+  pending: ['running', 'skipped', 'omitted'],
+  /** Back to pending: a fresh agent tries. */
+  running: ['pending', 'merging', 'done', 'failed', 'omitted'],
+  merging: ['done', 'failed', 'omitted'],
+  /** These four go back to pending when failed steps, and what needs them, are tried again. */
+  done: ['pending'],
+  failed: ['pending'],
+  /** A step that it needs has failed, or it was cancelled before it began. */
+  skipped: ['pending'],
+  /** Its condition did not hold, or it was not needed any more; no failure. */
+  omitted: ['pending'],
 } as const;
 export type StepState = keyof typeof STEP_STATES;
+
+const SETTLED: ReadonlySet<StepState> = new Set(['done', 'failed', 'skipped', 'omitted']);
+
+/** Nothing more becomes of the step, unless it is tried again. */
+export const isSettled = (state: StepState): boolean => SETTLED.has(state);
+
+const GOING_ON: ReadonlySet<RunState> = new Set(['planning', 'planned', 'running']);
+
+/** The run has its result; a partial or failed one may still be taken up again. */
+export const hasEnded = (state: RunState): boolean => !GOING_ON.has(state);
 
 export const AGENT_STATES = {
   /** Its step's dependencies are not settled. */
@@ -60,6 +77,17 @@ export const TURN_STATES = {
   dropped: [],
 } as const;
 export type TurnState = keyof typeof TURN_STATES;
+
+export const UNDO_STATES = {
+  /** Written down before the step began. */
+  recorded: ['running', 'done', 'failed', 'impossible'],
+  running: ['done', 'failed', 'impossible'],
+  done: [],
+  failed: [],
+  /** It was said before that the step cannot be undone, or there is no permission for it. */
+  impossible: [],
+} as const;
+export type UndoState = keyof typeof UNDO_STATES;
 
 export const WORKTREE_STATES = {
   creating: ['ready', 'trash'],

@@ -3,7 +3,7 @@ import type { AgentId, JobId } from '../domain/ids.ts';
 import { newId } from '../domain/ids.ts';
 import type { Step } from '../domain/plan.ts';
 import type { Run } from '../domain/run.ts';
-import { AGENT_STATES, isFinal, STEP_STATES } from '../domain/transitions.ts';
+import { AGENT_STATES, isFinal, isSettled } from '../domain/transitions.ts';
 import type { Tx } from '../store/port.ts';
 import type { EngineParts } from './parts.ts';
 import { mergeJob, releaseAgent, startStep, turnJob } from './spawn.ts';
@@ -86,7 +86,7 @@ const reclaim = async (makes: Makes, tx: Tx, agent: Agent, ending: Ending, now: 
     agent: agent.id,
     role: agent.role,
     tier: agent.tier,
-    pattern: '',
+    ...((await tx.planFacts(agent.run)) ?? { pattern: '', complexity: '' }),
     tokens: account?.used ?? 0,
     wallMs: agent.startedAt === null ? 0 : makes.clock.now() - agent.startedAt,
     turns: 0,
@@ -136,7 +136,7 @@ export const settleAgent = async (
   await answerParent(makes, tx, run, agent, ok);
   if (agent.role === 'resolver' && !ok) await releaseParent(makes, tx, run, agent);
   const step = await stepOf(tx, agent);
-  if (step && !isFinal(STEP_STATES, step.state)) {
+  if (step && !isSettled(step.state)) {
     if (step.state === 'pending') await tx.moveStep(step.id, 'skipped');
     else await tx.moveStep(step.id, ok ? 'done' : 'failed');
     await releaseDependents(makes, tx, run, step, agent, current);
@@ -190,7 +190,7 @@ const releaseDependents = async (
       body: reportOf(author, author.state === 'completed'),
       createdAt: makes.clock.now(),
     });
-    if (needs.some((state) => !isFinal(STEP_STATES, state))) continue;
+    if (needs.some((state) => !isSettled(state))) continue;
     const failed = needs.filter((state) => state !== 'done').length;
     const starts = failed === 0 || (step.toleratesFailure && failed < needs.length);
     const stopped = run.cancelRequested !== 'no' || (await tx.agent(step.agent))?.wrapUp === true;
@@ -252,6 +252,7 @@ export const closeIfDone = async (makes: Makes, tx: Tx, run: Run, current?: JobI
         kind: 'close',
         source: null,
         priority: 'critical',
+        server: '',
         prefix: '',
         runAt: 0,
       },

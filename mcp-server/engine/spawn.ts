@@ -6,6 +6,7 @@ import { newId } from '../domain/ids.ts';
 import type { Priority } from '../domain/job.ts';
 import type { Plan, Step } from '../domain/plan.ts';
 import type { Run } from '../domain/run.ts';
+import { serverOf } from '../domain/run-of-agent.ts';
 import { oneLine } from '../domain/text.ts';
 import { shareBudget } from '../planning/share-budget.ts';
 import type { NewAgent, NewJob, Tx } from '../store/port.ts';
@@ -26,6 +27,7 @@ export const turnJob = (makes: Makes, run: Run, agent: Agent, priority = priorit
   kind: 'turn',
   source: null,
   priority,
+  server: serverOf(run, agent),
   prefix: prefixKey({ run, agent }),
   runAt,
 });
@@ -37,6 +39,7 @@ export const mergeJob = (makes: Makes, run: RunId, into: AgentId | null, source:
   kind: 'merge',
   source,
   priority: 'critical',
+  server: '',
   prefix: '',
   runAt: 0,
 });
@@ -142,7 +145,7 @@ export const acceptPlan = async (makes: Makes, tx: Tx, run: Run, plan: Plan): Pr
     };
     const agent = newAgent(makes, run, spec, 'pending');
     agents.set(planned.key, agent);
-    steps.push({ ...planned, id: step, run: run.id, agent: agent.id, state: 'pending' });
+    steps.push({ ...planned, id: step, run: run.id, agent: agent.id, state: 'pending', attempt: 1 });
   }
   await tx.insertAgents([...agents.values()]);
   await tx.insertPlan(run.id, plan, steps);

@@ -9,10 +9,22 @@ const tokens = z.object({
 });
 const subtreeTokens = tokens.extend({ subtreeUsed: z.int() });
 
+export const runState = z.enum([
+  'planning',
+  'planned',
+  'running',
+  'completed',
+  'answered',
+  'nothing',
+  'partial',
+  'failed',
+  'cancelled',
+]);
+
 export const runView = z.object({
   run: z.string(),
   task: z.string(),
-  state: z.enum(['planning', 'running', 'completed', 'answered', 'nothing', 'partial', 'failed', 'cancelled']),
+  state: runState,
   branch: z.string(),
   baseBranch: z.string().nullable(),
   baseCommit: z.string(),
@@ -108,7 +120,7 @@ export const jobView = z.object({
   run: z.string(),
   agent: z.string().nullable(),
   name: z.string(),
-  kind: z.enum(['turn', 'merge', 'close']),
+  kind: z.enum(['turn', 'merge', 'compute', 'undo', 'close']),
   priority: z.enum(['person', 'review', 'critical', 'batch']),
   state: z.enum(['queued', 'running', 'parked']),
   ageMs: z.number(),

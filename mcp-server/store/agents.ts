@@ -24,8 +24,14 @@ const GIVEN = [
   'headCommit',
   'createdAt',
 ] as const satisfies readonly (keyof NewAgent)[];
+/** They may be left out. */
+const OWN = ['server', 'model', 'permissions', 'skills', 'timeoutMs'] as const satisfies readonly (keyof NewAgent)[];
 const COLUMNS = [
   ...GIVEN,
+  ...OWN,
+  'startCommit',
+  'wrapUpWhy',
+  'deadline',
   'action',
   'report',
   'error',
@@ -37,7 +43,12 @@ const COLUMNS = [
 ] as const satisfies readonly (keyof Agent)[];
 type Row = Pick<Schema['agents'], (typeof COLUMNS)[number]>;
 
-const parse = (row: Row): Agent => ({ ...row, wrapUp: row.wrapUp === 1 });
+const parse = (row: Row): Agent => ({
+  ...row,
+  wrapUp: row.wrapUp === 1,
+  permissions: row.permissions === null ? null : (JSON.parse(row.permissions) as Agent['permissions'] & object),
+  skills: row.skills === null ? null : (JSON.parse(row.skills) as readonly string[]),
+});
 
 const agents = query.selectFrom('agents').select(COLUMNS);
 const BY_ID = keep(agents.where('id', '=', ARG));
@@ -92,11 +103,23 @@ export const agentCounts = (db: Connection, run: RunId): Partial<Record<AgentSta
 /** How many of the run are not in a final state. */
 export const countAlive = (db: Connection, run: RunId): number => db.get(COUNT_ALIVE, run)?.count ?? 0;
 
-const INSERT = insertInto('agents', GIVEN);
+const INSERT = insertInto('agents', [...GIVEN, ...OWN]);
+const json = (value: unknown): string | null => (value === null || value === undefined ? null : JSON.stringify(value));
 
 export const insertAgents = (db: Connection, agents: readonly NewAgent[]): void => {
-  for (const agent of agents) db.insert(INSERT, ...valuesOf(agent, GIVEN));
+  for (const agent of agents) {
+    const { server = null, model = null, timeoutMs = null } = agent;
+    const own = { server, model, permissions: json(agent.permissions), skills: json(agent.skills), timeoutMs };
+    db.insert(INSERT, ...valuesOf(agent, GIVEN), ...valuesOf(own, OWN));
+  }
 };
+
+/** The condition of the index agents_deadline, word for word. */
+const OVERDUE = sql<Row>(`
+  SELECT ${COLUMNS.map((column) => `"${column}"`).join(', ')} FROM agents INDEXED BY agents_deadline
+   WHERE deadline IS NOT NULL AND state NOT IN ('completed', 'failed', 'cancelled') AND deadline <= ?
+   ORDER BY deadline`);
+export const overdueAgents = (db: Connection, now: number): Agent[] => db.all(OVERDUE, now).map(parse);
 
 /** Returns the state it had. */
 export const moveAgent = (db: Connection, id: AgentId, to: AgentState, patch: AgentPatch = {}): AgentState => {

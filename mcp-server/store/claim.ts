@@ -10,20 +10,36 @@ import { list, sql } from './sql.ts';
 const DUE = sql(`UPDATE jobs SET due = 1 WHERE state = 'queued' AND due = 0 AND runAt <= ?`);
 
 /**
- * The runs that have a queued job of the kind and may start one: found by leaping through jobs_queue from run to run, so
- * that a run with ten thousand queued jobs at its bound is one step.
+ * The runs that have a queued job of the kind for the server and may start one: found by leaping through jobs_queue from
+ * run to run, so that a run with ten thousand queued jobs at its bound is one step.
  */
 const OPEN_RUNS = sql<{ run: RunId }>(`
   WITH RECURSIVE queued (run) AS (
-    SELECT min(run) FROM jobs WHERE state = 'queued' AND due = 1 AND kind = +@kind
+    SELECT min(run) FROM jobs WHERE state = 'queued' AND due = 1 AND kind = +@kind AND server = +@server
     UNION ALL
-    SELECT (SELECT min(run) FROM jobs WHERE state = 'queued' AND due = 1 AND kind = +@kind AND run > queued.run)
+    SELECT (SELECT min(run) FROM jobs
+             WHERE state = 'queued' AND due = 1 AND kind = +@kind AND server = +@server AND run > queued.run)
       FROM queued WHERE queued.run IS NOT NULL
   )
   SELECT queued.run FROM queued CROSS JOIN runs ON runs.id = queued.run
-   WHERE @kind <> 'turn' OR (
-     (@server IS NULL OR runs.server = @server)
-     AND runs.concurrency > (SELECT count(*) FROM jobs WHERE state = 'running' AND run = queued.run AND kind = 'turn'))`);
+   WHERE @kind <> 'turn'
+      OR runs.concurrency > (SELECT count(*) FROM jobs WHERE state = 'running' AND run = queued.run AND kind = 'turn')`);
+
+/** Leaping too. */
+const SERVERS = sql<{ server: string }>(`
+  WITH RECURSIVE queued (server) AS (
+    SELECT min(server) FROM jobs WHERE state = 'queued' AND due = 1 AND kind = +@kind
+    UNION ALL
+    SELECT (SELECT min(server) FROM jobs WHERE state = 'queued' AND due = 1 AND kind = +@kind AND server > queued.server)
+      FROM queued WHERE queued.server IS NOT NULL
+  )
+  SELECT server FROM queued WHERE server IS NOT NULL`);
+
+/** The servers that queued turns wait for whose time has come. */
+export const queuedServers = (db: Connection): string[] => serversOf(db, 'turn');
+
+const serversOf = (db: Connection, kind: JobKind): string[] =>
+  kind === 'turn' ? db.all(SERVERS, { kind }).map(({ server }) => server) : [''];
 
 const FREE_OWNER = `NOT EXISTS (
   SELECT 1 FROM jobs AS other WHERE other.state = 'running' AND other.run = job.run AND other.owner = job.owner)`;
@@ -31,11 +47,12 @@ const FREE_OWNER = `NOT EXISTS (
 /** Says which index to use: without statistics SQLite would take the longer one for both. */
 const FIRST = sql<{ n: number; orderKey: number }>(`
   SELECT n, orderKey FROM jobs AS job INDEXED BY jobs_queue
-   WHERE state = 'queued' AND due = 1 AND kind = +? AND run = +? AND ${FREE_OWNER}
+   WHERE state = 'queued' AND due = 1 AND kind = +? AND server = +? AND run = +? AND ${FREE_OWNER}
    ORDER BY orderKey, n LIMIT 1`);
 const FIRST_HOT = sql<{ n: number }>(`
   SELECT n FROM jobs AS job INDEXED BY jobs_queue_by_prefix
-   WHERE state = 'queued' AND due = 1 AND kind = +? AND run = +? AND orderKey = +? AND prefix = +? AND ${FREE_OWNER}
+   WHERE state = 'queued' AND due = 1 AND kind = +? AND server = +? AND run = +? AND orderKey = +? AND prefix = +?
+     AND ${FREE_OWNER}
    ORDER BY n LIMIT 1`);
 const TAKE = sql<Job>(`
   UPDATE jobs SET state = 'running', attempts = attempts + 1, claims = claims + 1, epoch = ?, leaseUntil = ?
@@ -52,11 +69,17 @@ interface Candidate {
 const better = (a: Candidate, b: Candidate | undefined): boolean =>
   !b || (a.orderKey - b.orderKey || a.heat - b.heat || a.n - b.n) < 0;
 
-const bestOf = (db: Connection, kind: JobKind, run: RunId, hot: readonly string[]): Candidate | undefined => {
-  const first = db.get(FIRST, kind, run);
+const bestOf = (
+  db: Connection,
+  kind: JobKind,
+  server: string,
+  run: RunId,
+  hot: readonly string[],
+): Candidate | undefined => {
+  const first = db.get(FIRST, kind, server, run);
   if (!first) return undefined;
   for (const [heat, prefix] of hot.entries()) {
-    const warm = db.get(FIRST_HOT, kind, run, first.orderKey, prefix);
+    const warm = db.get(FIRST_HOT, kind, server, run, first.orderKey, prefix);
     if (warm) return { n: warm.n, orderKey: first.orderKey, heat };
   }
   return { ...first, heat: hot.length };
@@ -83,10 +106,11 @@ export const claim = (db: Connection, wanted: ClaimQuery, epoch: number): Job | 
   for (const kind of wanted.kinds) {
     // Most of the time nothing but turns is queued.
     if (kind !== 'turn' && !anyDue(db, kind)) continue;
-    for (const { run } of db.all(OPEN_RUNS, { kind, server: wanted.server ?? null })) {
-      const candidate = bestOf(db, kind, run, wanted.hot);
-      if (candidate && better(candidate, best)) best = candidate;
-    }
+    for (const server of wanted.server === undefined || kind !== 'turn' ? serversOf(db, kind) : [wanted.server])
+      for (const { run } of db.all(OPEN_RUNS, { kind, server })) {
+        const candidate = bestOf(db, kind, server, run, wanted.hot);
+        if (candidate && better(candidate, best)) best = candidate;
+      }
   }
   return best && db.get(TAKE, epoch, wanted.now + LEASE_MS, best.n);
 };

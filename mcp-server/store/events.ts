@@ -1,6 +1,7 @@
 import type { EngineEvent, NewEvent } from '../domain/event.ts';
-import type { RunId } from '../domain/ids.ts';
+import type { AgentId, RunId } from '../domain/ids.ts';
 import type { Connection } from './connection.ts';
+import type { CommitRow } from './port.ts';
 import { query, type Schema } from './schema.ts';
 import { ARG, insertInto, keep, list, sql } from './sql.ts';
 
@@ -19,6 +20,14 @@ const LAST = sql<{ seq: number | null }>('SELECT max(seq) AS seq FROM events');
 /** With seq > after, oldest first. `run` keeps the run's own and the engine's. */
 export const eventsAfter = (db: Connection, after: number, limit: number, run?: RunId): EngineEvent[] =>
   (run === undefined ? db.all(AFTER, after, limit) : db.all(AFTER_OF_RUN, { after, limit, run })).map(parse);
+
+const COMMITS = sql<{ agent: AgentId; body: string }>(
+  `SELECT agent, body FROM events WHERE run = +? AND type = 'agent.committed' ORDER BY seq`,
+);
+
+/** What the run's agents committed, in order. */
+export const commitsOf = (db: Connection, run: RunId): CommitRow[] =>
+  db.all(COMMITS, run).map(({ agent, body }) => ({ agent, ...(JSON.parse(body) as Omit<CommitRow, 'agent'>) }));
 
 /** 0 when there are none. */
 export const lastEvent = (db: Connection): number => db.get(LAST)?.seq ?? 0;

@@ -2,7 +2,7 @@ import type { Agent } from '../domain/agent.ts';
 import type { AgentId, RunId } from '../domain/ids.ts';
 import type { Account, LedgerRow } from '../domain/ledger.ts';
 import type { Run } from '../domain/run.ts';
-import { isFinal, RUN_STATES } from '../domain/transitions.ts';
+import { AGENT_STATES, hasEnded, isFinal, isSettled } from '../domain/transitions.ts';
 import type { Reader } from './port.ts';
 
 /** What must be true of a run after every commit, whatever was killed; one sentence for each thing that is not. */
@@ -15,6 +15,7 @@ export const checkInvariants = async (reader: Reader, run: RunId): Promise<strin
     ...accountFaults(found, await reader.accounts(run)),
     ...ledgerFaults(await reader.accounts(run), await reader.ledger(run)),
     ...(await jobFaults(reader, found)),
+    ...(await stepFaults(reader, found, agents)),
     ...perAgent.flat(),
   ];
 };
@@ -24,7 +25,7 @@ const accountFaults = (run: Run, accounts: readonly Account[]): string[] => {
   const sum = accounts.reduce((total, account) => total + account.available + account.reserved + account.used, 0);
   if (sum !== run.options.budget)
     faults.push(`The accounts hold ${sum} tokens and the grant is ${run.options.budget}.`);
-  const ended = isFinal(RUN_STATES, run.state);
+  const ended = hasEnded(run.state);
   for (const { id, available, reserved, used, granted } of accounts) {
     if (Math.min(available, reserved, used, granted) < 0) faults.push(`Account ${id} is below zero.`);
     if (available + reserved + used > granted) faults.push(`Account ${id} holds more than it was granted.`);
@@ -60,10 +61,34 @@ const jobFaults = async (reader: Reader, run: Run): Promise<string[]> => {
   const faults: string[] = [];
   const owners = new Set<AgentId | null>();
   for (const job of running) {
-    if (isFinal(RUN_STATES, run.state)) faults.push(`The run has ended and job ${job.id} is still running.`);
+    if (hasEnded(run.state)) faults.push(`The run has ended and job ${job.id} is still running.`);
     if (owners.has(job.agent)) faults.push(`${job.agent ?? 'The run'} has two running jobs.`);
     owners.add(job.agent);
   }
+  return faults;
+};
+
+/** Every step is accounted for, and what is to be undone was written down and came to an end. */
+const stepFaults = async (reader: Reader, run: Run, agents: readonly Agent[]): Promise<string[]> => {
+  const faults: string[] = [];
+  const byId = new Map(agents.map((agent) => [agent.id, agent]));
+  const ended = hasEnded(run.state);
+  if (ended !== (run.endedAt !== null)) faults.push(`The run is ${run.state} and its end is ${run.endedAt}.`);
+  for (const step of await reader.steps(run.id)) {
+    const agent = byId.get(step.agent);
+    if (!agent || agent.step !== step.id) faults.push(`Step ${step.key} has no agent of its own.`);
+    if (ended && !isSettled(step.state)) faults.push(`The run has ended and step ${step.key} is ${step.state}.`);
+    if (step.state === 'done' && agent && agent.state !== 'completed')
+      faults.push(`Step ${step.key} is done and its agent is ${agent.state}.`);
+    if (step.state === 'pending' && agent && agent.state !== 'pending')
+      faults.push(`Step ${step.key} is pending and its agent is ${agent.state}.`);
+  }
+  for (const agent of agents)
+    if (ended && !isFinal(AGENT_STATES, agent.state))
+      faults.push(`The run has ended and ${agent.id} is ${agent.state}.`);
+  const undos = await reader.undos(run.id);
+  for (const { agent, state } of undos)
+    if (ended && state === 'running') faults.push(`The run has ended and what ${agent} did is still being undone.`);
   return faults;
 };
 

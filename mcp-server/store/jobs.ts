@@ -18,6 +18,7 @@ export const JOB_COLUMNS = [
   'source',
   'state',
   'priority',
+  'server',
   'prefix',
   'runAt',
   'queuedAt',
@@ -60,10 +61,8 @@ const LOOK_AT = 300;
 const BEGINNERS = sql<{ count: number }>(`
   SELECT count(*) AS count FROM (
     SELECT job.prefix AS prefix, agents.startedAt AS startedAt
-      FROM runs CROSS JOIN jobs AS job INDEXED BY jobs_queue ON job.run = runs.id
-                CROSS JOIN agents ON agents.id = job.agent
-     WHERE runs.state IN ('planning', 'running') AND runs.server = ?
-       AND job.state = 'queued' AND job.due = 1 AND job.kind = 'turn'
+      FROM jobs AS job INDEXED BY jobs_queue CROSS JOIN agents ON agents.id = job.agent
+     WHERE job.state = 'queued' AND job.due = 1 AND job.kind = 'turn' AND job.server = ?
      LIMIT ${LOOK_AT})
    WHERE prefix = ? AND startedAt IS NULL`);
 
@@ -91,12 +90,19 @@ export const renewLeases = (db: Connection, claims: readonly Claim[], now: numbe
 export const countOpenJobs = (db: Connection, run: RunId, except?: JobId): number =>
   db.get(COUNT_OPEN, run, except ?? null)?.count ?? 0;
 
-const GIVEN = ['id', 'run', 'agent', 'kind', 'source', 'priority', 'prefix', 'runAt'] as const;
+const GIVEN = ['id', 'run', 'agent', 'kind', 'source', 'priority', 'server', 'prefix', 'runAt'] as const;
 const INSERT = insertInto('jobs', [...GIVEN, 'state', 'queuedAt', 'orderKey', 'due']);
 
 export const enqueue = (db: Connection, jobs: readonly NewJob[], now: number): void => {
   for (const job of jobs)
-    db.insert(INSERT, ...valuesOf(job, GIVEN), 'queued', now, orderKey(job.priority, now), job.runAt <= now ? 1 : 0);
+    db.insert(
+      INSERT,
+      ...valuesOf(job, GIVEN),
+      'queued',
+      now,
+      orderKey(job.priority, now, job.urgency),
+      job.runAt <= now ? 1 : 0,
+    );
 };
 
 const FINISH = sql('UPDATE jobs SET state = ?, error = ? WHERE id = ?');
@@ -104,7 +110,7 @@ const REQUEUE = sql(
   'UPDATE jobs SET state = ?, runAt = ?, due = 0, error = ?, attempts = max(0, attempts - ?) WHERE id = ?',
 );
 const CANCEL = sql(
-  `UPDATE jobs SET state = 'cancelled' WHERE agent = ? AND kind = 'turn' AND state IN ('queued', 'parked')`,
+  `UPDATE jobs SET state = 'cancelled' WHERE agent = ? AND kind IN ('turn', 'compute') AND state IN ('queued', 'parked')`,
 );
 const UNPARK = sql('UPDATE jobs SET state = ?, attempts = 0, runAt = ?, due = 1 WHERE id = ?');
 

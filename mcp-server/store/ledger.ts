@@ -91,6 +91,20 @@ export const openPool = (db: Connection, run: RunId, budget: number, now: number
   recorder(db, run, null, now)('open', 'budget', `${run}:available`, budget);
 };
 
+const RAISE = sql('UPDATE accounts SET available = available + ?, granted = granted + ? WHERE id = ?');
+const RAISE_OPTION = sql(
+  `UPDATE runs SET options = json_set(options, '$.budget', (options ->> '$.budget') + ?) WHERE id = ?`,
+);
+
+/** The run's budget grows, and with it what its pool holds. */
+export const raiseBudget = (db: Connection, run: RunId, tokens: number, now: number): void => {
+  assertTokens(tokens);
+  if (tokens === 0) return;
+  if (db.run(RAISE_OPTION, tokens, run) !== 1) throw new Error(`There is no run ${run}.`);
+  db.run(RAISE, tokens, tokens, run);
+  recorder(db, run, null, now)('open', 'budget', `${run}:available`, tokens);
+};
+
 export const grant = (db: Connection, from: AccountId, to: AgentId, tokens: number, now: number): boolean => {
   assertTokens(tokens);
   const source = db.get(TAKE, tokens, from, tokens);

@@ -37,7 +37,10 @@ export const assertKnown = (db: Connection, path: string, known: readonly Migrat
     );
 };
 
-/** Brings the schema up to date, each migration in one transaction; backs the database up first unless it is new. */
+/**
+ * Brings the schema up to date, each migration in one transaction; backs the database up first unless it is new. Foreign
+ * keys are off meanwhile, so that a table can be made anew, and are checked before the commit.
+ */
 export const migrate = (
   db: Connection,
   known: readonly Migration[],
@@ -50,9 +53,17 @@ export const migrate = (
     mkdirSync(backup.folder, { recursive: true });
     backUp(db, backup.folder, backup.now);
   }
-  for (const migration of due)
-    atomically(db, `migration ${migration.version}`, faults, () => {
-      db.script(migration.text);
-      db.pragma(`user_version = ${migration.version}`);
-    });
+  db.pragma('foreign_keys = OFF');
+  try {
+    for (const migration of due)
+      atomically(db, `migration ${migration.version}`, faults, () => {
+        db.script(migration.text);
+        const dangling = db.pragma('foreign_key_check');
+        if (dangling !== undefined)
+          throw new Error(`After migration ${migration.version} a row of ${dangling} points at nothing.`);
+        db.pragma(`user_version = ${migration.version}`);
+      });
+  } finally {
+    db.pragma('foreign_keys = ON');
+  }
 };

@@ -9,6 +9,7 @@ const COLUMNS = [
   'role',
   'tier',
   'pattern',
+  'complexity',
   'tokens',
   'wallMs',
   'turns',
@@ -24,11 +25,11 @@ export const observationsWhere = (
   let built = query.selectFrom('observations').select(COLUMNS).orderBy('n', 'desc').limit(filter.limit);
   if (filter.role !== undefined) built = built.where('role', '=', filter.role);
   if (filter.tier !== undefined) built = built.where('tier', '=', filter.tier);
-  return db.rows(built).map((row) => ({ ...row, ok: row.ok === 1 }));
+  return db.rows(built).map((row) => ({ ...row, complexity: row.complexity ?? '', ok: row.ok === 1 }));
 };
 
 const INSERT = insertInto('observations', COLUMNS);
 
 export const observe = (db: Connection, observation: Observation): void => {
-  db.insert(INSERT, ...valuesOf(observation, COLUMNS));
+  db.insert(INSERT, ...valuesOf({ complexity: '', ...observation }, COLUMNS));
 };

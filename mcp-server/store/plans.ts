@@ -1,5 +1,5 @@
-import type { RunId, StepId } from '../domain/ids.ts';
-import type { Plan, Step } from '../domain/plan.ts';
+import type { AgentId, RunId, StepId } from '../domain/ids.ts';
+import type { OptionalStepKey, Plan, Step } from '../domain/plan.ts';
 import { move, STEP_STATES, type StepState } from '../domain/transitions.ts';
 import type { Connection } from './connection.ts';
 import { query, type Schema } from './schema.ts';
@@ -19,10 +19,34 @@ const COLUMNS = [
   'temperature',
   'agent',
   'state',
-] as const satisfies readonly (keyof Step)[];
+  'attempt',
+  'spec',
+] as const satisfies readonly (keyof Schema['steps'])[];
 type Row = Pick<Schema['steps'], (typeof COLUMNS)[number]>;
 
+/** They lie together in one column. */
+const OPTIONAL: Readonly<Record<OptionalStepKey, true>> = {
+  work: true,
+  onFailure: true,
+  when: true,
+  join: true,
+  retries: true,
+  timeoutMs: true,
+  saga: true,
+  undo: true,
+  skills: true,
+  capabilities: true,
+  permissions: true,
+  server: true,
+  model: true,
+  urgency: true,
+  files: true,
+  pattern: true,
+  parts: true,
+};
+
 const PLAN = keep(query.selectFrom('plans').select('body').where('run', '=', ARG));
+const FACTS = keep(query.selectFrom('plans').select(['pattern', 'complexity']).where('run', '=', ARG));
 const STEPS = keep(query.selectFrom('steps').select(COLUMNS).where('run', '=', ARG).orderBy('n'));
 const STATE = keep(query.selectFrom('steps').select('state').where('id', '=', ARG));
 const BY_ID = keep(query.selectFrom('steps').select(COLUMNS).where('id', '=', ARG));
@@ -48,8 +72,13 @@ export const planOf = (db: Connection, run: RunId): Plan | undefined => {
   return row && (JSON.parse(row.body) as Plan);
 };
 
-const parse = (db: Connection, row: Row): Step => ({
+/** The pattern of the run's plan and the level of its task. */
+export const planFacts = (db: Connection, run: RunId): { pattern: string; complexity: string } | undefined =>
+  db.get(FACTS, run);
+
+const parse = (db: Connection, { spec, ...row }: Row): Step => ({
   ...row,
+  ...(spec === null ? {} : (JSON.parse(spec) as Pick<Step, OptionalStepKey>)),
   toleratesFailure: row.toleratesFailure === 1,
   needs: db.all(NEEDED_KEYS, row.id).map(({ key }) => key),
 });
@@ -72,14 +101,32 @@ export const dependentsOf = (db: Connection, id: StepId): { step: Step; needs: S
   }));
 
 const INSERT_PLAN = insertInto('plans', ['run', 'body']);
+const PATCH_PLAN = sql('UPDATE plans SET body = ? WHERE run = ?');
 const INSERT_STEP = insertInto('steps', COLUMNS);
+const KEYS = keep(query.selectFrom('steps').select(['key', 'id']).where('run', '=', ARG));
 const INSERT_NEED = insertInto('step_needs', ['step', 'place', 'need']);
 
 export const insertPlan = (db: Connection, run: RunId, plan: Plan, steps: readonly Step[]): void => {
-  const ids = new Map(steps.map((step) => [step.key, step.id]));
   db.insert(INSERT_PLAN, run, JSON.stringify(plan));
+  insertRows(db, steps, new Map(steps.map((step) => [step.key, step.id])));
+};
+
+/** More steps of a run that has a plan, which now is this one; they may need each other and those that are there. */
+export const extendPlan = (db: Connection, run: RunId, plan: Plan, steps: readonly Step[]): void => {
+  if (db.run(PATCH_PLAN, JSON.stringify(plan), run) !== 1) throw new Error(`Run ${run} has no plan.`);
+  const known = db.all(KEYS, run).map(({ key, id }) => [key, id] as const);
+  insertRows(db, steps, new Map([...known, ...steps.map((step) => [step.key, step.id] as const)]));
+};
+
+const specOf = (step: Step): string | null => {
+  const given = Object.entries(step).filter(([key, value]) => Object.hasOwn(OPTIONAL, key) && value !== undefined);
+  return given.length > 0 ? JSON.stringify(Object.fromEntries(given)) : null;
+};
+
+const insertRows = (db: Connection, steps: readonly Step[], ids: ReadonlyMap<string, StepId>): void => {
   for (const step of steps) {
-    db.insert(INSERT_STEP, ...valuesOf(step, COLUMNS));
+    const { needs: _, ...row } = step;
+    db.insert(INSERT_STEP, ...valuesOf({ ...row, spec: specOf(step) }, COLUMNS));
     for (const [place, key] of step.needs.entries()) {
       const need = ids.get(key);
       if (!need) throw new Error(`Step ${step.key} needs ${key}, which is not in the plan.`);
@@ -94,4 +141,34 @@ export const moveStep = (db: Connection, id: StepId, to: StepState): void => {
   const row = db.get(STATE, id);
   if (!row) throw new Error(`There is no step ${id}.`);
   db.run(MOVE, move(STEP_STATES, row.state, to), id);
+};
+
+const RENEW = sql(`UPDATE steps SET state = 'pending', agent = ?, attempt = ?, deadline = NULL WHERE id = ?`);
+
+/** → pending, for a fresh agent. */
+export const renewStep = (db: Connection, id: StepId, agent: AgentId, attempt: number): void => {
+  const row = db.get(STATE, id);
+  if (!row) throw new Error(`There is no step ${id}.`);
+  if (row.state !== 'pending') move(STEP_STATES, row.state, 'pending');
+  db.run(RENEW, agent, attempt, id);
+};
+
+/** A need of theirs begins: the time runs for pending steps that wait only so long. Once only. */
+const ARM = sql(`
+  UPDATE steps SET deadline = ? + withinMs
+   WHERE id IN (SELECT step FROM step_needs WHERE need = ?)
+     AND withinMs IS NOT NULL AND deadline IS NULL AND state = 'pending'`);
+export const armJoins = (db: Connection, need: StepId, now: number): void => {
+  db.run(ARM, now, need);
+};
+
+/** The condition of the index steps_deadline, word for word. */
+const OVERDUE = sql<Row>(`
+  SELECT ${COLUMNS.map((column) => `"${column}"`).join(', ')} FROM steps INDEXED BY steps_deadline
+   WHERE deadline IS NOT NULL AND state = 'pending' AND deadline <= ? ORDER BY deadline`);
+export const overdueSteps = (db: Connection, now: number): Step[] => db.all(OVERDUE, now).map((row) => parse(db, row));
+const DISARM = sql('UPDATE steps SET deadline = NULL WHERE id = ?');
+/** Its time was over and nothing was there to start with: it waits for the rest. */
+export const disarmJoin = (db: Connection, id: StepId): void => {
+  db.run(DISARM, id);
 };

@@ -1,14 +1,15 @@
 import type { Agent } from '../domain/agent.ts';
 import type { EngineEvent, NewEvent } from '../domain/event.ts';
-import type { AccountId, AgentId, JobId, MessageId, RunId, StepId, TurnId } from '../domain/ids.ts';
+import type { AccountId, AgentId, Commit, JobId, MessageId, RunId, StepId, TurnId } from '../domain/ids.ts';
 import type { Claim, Job, JobKind } from '../domain/job.ts';
 import type { Account, LedgerRow } from '../domain/ledger.ts';
 import type { Message } from '../domain/message.ts';
 import type { Observation } from '../domain/observation.ts';
 import type { Plan, Step } from '../domain/plan.ts';
 import type { Run } from '../domain/run.ts';
-import type { AgentState, JobState, RunState, StepState, WorktreeState } from '../domain/transitions.ts';
+import type { AgentState, JobState, RunState, StepState, UndoState, WorktreeState } from '../domain/transitions.ts';
 import type { Answer, Call, Timings, Turn, Usage } from '../domain/turn.ts';
+import type { UndoRecord } from '../domain/undo.ts';
 import type { Worktree } from '../domain/worktree.ts';
 
 /** Reading. Outside a transaction it sees the last commit; inside, what the transaction wrote. A missing row is undefined. */
@@ -21,6 +22,8 @@ export interface Reader {
   /** Runs that have not ended, oldest first. */
   activeRuns(): Promise<readonly Run[]>;
   plan(run: RunId): Promise<Plan | undefined>;
+  /** Of the run's plan, without reading all of it; undefined when it has none. `complexity` may be empty. */
+  planFacts(run: RunId): Promise<{ readonly pattern: string; readonly complexity: string } | undefined>;
   steps(run: RunId): Promise<readonly Step[]>;
   agent(id: AgentId): Promise<Agent | undefined>;
   /** In order of creation. `ids` keeps only these; `states` only those in one of these states. */
@@ -28,6 +31,19 @@ export interface Reader {
   children(id: AgentId): Promise<readonly Agent[]>;
   job(id: JobId): Promise<Job | undefined>;
   jobs(filter: { run?: RunId; states?: readonly JobState[] }): Promise<readonly Job[]>;
+  /** Agents that have not ended and whose deadline has come, and pending steps whose join waits no longer. */
+  overdue(now: number): Promise<{ readonly agents: readonly Agent[]; readonly steps: readonly Step[] }>;
+  /** By position, the first one first. */
+  undos(run: RunId): Promise<readonly UndoRecord[]>;
+  /** The plan that was kept under the key. */
+  cachedPlan(key: string): Promise<{ readonly plan: Plan; readonly createdAt: number } | undefined>;
+  forecast(run: RunId): Promise<ForecastRow | undefined>;
+  /** Newest first; those of runs that have ended with what they really cost. */
+  forecasts(limit: number): Promise<readonly ForecastRow[]>;
+  /** What the run's agents committed, in order. */
+  commits(run: RunId): Promise<readonly CommitRow[]>;
+  /** Servers that queued turns wait for whose time has come. */
+  queuedServers(): Promise<readonly string[]>;
   /** Queued turns with this prefix on this server, of agents that have not begun, among the first few hundred turns. */
   queuedBeginners(server: string, prefix: string): Promise<number>;
   /** Whether a job of one of these kinds is queued whose time has come. */
@@ -60,12 +76,42 @@ export interface Reader {
   lastEvent(): Promise<number>;
 }
 
+/** What was said before a run, and what came of it, as JSON values; null: it has not ended. */
+export interface ForecastRow {
+  readonly run: RunId;
+  readonly at: number;
+  readonly forecast: unknown;
+  readonly actual: unknown;
+}
+
+export interface CommitRow {
+  readonly agent: AgentId;
+  readonly commit: Commit;
+  readonly files: readonly string[];
+}
+
+export type NewUndo = Omit<UndoRecord, 'position' | 'state' | 'worker' | 'result' | 'endedAt'>;
+export type UndoPatch = Partial<Pick<UndoRecord, 'worker' | 'result' | 'endedAt'>>;
+
 export type NewRun = Omit<Run, 'state' | 'headCommit' | 'cancelRequested' | 'report' | 'error' | 'review' | 'endedAt'>;
 export type NewAgent = Omit<
   Agent,
-  'action' | 'report' | 'error' | 'endReason' | 'wrapUp' | 'compactedBefore' | 'startedAt' | 'endedAt'
+  | 'action'
+  | 'report'
+  | 'error'
+  | 'endReason'
+  | 'wrapUp'
+  | 'wrapUpWhy'
+  | 'compactedBefore'
+  | 'startCommit'
+  | 'deadline'
+  | 'startedAt'
+  | 'endedAt'
 >;
-export type NewJob = Omit<Job, 'state' | 'attempts' | 'error' | 'epoch' | 'claims' | 'leaseUntil' | 'queuedAt'>;
+export type NewJob = Omit<Job, 'state' | 'attempts' | 'error' | 'epoch' | 'claims' | 'leaseUntil' | 'queuedAt'> & {
+  /** Within its class; absent: 0. See `orderKey`. */
+  readonly urgency?: number;
+};
 export type NewTurn = Omit<Turn, 'seq' | 'state' | 'answer' | 'usage' | 'timings' | 'commit' | 'endedAt'>;
 export type NewMessage = Omit<Message, 'turn'>;
 export type NewWorktree = Omit<Worktree, 'state' | 'reason'>;
@@ -79,7 +125,10 @@ export type AgentPatch = Partial<
     | 'error'
     | 'endReason'
     | 'wrapUp'
+    | 'wrapUpWhy'
     | 'compactedBefore'
+    | 'startCommit'
+    | 'deadline'
     | 'startedAt'
     | 'endedAt'
   >
@@ -91,7 +140,7 @@ export interface ClaimQuery {
   readonly now: number;
   /** Prefixes that are hot in the server, best first; among equally old jobs of one class these go first. */
   readonly hot: readonly string[];
-  /** Keep only turns of runs on this server; undefined: any. */
+  /** Keep only turns that are for this server; undefined: any. */
   readonly server?: string;
 }
 
@@ -105,7 +154,28 @@ export interface Tx extends Reader {
   moveRun(id: RunId, to: RunState, patch?: RunPatch): Promise<void>;
   patchRun(id: RunId, patch: RunPatch): Promise<void>;
   insertPlan(run: RunId, plan: Plan, steps: readonly Step[]): Promise<void>;
+  /** Steps that are added to a run's plan, which now is this one. They may need each other and those that are there. */
+  extendPlan(run: RunId, plan: Plan, steps: readonly Step[]): Promise<void>;
   moveStep(id: StepId, to: StepState): Promise<void>;
+  /** → pending, for a fresh agent. */
+  renewStep(id: StepId, agent: AgentId, attempt: number): Promise<void>;
+  /** The step begins: the time runs from now on for steps that need it and wait only so long. Once only. */
+  armJoins(need: StepId, now: number): Promise<void>;
+  /** The step waits for all of its needs after all. */
+  disarmJoin(id: StepId): Promise<void>;
+  /** In state `recorded`, in the position after the run's last. */
+  recordUndo(undo: NewUndo): Promise<void>;
+  moveUndo(agent: AgentId, to: UndoState, patch?: UndoPatch): Promise<void>;
+  patchUndo(agent: AgentId, patch: UndoPatch): Promise<void>;
+  undo(agent: AgentId): Promise<UndoRecord | undefined>;
+  /** The record that this agent takes back. */
+  undoBy(worker: AgentId): Promise<UndoRecord | undefined>;
+  /** Replaces what was kept under the key; of very many plans the oldest are dropped. */
+  cachePlan(key: string, plan: Plan, now: number): Promise<void>;
+  /** Replaces the run's. */
+  putForecast(run: RunId, forecast: unknown, at: number): Promise<void>;
+  /** Does nothing for a run without a forecast. */
+  closeForecast(run: RunId, actual: unknown): Promise<void>;
   step(id: StepId): Promise<Step | undefined>;
   /** Steps that need this one, each with the states of all of its needs. Reads only rows that it returns. */
   dependents(id: StepId): Promise<readonly { readonly step: Step; readonly needs: readonly StepState[] }[]>;
@@ -130,7 +200,7 @@ export interface Tx extends Reader {
   finishJob(id: JobId, to: 'done' | 'parked' | 'cancelled', error?: string): Promise<void>;
   /** running → queued, not before `runAt`. `refund` takes the attempt back (the engine was stopped, not the job's fault). */
   requeue(id: JobId, runAt: number, error: string | null, refund?: boolean): Promise<void>;
-  /** Cancels queued and parked *turns* of the agent (merges into it stay); returns how many. */
+  /** Cancels queued and parked turns and computations of the agent (merges into it stay); returns how many. */
   cancelJobs(agent: AgentId): Promise<number>;
   /** The agent's queued turn need not wait for its time any more. */
   hastenJobs(agent: AgentId, now: number): Promise<void>;
@@ -174,6 +244,8 @@ export interface Tx extends Reader {
    * reservation is taken from available; what exceeds that too is not charged and returned as `over` (normally 0).
    */
   settle(account: AccountId, turn: TurnId, used: number, now: number): Promise<{ readonly over: number }>;
+  /** More tokens for the run: its budget and what its pool holds grow. */
+  raiseBudget(run: RunId, tokens: number, now: number): Promise<void>;
   /** All that is available of `from` goes to `to`. Throws while anything is reserved. */
   reclaim(from: AgentId, to: AccountId, now: number): Promise<number>;
 

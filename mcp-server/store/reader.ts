@@ -8,20 +8,23 @@ import type { Observation } from '../domain/observation.ts';
 import type { Plan, Step } from '../domain/plan.ts';
 import type { Run } from '../domain/run.ts';
 import type { Call, Turn } from '../domain/turn.ts';
+import type { UndoRecord } from '../domain/undo.ts';
 import type { Worktree } from '../domain/worktree.ts';
-import { agentById, agentCounts, agentsOf, childrenOf } from './agents.ts';
+import { agentById, agentCounts, agentsOf, childrenOf, overdueAgents } from './agents.ts';
 import { callsOf } from './calls.ts';
-import { anyQueued } from './claim.ts';
+import { anyQueued, queuedServers } from './claim.ts';
 import type { Connection } from './connection.ts';
-import { eventsAfter, lastEvent } from './events.ts';
+import { commitsOf, eventsAfter, lastEvent } from './events.ts';
+import { cachedPlan, forecastOf, newestForecasts } from './forecasts.ts';
 import { jobById, jobsWhere, queuedBeginners } from './jobs.ts';
 import { accountById, accountsOf, ledgerOf } from './ledger.ts';
 import { delivered, inbox } from './messages.ts';
 import { observationsWhere } from './observations.ts';
-import { planOf, stepsOf } from './plans.ts';
-import type { Reader } from './port.ts';
+import { overdueSteps, planFacts, planOf, stepsOf } from './plans.ts';
+import type { CommitRow, ForecastRow, Reader } from './port.ts';
 import { activeRuns, newestRuns, runById, runByKey } from './runs.ts';
 import { openTurn, turnsOf, turnTotals } from './turns.ts';
+import { undosOf } from './undos.ts';
 import { worktreeOf, worktreesWhere } from './worktrees.ts';
 
 type Filter<Method extends keyof Reader, Place extends number> = Parameters<Reader[Method]>[Place];
@@ -53,6 +56,30 @@ export class SqliteReader implements Reader {
   }
   async plan(run: RunId): Promise<Plan | undefined> {
     return planOf(this.db, run);
+  }
+  async planFacts(run: RunId): ReturnType<Reader['planFacts']> {
+    return planFacts(this.db, run);
+  }
+  async overdue(now: number): ReturnType<Reader['overdue']> {
+    return { agents: overdueAgents(this.db, now), steps: overdueSteps(this.db, now) };
+  }
+  async undos(run: RunId): Promise<readonly UndoRecord[]> {
+    return undosOf(this.db, run);
+  }
+  async cachedPlan(key: string): ReturnType<Reader['cachedPlan']> {
+    return cachedPlan(this.db, key);
+  }
+  async forecast(run: RunId): Promise<ForecastRow | undefined> {
+    return forecastOf(this.db, run);
+  }
+  async forecasts(limit: number): Promise<readonly ForecastRow[]> {
+    return newestForecasts(this.db, limit);
+  }
+  async commits(run: RunId): Promise<readonly CommitRow[]> {
+    return commitsOf(this.db, run);
+  }
+  async queuedServers(): Promise<readonly string[]> {
+    return queuedServers(this.db);
   }
   async steps(run: RunId): Promise<readonly Step[]> {
     return stepsOf(this.db, run);

@@ -40,7 +40,9 @@ const NEWEST = keep(
   query.selectFrom('runs').select(COLUMNS).orderBy('createdAt', 'desc').orderBy('n', 'desc').limit(ARG),
 );
 /** The condition of the index runs_active, word for word. */
-const ACTIVE = sql<Row>(`SELECT ${list(COLUMNS)} FROM runs WHERE state IN ('planning', 'running') ORDER BY n`);
+const ACTIVE = sql<Row>(
+  `SELECT ${list(COLUMNS)} FROM runs WHERE state IN ('planning', 'planned', 'running') ORDER BY n`,
+);
 
 export const runById = (db: Connection, id: RunId): Run | undefined => {
   const row = db.get(BY_ID, id);

@@ -3,13 +3,15 @@ import type { AccountId, AgentId, JobId, MessageId, RunId, StepId, TurnId } from
 import type { Claim, Job } from '../domain/job.ts';
 import type { Observation } from '../domain/observation.ts';
 import type { Plan, Step } from '../domain/plan.ts';
-import type { AgentState, RunState, StepState, WorktreeState } from '../domain/transitions.ts';
+import type { AgentState, RunState, StepState, UndoState, WorktreeState } from '../domain/transitions.ts';
 import type { Answer, Call, Timings, Turn, Usage } from '../domain/turn.ts';
+import type { UndoRecord } from '../domain/undo.ts';
 import { countAgents, countAlive, insertAgents, moveAgent, patchAgent } from './agents.ts';
 import { insertCalls, redirectCalls, settleCalls, waitingCalls } from './calls.ts';
 import { claim } from './claim.ts';
 import type { Connection } from './connection.ts';
 import { emit } from './events.ts';
+import { cachePlan, closeForecast, putForecast } from './forecasts.ts';
 import {
   assertHeld,
   cancelJobs,
@@ -22,10 +24,20 @@ import {
   staleJobs,
   unpark,
 } from './jobs.ts';
-import { grant, openPool, reclaim, reserve, settle } from './ledger.ts';
+import { grant, openPool, raiseBudget, reclaim, reserve, settle } from './ledger.ts';
 import { deliver, send, undeliver } from './messages.ts';
 import { observe } from './observations.ts';
-import { dependentsOf, insertPlan, moveStep, neededSteps, stepById } from './plans.ts';
+import {
+  armJoins,
+  dependentsOf,
+  disarmJoin,
+  extendPlan,
+  insertPlan,
+  moveStep,
+  neededSteps,
+  renewStep,
+  stepById,
+} from './plans.ts';
 import type {
   AgentPatch,
   ClaimQuery,
@@ -34,13 +46,16 @@ import type {
   NewMessage,
   NewRun,
   NewTurn,
+  NewUndo,
   NewWorktree,
   RunPatch,
   Tx,
+  UndoPatch,
 } from './port.ts';
 import { SqliteReader } from './reader.ts';
 import { insertRun, moveRun, patchRun } from './runs.ts';
 import { answerTurn, closeTurn, openTurnRow } from './turns.ts';
+import { moveUndo, patchUndo, recordUndo, undoByWorker, undoOf } from './undos.ts';
 import { insertWorktree, moveWorktree } from './worktrees.ts';
 
 /** The verbs of one transaction on the writing connection. Every use after `end` throws. */
@@ -77,6 +92,45 @@ export class SqliteTx extends SqliteReader implements Tx {
   }
   async insertPlan(run: RunId, plan: Plan, steps: readonly Step[]): Promise<void> {
     insertPlan(this.db, run, plan, steps);
+  }
+  async extendPlan(run: RunId, plan: Plan, steps: readonly Step[]): Promise<void> {
+    extendPlan(this.db, run, plan, steps);
+  }
+  async renewStep(id: StepId, agent: AgentId, attempt: number): Promise<void> {
+    renewStep(this.db, id, agent, attempt);
+  }
+  async armJoins(need: StepId, now: number): Promise<void> {
+    armJoins(this.db, need, now);
+  }
+  async disarmJoin(id: StepId): Promise<void> {
+    disarmJoin(this.db, id);
+  }
+  async recordUndo(undo: NewUndo): Promise<void> {
+    recordUndo(this.db, undo);
+  }
+  async moveUndo(agent: AgentId, to: UndoState, patch?: UndoPatch): Promise<void> {
+    moveUndo(this.db, agent, to, patch);
+  }
+  async patchUndo(agent: AgentId, patch: UndoPatch): Promise<void> {
+    patchUndo(this.db, agent, patch);
+  }
+  async undo(agent: AgentId): Promise<UndoRecord | undefined> {
+    return undoOf(this.db, agent);
+  }
+  async undoBy(worker: AgentId): Promise<UndoRecord | undefined> {
+    return undoByWorker(this.db, worker);
+  }
+  async cachePlan(key: string, plan: Plan, now: number): Promise<void> {
+    cachePlan(this.db, key, plan, now);
+  }
+  async putForecast(run: RunId, forecast: unknown, at: number): Promise<void> {
+    putForecast(this.db, run, forecast, at);
+  }
+  async closeForecast(run: RunId, actual: unknown): Promise<void> {
+    closeForecast(this.db, run, actual);
+  }
+  async raiseBudget(run: RunId, tokens: number, now: number): Promise<void> {
+    raiseBudget(this.db, run, tokens, now);
   }
   async moveStep(id: StepId, to: StepState): Promise<void> {
     moveStep(this.db, id, to);

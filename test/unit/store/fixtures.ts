@@ -74,6 +74,7 @@ export const newJob = (id: string | number, agent: AgentId | null, more: Partial
   kind: 'turn',
   source: null,
   priority: 'batch',
+  server: (more.kind ?? 'turn') === 'turn' ? 'rehearsal' : '',
   prefix: 'p',
   runAt: 0,
   ...more,
@@ -136,6 +137,7 @@ export const planOf = (...planned: readonly PlanStep[]): { plan: Plan; steps: St
     run: R,
     agent: ids.agent(step.key),
     state: 'pending',
+    attempt: 1,
   })),
 });
 

@@ -74,5 +74,14 @@ describe('checking the invariants of a run', () => {
     tamper(`UPDATE jobs SET state = 'running'`);
     await assertFound(/a-1 has two running jobs/);
   });
-  const job = { run: R, agent: A, kind: 'turn', source: null, priority: 'batch', prefix: '', runAt: 0 } as const;
+  const job = {
+    run: R,
+    agent: A,
+    kind: 'turn',
+    source: null,
+    priority: 'batch',
+    server: '',
+    prefix: '',
+    runAt: 0,
+  } as const;
 });

@@ -10,6 +10,9 @@ import { NOW, type SqlitePlace, sqlitePlace } from './sqlite-place.ts';
 
 const OWN = join(import.meta.dirname, '../../../mcp-server/store/migrations');
 
+/** The program's own migrations. */
+const KNOWN = readdirSync(OWN).filter((name) => name.endsWith('.sql'));
+
 describe('opening the SQLite store', () => {
   let place: SqlitePlace;
   beforeEach(async () => {
@@ -89,11 +92,12 @@ describe('opening the SQLite store', () => {
   });
 
   describe('when a migration is due', () => {
-    const migrations = (second: string): string => {
+    const next = String(KNOWN.length + 1).padStart(4, '0');
+    const migrations = (more: string): string => {
       const folder = join(place.folder, 'migrations');
       mkdirSync(folder, { recursive: true });
-      writeFileSync(join(folder, '0001-initial.sql'), readFileSync(join(OWN, '0001-initial.sql')));
-      writeFileSync(join(folder, '0002-more.sql'), second);
+      for (const name of KNOWN) writeFileSync(join(folder, name), readFileSync(join(OWN, name)));
+      writeFileSync(join(folder, `${next}-more.sql`), more);
       return folder;
     };
     const version = (path: string): unknown => {
@@ -108,9 +112,9 @@ describe('opening the SQLite store', () => {
       const { store } = await place.openWith({ migrations: migrations('CREATE TABLE more (n INTEGER) STRICT;') });
       assert.equal((await store.agents(R)).length, 202);
       await store.close();
-      assert.equal(version(place.path), 2);
+      assert.equal(version(place.path), KNOWN.length + 1);
       assert.deepEqual(readdirSync(place.backupDir), ['state-2026-11-20T10-00-00-000Z.db']);
-      assert.equal(version(join(place.backupDir, 'state-2026-11-20T10-00-00-000Z.db')), 1);
+      assert.equal(version(join(place.backupDir, 'state-2026-11-20T10-00-00-000Z.db')), KNOWN.length);
     });
 
     it('backs up nothing when the database is new', async () => {
@@ -128,8 +132,8 @@ describe('opening the SQLite store', () => {
 
     it('refuses a gap in the numbers', async () => {
       const folder = migrations('');
-      writeFileSync(join(folder, '0004-late.sql'), '');
-      await assert.rejects(place.openWith({ migrations: folder }), /0004-late/);
+      writeFileSync(join(folder, '0099-late.sql'), '');
+      await assert.rejects(place.openWith({ migrations: folder }), /0099-late/);
     });
   });
 
@@ -208,7 +212,7 @@ describe('opening the SQLite store', () => {
       const { store } = await place.openWith({ faults });
       await store.transaction(async () => 1);
       await store.transaction((tx) => tx.emit(1, [{ type: 'run.discarded', run: null, agent: null }]));
-      const labels = ['migration 1', 'epoch', '', 'run.discarded'];
+      const labels = [...KNOWN.map((_, index) => `migration ${index + 1}`), 'epoch', '', 'run.discarded'];
       assert.deepEqual(
         calls,
         labels.flatMap((label) => [`before ${label}`, `after ${label}`]),

@@ -9,6 +9,7 @@ import { recordsContract } from './contract/records.ts';
 import { runsContract } from './contract/runs.ts';
 import { transactionsContract } from './contract/transactions.ts';
 import { turnsContract } from './contract/turns.ts';
+import { undosContract } from './contract/undos.ts';
 import type { MakePlace, Place } from './fixtures.ts';
 
 /** What a part of the contract may use: the store of the test that runs, and a second engine on the same data. */
@@ -37,6 +38,7 @@ export const storeContract = (name: string, makePlace: MakePlace): void => {
     describe('turns', () => turnsContract(subject));
     describe('messages', () => messagesContract(subject));
     describe('ledger', () => ledgerContract(subject));
+    describe('undos, kept plans and forecasts', () => undosContract(subject));
     describe('worktrees, observations and events', () => recordsContract(subject));
   });
 };

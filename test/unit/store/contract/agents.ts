@@ -2,6 +2,18 @@ import assert from 'node:assert/strict';
 import { A, B, commit, ids, newAgent, newJob, newRun, R, seed } from '../fixtures.ts';
 import type { Subject } from '../store.contract.ts';
 
+/** What an agent has only where somebody says so. */
+const none = {
+  server: null,
+  model: null,
+  permissions: null,
+  skills: null,
+  startCommit: null,
+  wrapUpWhy: null,
+  timeoutMs: null,
+  deadline: null,
+};
+
 export const agentsContract = ({ store }: Subject): void => {
   beforeEach(() => seed(store()));
   const C = ids.agent(3);
@@ -17,8 +29,34 @@ export const agentsContract = ({ store }: Subject): void => {
       compactedBefore: 0,
       startedAt: null,
       endedAt: null,
+      ...none,
     });
     assert.equal(await store().agent(C), undefined);
+  });
+
+  it('keeps what is an agent’s own', async () => {
+    const own = {
+      server: 'http://gpu:1',
+      model: 'm',
+      permissions: { commands: { allowed: ['npm'] } },
+      skills: ['tdd'],
+      timeoutMs: 500,
+    };
+    await store().transaction((tx) => tx.insertAgents([newAgent(C, own)]));
+    const { server, model, permissions, skills, timeoutMs } = (await store().agent(C)) ?? {};
+    assert.deepEqual({ server, model, permissions, skills, timeoutMs }, own);
+  });
+
+  it('finds the agents whose time is over, those that have ended left out', async () => {
+    await store().transaction(async (tx) => {
+      await tx.patchAgent(A, { deadline: 500, startCommit: commit('c'), wrapUpWhy: 'timeout' });
+      await tx.patchAgent(B, { deadline: 400 });
+      assert.equal((await tx.agent(A))?.startCommit, commit('c'));
+    });
+    const overdue = async (now: number) => (await store().overdue(now)).agents.map(({ id }) => id);
+    assert.deepEqual([await overdue(399), await overdue(400), await overdue(500)], [[], [B], [B, A]]);
+    await store().transaction((tx) => tx.moveAgent(B, 'cancelled'));
+    assert.deepEqual(await overdue(500), [A]);
   });
 
   it('accepts a child before its parent within one transaction', async () => {
@@ -66,6 +104,7 @@ export const agentsContract = ({ store }: Subject): void => {
       error: null,
       endReason: 'finished',
       endedAt: 9,
+      ...none,
     });
     await assert.rejects(
       store().transaction((tx) => tx.moveAgent(A, 'ready')),

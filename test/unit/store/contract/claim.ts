@@ -127,11 +127,31 @@ export const claimContract = ({ store }: Subject): void => {
       await tx.insertRun(newRun(ids.run(2), { server: 'http://gpu:8080' }));
       await tx.insertAgents([newAgent(ids.agent(7), { run: ids.run(2) })]);
     });
-    await queue([1, A], [2, ids.agent(7), { run: ids.run(2) }], [3, null, { kind: 'close' }]);
+    const away = { run: ids.run(2), server: 'http://gpu:8080' };
+    await queue([1, A], [2, ids.agent(7), away], [3, null, { kind: 'close' }]);
+    assert.deepEqual(await store().queuedServers(), ['http://gpu:8080', 'rehearsal']);
     assert.equal(await claim({ server: 'http://gpu:8080' }), 'j-2');
     assert.equal(await claim({ server: 'http://gpu:8080' }), undefined);
     assert.equal(await claim({ kinds: ['close'], server: 'http://gpu:8080' }), 'j-3');
     assert.equal(await claim(), 'j-1');
+  });
+
+  it('looks at the server of the turn, not at that of its run', async () => {
+    await queue([1, A, { server: 'http://other:1' }], [2, B]);
+    assert.equal(await claim({ server: 'http://other:1' }), 'j-1');
+    assert.equal(await claim({ server: 'http://other:1' }), undefined);
+    assert.equal(await claim({ server: 'rehearsal' }), 'j-2');
+    assert.deepEqual(await store().queuedServers(), []);
+  });
+
+  it('takes the more urgent first within a class, and never above the next class', async () => {
+    await queue(
+      [1, A, { urgency: -3 }],
+      [2, B],
+      [3, C, { urgency: 99 }],
+      [4, D, { priority: 'critical', urgency: -99 }],
+    );
+    assert.deepEqual([await claim(), await claim(), await claim(), await claim()], ['j-4', 'j-3', 'j-2', 'j-1']);
   });
 
   it('passes over what cannot run and takes the next', async () => {
@@ -149,16 +169,15 @@ export const claimContract = ({ store }: Subject): void => {
         newAgent(ids.agent(8), { run: ids.run(3) }),
         newAgent(ids.agent(9), { run: ids.run(3) }),
       ]);
-      await tx.moveRun(ids.run(3), 'failed');
       await tx.patchAgent(E, { startedAt: 5 });
     });
-    const other = { run: ids.run(2) };
+    const other = { run: ids.run(2), server: 'http://gpu:8080' };
     await queue([1, A], [2, B, { prefix: 'other' }], [3, C], [4, D, { runAt: T * 3 }], [5, E]);
     await queue([6, ids.agent(7), other], [7, ids.agent(8), { run: ids.run(3) }], [8, null, { kind: 'close' }]);
     const count = (server: string, prefix = 'p') => store().queuedBeginners(server, prefix);
-    assert.deepEqual([await count('rehearsal'), await count('rehearsal', 'other')], [2, 1]);
+    assert.deepEqual([await count('rehearsal'), await count('rehearsal', 'other')], [3, 1]);
     assert.deepEqual([await count('http://gpu:8080'), await count('http://nobody')], [1, 0]);
     assert.equal(await claim(), 'j-1');
-    assert.equal(await count('rehearsal'), 1);
+    assert.equal(await count('rehearsal'), 2);
   });
 };

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import type { PlanStep } from '../../../../mcp-server/domain/plan.ts';
 import { ids, newAgent, newRun, planOf, planStep, R } from '../fixtures.ts';
 import type { Subject } from '../store.contract.ts';
 
@@ -52,6 +53,72 @@ export const plansContract = ({ store }: Subject): void => {
       store().transaction((tx) => tx.moveStep(ids.step('none'), 'running')),
       /no step/,
     );
+  });
+
+  it('keeps what a step may say and need not', async () => {
+    const said = {
+      ...planStep('said', ['one']),
+      work: { kind: 'compute', processor: 'vote', options: { of: 3 } },
+      onFailure: { one: 'continue' },
+      when: { not: { step: 'one', says: 'stop' } },
+      join: { quorum: 1, withinMs: 50 },
+      retries: 2,
+      timeoutMs: 9,
+      saga: 'release',
+      undo: { kind: 'command', argv: ['rm', 'x'] },
+      skills: ['tdd'],
+      capabilities: ['sql'],
+      permissions: { commands: 'off' },
+      server: 'http://gpu:1',
+      model: 'm',
+      urgency: 2,
+      files: ['a/'],
+      pattern: 'saga',
+      parts: 3,
+    } as const satisfies PlanStep;
+    const more = planOf(said);
+    const longer = { ...plan, steps: [...plan.steps, said] };
+    await store().transaction(async (tx) => {
+      await tx.insertAgents([newAgent(ids.agent('said'), { state: 'pending', step: ids.step('said') })]);
+      await tx.extendPlan(R, longer, more.steps);
+    });
+    assert.deepEqual(await store().plan(R), longer);
+    assert.deepEqual((await store().steps(R)).at(-1), more.steps[0]);
+    assert.deepEqual(await store().planFacts(R), { pattern: 'fork-join', complexity: '' });
+    assert.equal(await store().planFacts(ids.run('none')), undefined);
+  });
+
+  it('lets a fresh agent try a step', async () => {
+    const fresh = ids.agent('fresh');
+    await store().transaction(async (tx) => {
+      await tx.insertAgents([newAgent(fresh, { step: one, state: 'pending' })]);
+      await tx.moveStep(one, 'running');
+      await tx.renewStep(one, fresh, 2);
+      const { state, agent, attempt } = (await tx.step(one)) ?? {};
+      assert.deepEqual({ state, agent, attempt }, { state: 'pending', agent: fresh, attempt: 2 });
+    });
+    await store().transaction(async (tx) => {
+      await tx.moveStep(two, 'running');
+      await tx.moveStep(two, 'merging');
+    });
+    await assert.rejects(
+      store().transaction((tx) => tx.renewStep(two, fresh, 2)),
+      /No transition/,
+    );
+  });
+
+  it('tells which joins have waited long enough, counted from the first need on', async () => {
+    const timed = { ...planStep('timed', ['one', 'two']), join: { quorum: null, withinMs: 50 } };
+    await store().transaction(async (tx) => {
+      await tx.insertAgents([newAgent(ids.agent('timed'), { state: 'pending', step: ids.step('timed') })]);
+      await tx.extendPlan(R, plan, planOf(timed).steps);
+      await tx.armJoins(one, 100);
+      await tx.armJoins(two, 130);
+    });
+    const overdue = async (now: number) => (await store().overdue(now)).steps.map(({ key }) => key);
+    assert.deepEqual([await overdue(149), await overdue(150)], [[], ['timed']]);
+    await store().transaction((tx) => tx.disarmJoin(ids.step('timed')));
+    assert.deepEqual(await overdue(150), []);
   });
 
   it('refuses a step that needs one outside the plan', async () => {

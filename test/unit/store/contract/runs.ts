@@ -57,12 +57,12 @@ export const runsContract = ({ store }: Subject): void => {
     await store().transaction((tx) => tx.moveRun(R, 'running'));
     await store().transaction((tx) => tx.patchRun(R, { headCommit: commit('a'), cancelRequested: 'wrap-up' }));
     await store().transaction((tx) =>
-      tx.moveRun(R, 'partial', { report: 'half', error: 'e', review: 'open', endedAt: 9 }),
+      tx.moveRun(R, 'completed', { report: 'half', error: 'e', review: 'open', endedAt: 9 }),
     );
     const run = await store().run(R);
     assert.deepEqual(
       [run?.state, run?.headCommit, run?.cancelRequested, run?.report, run?.error, run?.review, run?.endedAt],
-      ['partial', commit('a'), 'wrap-up', 'half', 'e', 'open', 9],
+      ['completed', commit('a'), 'wrap-up', 'half', 'e', 'open', 9],
     );
     await assert.rejects(
       store().transaction((tx) => tx.moveRun(R, 'running')),
