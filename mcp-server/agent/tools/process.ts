@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import type { Readable } from 'node:stream';
 import { StringDecoder } from 'node:string_decoder';
 import { stripVTControlCharacters } from 'node:util';
 import { noteCommand } from './orphans.ts';
@@ -18,6 +19,23 @@ export type ProcessOutcome =
   | { readonly kind: 'exited'; readonly code: number; readonly output: string }
   | { readonly kind: 'killed'; readonly by: 'signal' | 'timeout' | 'abort'; readonly output: string }
   /** `code` is the system's: ENOENT, EACCES. */
+  | { readonly kind: 'unstartable'; readonly code: string };
+
+/** A program that reads text and writes text: what it writes to its two outputs is kept apart. */
+export interface FilterRequest extends ProcessRequest {
+  readonly input: string;
+}
+
+export type FilterOutcome =
+  /** `cut`: standard output was longer than twice what is kept of it. */
+  | {
+      readonly kind: 'exited';
+      readonly code: number;
+      readonly stdout: string;
+      readonly stderr: string;
+      readonly cut: boolean;
+    }
+  | { readonly kind: 'killed'; readonly by: 'signal' | 'timeout' | 'abort'; readonly stderr: string }
   | { readonly kind: 'unstartable'; readonly code: string };
 
 /** Time between asking a process to end and ending it, and for its last output to arrive, ms. */
@@ -48,6 +66,11 @@ class Bounded {
     this.#cut += over;
   }
 
+  /** Something is missing in the middle. */
+  get isCut(): boolean {
+    return this.#cut > 0 || this.#tail.length > this.#keep;
+  }
+
   toString(): string {
     const over = this.#tail.length - this.#keep;
     if (over > 0) this.#shorten(over);
@@ -67,9 +90,9 @@ const killGroup = (child: ChildProcess, signal: 'SIGTERM' | 'SIGKILL'): void => 
   }
 };
 
-const collect = (child: ChildProcess, keepChars: number): Bounded => {
+const collect = (keepChars: number, streams: readonly (Readable | null)[]): Bounded => {
   const output = new Bounded(keepChars);
-  for (const stream of [child.stdout, child.stderr]) {
+  for (const stream of streams) {
     const decoder = new StringDecoder('utf8');
     stream?.on('data', (chunk: Buffer) => output.add(decoder.write(chunk)));
     stream?.on('error', () => {});
@@ -81,36 +104,61 @@ const collect = (child: ChildProcess, keepChars: number): Bounded => {
  * Runs one program without a shell, in a process group of its own, with nothing to read. The whole group is ended on
  * timeout, on abort, and when the program itself has ended. Never throws.
  */
-export const runProcess = (request: ProcessRequest, signal: AbortSignal): Promise<ProcessOutcome> =>
-  new Promise((resolve) => {
-    const [program, ...args] = request.argv;
-    let child: ChildProcess;
-    try {
-      child = spawn(program, args, {
-        cwd: request.folder,
-        env: { ...request.environment },
-        stdio: ['ignore', 'pipe', 'pipe'],
-        detached: process.platform !== 'win32',
-        windowsHide: true,
-      });
-    } catch (error) {
-      return resolve({ kind: 'unstartable', code: (error as NodeJS.ErrnoException).code ?? 'unknown' });
-    }
-    const { commandsDir } = request;
-    const forget = commandsDir !== null && child.pid !== undefined ? noteCommand(commandsDir, child.pid) : () => {};
-    watch(child, request, signal, (outcome) => {
-      forget();
-      resolve(outcome);
-    });
-  });
+export const runProcess = async (request: ProcessRequest, signal: AbortSignal): Promise<ProcessOutcome> => {
+  const child = start(request, 'ignore');
+  if ('code' in child) return { kind: 'unstartable', code: child.code };
+  const output = collect(request.keepChars, [child.stdout, child.stderr]);
+  const end = await endOf(child, request, signal);
+  return end.kind === 'unstartable' ? end : { ...end, output: stripVTControlCharacters(output.toString()) };
+};
 
-const watch = (
-  child: ChildProcess,
-  request: ProcessRequest,
-  signal: AbortSignal,
-  resolve: (outcome: ProcessOutcome) => void,
-): void => {
-  const output = collect(child, request.keepChars);
+/** As `runProcess`, for a program that is given text to read. */
+export const runFilter = async (request: FilterRequest, signal: AbortSignal): Promise<FilterOutcome> => {
+  const child = start(request, 'pipe');
+  if ('code' in child) return { kind: 'unstartable', code: child.code };
+  const stdout = collect(request.keepChars, [child.stdout]);
+  const stderr = collect(request.keepChars, [child.stderr]);
+  // It may end without having read all of it.
+  child.stdin?.on('error', () => {});
+  child.stdin?.end(request.input);
+  const end = await endOf(child, request, signal);
+  if (end.kind === 'unstartable') return end;
+  const said = stripVTControlCharacters(stderr.toString());
+  if (end.kind === 'killed') return { ...end, stderr: said };
+  return { ...end, stdout: stdout.toString(), stderr: said, cut: stdout.isCut };
+};
+
+const start = (request: ProcessRequest, stdin: 'ignore' | 'pipe'): ChildProcess | { readonly code: string } => {
+  const [program, ...args] = request.argv;
+  try {
+    return spawn(program, args, {
+      cwd: request.folder,
+      env: { ...request.environment },
+      stdio: [stdin, 'pipe', 'pipe'],
+      detached: process.platform !== 'win32',
+      windowsHide: true,
+    });
+  } catch (error) {
+    return { code: (error as NodeJS.ErrnoException).code ?? 'unknown' };
+  }
+};
+
+type End =
+  | { readonly kind: 'exited'; readonly code: number }
+  | { readonly kind: 'killed'; readonly by: 'signal' | 'timeout' | 'abort' }
+  | { readonly kind: 'unstartable'; readonly code: string };
+
+const endOf = async (child: ChildProcess, request: ProcessRequest, signal: AbortSignal): Promise<End> => {
+  const { commandsDir } = request;
+  const forget = commandsDir !== null && child.pid !== undefined ? noteCommand(commandsDir, child.pid) : () => {};
+  const end = await new Promise<End>((resolve) => {
+    watch(child, request.timeoutMs, signal, resolve);
+  });
+  forget();
+  return end;
+};
+
+const watch = (child: ChildProcess, timeoutMs: number, signal: AbortSignal, resolve: (end: End) => void): void => {
   const timers: NodeJS.Timeout[] = [];
   let killedBy: 'timeout' | 'abort' | null = null;
   const kill = (by: 'timeout' | 'abort'): void => {
@@ -119,20 +167,19 @@ const watch = (
     timers.push(setTimeout(() => killGroup(child, 'SIGKILL'), GRACE_MS));
   };
   const onAbort = (): void => kill('abort');
-  const finish = (outcome: ProcessOutcome): void => {
+  const finish = (end: End): void => {
     for (const timer of timers) clearTimeout(timer);
     signal.removeEventListener('abort', onAbort);
+    child.stdin?.destroy();
     child.stdout?.destroy();
     child.stderr?.destroy();
-    resolve(outcome);
+    resolve(end);
   };
   const ended = (code: number | null): void => {
-    const text = stripVTControlCharacters(output.toString());
-    if (killedBy) finish({ kind: 'killed', by: killedBy, output: text });
-    else if (code === null) finish({ kind: 'killed', by: 'signal', output: text });
-    else finish({ kind: 'exited', code, output: text });
+    if (killedBy) finish({ kind: 'killed', by: killedBy });
+    else finish(code === null ? { kind: 'killed', by: 'signal' } : { kind: 'exited', code });
   };
-  timers.push(setTimeout(() => kill('timeout'), request.timeoutMs));
+  timers.push(setTimeout(() => kill('timeout'), timeoutMs));
   signal.addEventListener('abort', onAbort);
   if (signal.aborted) onAbort();
   child.on('error', (error: NodeJS.ErrnoException) => {
