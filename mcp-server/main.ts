@@ -99,9 +99,14 @@ const configSources = async (
   return sources;
 };
 
-const settingReaders = (root: string, settings: Common['settings']): readonly (() => Promise<ConfigSource>)[] => {
+/** Of this user, for Coppice. */
+const settingsFolder = (): string => {
   const home = platform === 'win32' ? env['APPDATA'] : env['XDG_CONFIG_HOME'];
-  const userPath = join(home || join(homedir(), '.config'), 'coppice', 'config.json');
+  return join(home || join(homedir(), '.config'), 'coppice');
+};
+
+const settingReaders = (root: string, settings: Common['settings']): readonly (() => Promise<ConfigSource>)[] => {
+  const userPath = join(settingsFolder(), 'config.json');
   const ownPath = join(root, '.coppice', 'config.json');
   return [
     async () => fileSource(userPath, await readText(userPath), { tracked: false }),
@@ -125,7 +130,8 @@ const finderFor = (
     runtime: runtimeOf(place),
     uid: UID,
     version: version(),
-    launch: { command: process.execPath, args, environment: { ...env, ...extra } },
+    // A token is for clients; the engine, and what it starts, never see one.
+    launch: { command: process.execPath, args, environment: { ...env, COPPICE_TOKEN: undefined, ...extra } },
     clock: systemClock,
     startMs: START_MS,
     warn: (line) => terminal.warn(line),
@@ -187,7 +193,10 @@ const runInvocation = async (invocation: Invocation): Promise<number> => {
       return runDemo();
     case 'engine':
       return runEngine(invocation);
+    case 'serve':
+      return runServe(invocation);
     case 'mcp': {
+      if (invocation.printConfig !== null) return printConfig(invocation, invocation.printConfig);
       const { runPipe } = await import('./faces/mcp/pipe.ts');
       const socket = await connectToEngine(
         finderFor(await findRepository(invocation.repo), settingFlags(invocation.settings)),
@@ -235,6 +244,29 @@ const runCommandOn = async (invocation: ContextCommand, context: CliContext): Pr
         : stopRun(context, invocation.run, invocation);
     }
   }
+};
+
+const printConfig = async (common: Common, client: string): Promise<number> => {
+  const { printClientConfig } = await import('./faces/cli/print-config.ts');
+  const { root } = await findRepository(common.repo);
+  const args = [...process.execArgv, SCRIPT, 'mcp', '--repo', root];
+  // The editor's own Node has to be told that it is one.
+  const environment = env['ELECTRON_RUN_AS_NODE'] ? { ELECTRON_RUN_AS_NODE: '1' } : {};
+  return printClientConfig(terminal, client, { command: process.execPath, args, env: environment });
+};
+
+const runServe = async (invocation: Extract<Invocation, { command: 'serve' }>): Promise<number> => {
+  const { serveCommand, tokenCommand } = await import('./faces/cli/serve-command.ts');
+  const { tokenPlace } = await import('./faces/http/tokens.ts');
+  const place = await findRepository(invocation.repo);
+  const tokens = tokenPlace(settingsFolder(), place.root);
+  const finder = finderFor(place);
+  const context = { terminal, clock: systemClock, root: place.root, tokens, program: programName() };
+  if (invocation.token) return tokenCommand(context, invocation.token, invocation);
+  return serveCommand(
+    { ...context, given: env['COPPICE_TOKEN'] || null, connect: () => connectToEngine(finder) },
+    invocation,
+  );
 };
 
 const runDemo = async (): Promise<number> => {

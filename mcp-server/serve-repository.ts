@@ -4,6 +4,8 @@ import { messageOf } from './domain/errors.ts';
 import { type Host, startHost } from './faces/host/engine-host.ts';
 import { openLog } from './faces/host/log-file.ts';
 import type { RepositoryPlace } from './faces/host/place.ts';
+import { startHttp } from './faces/http/server.ts';
+import { givenToken, openTokenBook } from './faces/http/tokens.ts';
 import { openMcpFace } from './faces/mcp/face.ts';
 
 const LOG_BYTES = 2_000_000;
@@ -69,6 +71,14 @@ export const serveRepository = async (options: ServeOptions): Promise<number> =>
       await composed.release();
     },
     serve: (socket, control) => face.serve(socket, control),
+    openHttp: ({ port, origins, tokens, given }) =>
+      startHttp({
+        face,
+        port,
+        origins,
+        tokens: openTokenBook(tokens, given ? [givenToken(given)] : []),
+        log: (line) => log(line),
+      }),
   }).catch(async (error) => {
     await composed.engine.stop();
     await composed.release();

@@ -19,7 +19,16 @@ export type Invocation =
       readonly now: boolean;
       readonly seconds: number;
     } & Common)
-  | ({ readonly command: 'doctor' | 'mcp' } & Common)
+  | ({ readonly command: 'doctor' } & Common)
+  /** `printConfig`: prints a client's configuration instead of speaking MCP. */
+  | ({ readonly command: 'mcp'; readonly printConfig: string | null } & Common)
+  | ({
+      readonly command: 'serve';
+      readonly port: number;
+      readonly origins: readonly string[];
+      readonly scope: string | null;
+      readonly token: TokenAction | null;
+    } & Common)
   | ({
       readonly command: 'engine';
       readonly detached: boolean;
@@ -34,6 +43,9 @@ export interface Common {
   readonly json: boolean;
   readonly settings: Readonly<Record<string, string | undefined>>;
 }
+
+/** What `coppice serve token …` does. */
+export type TokenAction = { readonly kind: 'list' } | { readonly kind: 'add' | 'remove'; readonly name: string };
 
 /** What `coppice review RUN` does with the run. */
 export type ReviewAction = 'show' | 'patch' | 'land' | 'discard';
@@ -63,7 +75,8 @@ const OPTIONS: Readonly<Record<string, Options>> = {
   stop: { ...COMMON, now: flag, seconds: text },
   doctor: { ...COMMON, server: text, model: text },
   engine: { ...COMMON, ...SETTING_OPTIONS, detached: flag, lenient: flag, 'idle-seconds': text },
-  mcp: { ...COMMON, ...SETTING_OPTIONS },
+  mcp: { ...COMMON, ...SETTING_OPTIONS, 'print-config': text },
+  serve: { ...COMMON, port: text, scope: text, 'allow-origin': { type: 'string', multiple: true } },
 };
 const COMMANDS = [...Object.keys(OPTIONS), 'help'];
 
@@ -104,6 +117,7 @@ const invocationOf = (command: string, argv: readonly string[]): Invocation => {
     settings: settingsOf(values),
   };
   if (command === 'run') return runOf(values, positionals, common);
+  if (command === 'serve') return serveOf(values, positionals, common);
   const allowed = ['status', 'events', 'review', 'stop'].includes(command) ? 1 : 0;
   const extra = positionals[allowed];
   if (extra !== undefined)
@@ -150,9 +164,45 @@ const otherOf = (command: string, values: Values, run: string | null, common: Co
       const given = { detached: values['detached'] === true, lenient: values['lenient'] === true };
       return { command, ...given, idleSeconds, ...common };
     }
+    case 'mcp':
+      return { command, printConfig: asText(values['print-config']) ?? null, ...common };
     default:
-      return { command: command as 'doctor' | 'mcp', ...common };
+      return { command: 'doctor', ...common };
   }
+};
+
+/** Where `coppice serve` listens when nobody says otherwise. */
+const PORT = 7717;
+
+const serveOf = (values: Values, words: readonly string[], common: Common): Invocation => {
+  const port = wholeNumber('--port', values['port'], PORT);
+  if (port > 65_535) throw new UserError('bad-input', `--port is at most 65535, not ${port}.`);
+  const origins = ([values['allow-origin'] ?? []].flat() as string[]).map(originOf);
+  return {
+    command: 'serve',
+    port,
+    origins,
+    scope: asText(values['scope']) ?? null,
+    token: tokenAction(words),
+    ...common,
+  };
+};
+
+const originOf = (given: string): string => {
+  if (URL.canParse(given) && /^https?:$/.test(new URL(given).protocol)) return new URL(given).origin;
+  throw new UserError('bad-input', `--allow-origin wants an origin such as http://localhost:3000, not "${given}".`);
+};
+
+const tokenAction = ([what, verb, name, extra]: readonly string[]): TokenAction | null => {
+  if (what === undefined) return null;
+  const known = verb === undefined || verb === 'list' || verb === 'add' || verb === 'remove';
+  const wantsName = verb === 'add' || verb === 'remove';
+  if (what !== 'token' || !known || extra !== undefined || wantsName === (name === undefined))
+    throw new UserError(
+      'bad-input',
+      'coppice serve knows: serve, serve token list, serve token add NAME --scope SCOPE, serve token remove NAME.',
+    );
+  return wantsName && name !== undefined ? { kind: verb, name } : { kind: 'list' };
 };
 
 const reviewAction = (values: Values, run: string | null): ReviewAction => {
@@ -185,7 +235,7 @@ const explain = (command: string, options: Options, argv: readonly string[], err
   return `coppice ${command} has no ${unknown}. ${near ? `Did you mean --${near}?` : `It knows ${known.join(', ')}.`}`;
 };
 
-const COUNTS = ['--after', '--seconds', '--idle-seconds', '--budget', '--agents', '--depth', '--concurrency'];
+const COUNTS = ['--after', '--port', '--seconds', '--idle-seconds', '--budget', '--agents', '--depth', '--concurrency'];
 
 const explainValue = (name: string, value: string): string =>
   COUNTS.includes(name)

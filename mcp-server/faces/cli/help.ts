@@ -24,6 +24,15 @@ export const HELP = `coppice: grow one task into a hierarchy of agents on your o
   coppice stop RUN     cancel a run: its agents report what they have;   --now  without that
   coppice doctor       look at repository, git and server, and say what to put right
   coppice mcp          speak MCP on stdin and stdout, for editors and other clients
+  coppice mcp --print-config CLIENT
+                       print what to write into a client's configuration: vscode, claude-code, claude-desktop, cursor,
+                       codex, zed, generic
+  coppice serve        MCP and a small HTTP API on this machine (127.0.0.1), until Ctrl-C
+      --port N           where to listen (7717); 0 is any free port
+      --scope SCOPE      of the token in COPPICE_TOKEN, or of the one that is made and kept: read, skills, run, land (run)
+      --allow-origin URL pages of this origin may ask; can be given several times
+  coppice serve token add NAME --scope SCOPE, serve token list, serve token remove NAME
+                       tokens for further clients
   coppice help, coppice --version
 
   --repo PATH          the repository (this folder by default)

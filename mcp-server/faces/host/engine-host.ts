@@ -2,9 +2,10 @@ import { chmod, mkdir, rm, writeFile } from 'node:fs/promises';
 import { createServer, type Server, type Socket } from 'node:net';
 import { dirname } from 'node:path';
 import type { Clock } from '../../domain/clock.ts';
-import { messageOf } from '../../domain/errors.ts';
+import { messageOf, UserError } from '../../domain/errors.ts';
 import type { Engine } from '../../engine/facade.ts';
-import type { ControlHandler } from './control.ts';
+import { type ControlHandler, type ServeHttpAnswer, type ServeHttpRequest, STOPPED } from './control.ts';
+import { writeJsonLine } from './json-lines.ts';
 
 /** What a host needs; everything is ready to use, and the repository's lock is held. */
 export interface HostParts {
@@ -26,6 +27,10 @@ export interface HostParts {
   release(): Promise<void>;
   /** Speaks MCP on a connection until it ends; returns how to end it. */
   serve(socket: Socket, control: ControlHandler): () => void;
+  /** Opens HTTP on loopback. Throws UserError. Absent: this host has none. */
+  openHttp?(
+    request: ServeHttpRequest,
+  ): Promise<{ readonly url: string; readonly port: number; close(): Promise<void> }>;
   log(line: string): void;
 }
 
@@ -49,6 +54,8 @@ class ListeningHost implements Host {
   readonly #parts: HostParts;
   readonly #server: Server;
   readonly #connections = new Map<Socket, () => void>();
+  /** Connections that HTTP was opened for, with how to close it. */
+  readonly #https = new Map<Socket, () => Promise<void>>();
   #resolveEnded: () => void = () => {};
   #idleSince: number | null = null;
   #timer: NodeJS.Timeout | undefined;
@@ -85,7 +92,9 @@ class ListeningHost implements Host {
   #accept(socket: Socket): void {
     if (this.#stopping) return void socket.destroy();
     this.#idleSince = null;
-    const end = this.#parts.serve(socket, (method, params) => this.#control(method, params));
+    const end = this.#parts.serve(socket, (method, params) =>
+      method === 'coppice/serve' ? this.#serveHttp(socket, params) : this.#control(method, params),
+    );
     this.#connections.set(socket, end);
     socket.once('close', () => this.#connections.delete(socket));
   }
@@ -100,6 +109,29 @@ class ListeningHost implements Host {
     // After the answer has gone out.
     setImmediate(() => void this.stop('asked to'));
     return { stopping: true };
+  }
+
+  /** It lives as long as the connection that asked for it: whoever wants it closed closes that. */
+  async #serveHttp(socket: Socket, params: Record<string, unknown>): Promise<Record<string, unknown> | null> {
+    const { openHttp } = this.#parts;
+    if (!openHttp || this.#https.has(socket)) return null;
+    try {
+      const http = await openHttp(params as unknown as ServeHttpRequest);
+      const close = (): Promise<void> => {
+        this.#https.delete(socket);
+        return http.close();
+      };
+      this.#https.set(socket, close);
+      if (socket.destroyed || this.#stopping) await close();
+      socket.once('close', () => void close());
+      // The one who asked says nothing more; its end is the sign.
+      socket.once('end', () => void close());
+      return { url: http.url, port: http.port } satisfies ServeHttpAnswer;
+    } catch (error) {
+      if (!(error instanceof UserError)) this.#parts.log(`http: ${messageOf(error)}`);
+      const code = error instanceof UserError ? error.code : 'engine-gone';
+      return { refused: { code, message: messageOf(error) } } satisfies ServeHttpAnswer;
+    }
   }
 
   async #leaveWhenIdle(): Promise<void> {
@@ -119,6 +151,10 @@ class ListeningHost implements Host {
     log(`engine stops: ${reason}`);
     clearInterval(this.#timer);
     this.#server.close();
+    for (const [socket, close] of this.#https) {
+      writeJsonLine(socket, { jsonrpc: '2.0', method: STOPPED, params: { reason } });
+      await close().catch((error) => log(`http: ${messageOf(error)}`));
+    }
     const waiting = new AbortController();
     const late = clock.sleep(stopMs, waiting.signal).then(() => 'late' as const);
     const stopped = engine.stop().then(

@@ -49,7 +49,7 @@ export const openMcpHttp = (core: McpCore): McpHttp => {
     handle: async (req, res, body, client) => {
       // The token itself goes no further than to where it was checked.
       const auth: AuthInfo = { token: '', clientId: client.id, scopes: [client.scope] };
-      const known = Object.assign(req, { auth });
+      const known = Object.assign(req, { auth, method: req.method ?? 'GET', url: req.url ?? '/' });
       const older = await isLegacyRequest(await toWebRequest(known, body ?? {}), body);
       return older ? sessions.handle(known, res, body, client) : newer(known, res, body);
     },

@@ -95,6 +95,7 @@ export class Sessions {
       ending: ending.signal,
       followed: new Followed(),
     });
+    // oxlint-disable-next-line unicorn/prefer-add-event-listener -- the SDK's server is no event target
     server.server.onerror = (error) => this.#core.log(`http session: ${messageOf(error)}`);
     await server.connect(transport);
     return transport;

@@ -155,7 +155,9 @@ const filesOf = async (skills: Skills, skill: Skill): Promise<Record<string, Uin
 
 const cleanManifest = (skill: Skill): string => {
   const line = (text: string): string => JSON.stringify(text.replace(/\s+/g, ' ').trim());
-  const description = [...(skill.description.trim() || `The skill ${skill.name}.`)].slice(0, 1024).join('');
+  const description = Array.from(skill.description.trim() || `The skill ${skill.name}.`)
+    .slice(0, 1024)
+    .join('');
   return `---\nname: ${skill.name}\ndescription: ${line(description)}\n---\n${skill.body}`;
 };
 

@@ -110,8 +110,11 @@ const firstOf = async (
 ): Promise<{ result: CallToolResult } | { approval: Approval }> => {
   const over = new AbortController();
   const both = AbortSignal.any([signal, over.signal]);
-  const result = work(both).then((answer) => ({ result: answer }));
-  const approval = (next(both) ?? Promise.resolve(null)).then((found) => (found ? { approval: found } : result));
+  type First = { result: CallToolResult } | { approval: Approval };
+  const result = work(both).then((answer): First => ({ result: answer }));
+  const approval = (next(both) ?? Promise.resolve(null)).then((found): First | Promise<First> =>
+    found ? { approval: found } : result,
+  );
   try {
     return await Promise.race([result, approval]);
   } finally {

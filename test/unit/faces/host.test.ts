@@ -9,7 +9,7 @@ import { type Host, startHost } from '../../../mcp-server/faces/host/engine-host
 import { ask, connectIfRunning } from '../../../mcp-server/faces/host/find-engine.ts';
 import { openLog } from '../../../mcp-server/faces/host/log-file.ts';
 import { ensurePrivateFolder, findRepository, runtimePlace } from '../../../mcp-server/faces/host/place.ts';
-import { serveConnection } from '../../../mcp-server/faces/mcp/connection.ts';
+import { openMcpFace } from '../../../mcp-server/faces/mcp/face.ts';
 import { createFakeEngine, type FakeEngine } from '../../support/fake-engine.ts';
 
 const refused = (code: string) => (error: unknown) => error instanceof UserError && error.code === code;
@@ -116,7 +116,7 @@ describe('the host of an engine', () => {
       idleMs,
       stopMs: 5000,
       clock: systemClock,
-      serve: (connection, control) => serveConnection(connection, { engine, version: '1.0.0', log: () => {} }, control),
+      serve: openMcpFace({ engine, version: '1.0.0', log: () => {} }).serve,
       release: async () => {
         assert.ok(engine.stopped);
         released++;

@@ -9,7 +9,7 @@ import type { CliContext } from '../../../mcp-server/faces/cli/context.ts';
 import { openClient } from '../../../mcp-server/faces/cli/engine-client.ts';
 import { runCommand } from '../../../mcp-server/faces/cli/run-command.ts';
 import type { Terminal } from '../../../mcp-server/faces/cli/terminal.ts';
-import { serveConnection } from '../../../mcp-server/faces/mcp/connection.ts';
+import { openMcpFace } from '../../../mcp-server/faces/mcp/face.ts';
 import { createFakeEngine, type FakeEngine, fakeAgent } from '../../support/fake-engine.ts';
 
 describe('coppice run, in a terminal', () => {
@@ -28,7 +28,7 @@ describe('coppice run, in a terminal', () => {
     engine = createFakeEngine();
     server = createServer({ allowHalfOpen: true }, (socket) => {
       sockets.push(socket);
-      serveConnection(socket, { engine, version: '1', log: () => {} }, async () => null);
+      openMcpFace({ engine, version: '1', log: () => {} }).serve(socket, async () => null);
     });
     await new Promise<void>((resolve) => server.listen(join(folder, 's'), resolve));
     stdin = new PassThrough();
