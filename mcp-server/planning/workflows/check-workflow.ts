@@ -76,8 +76,6 @@ const checkNames = (check: Check, siblings: Nodes, name: string, node: WorkflowN
     else if (!known(need))
       fault(check, [...path, 'needs', index], `${name}: it needs "${need}", which is no node.${hint}`);
   });
-  if (node.parent && !known(node.parent))
-    fault(check, [...path, 'parent'], `${name}: its parent "${node.parent}" is no node.${hint}`);
   if (typeof node.onFailure === 'object')
     for (const need of Object.keys(node.onFailure))
       if (!(node.needs ?? []).includes(need))
@@ -143,7 +141,7 @@ const checkPlaceholders = (check: Check, node: WorkflowNode, path: Path): void =
     ...(node.stages ?? []).map((stage, index) => [['stages', index, 'prompt'], stage.prompt] as const),
     ...Object.entries(node.with ?? {}).map(([key, value]) => [['with', key], value] as const),
   ];
-  const inner = new Set(node.pattern ? ['item', 'number', 'count'] : node.repeat ? ['round'] : []);
+  const inner = new Set(node.pattern ? ['item'] : node.repeat ? ['round'] : []);
   for (const [at, text] of texts)
     for (const name of typeof text === 'string' ? placeholdersOf(text) : [])
       if (!check.parameters.has(name) && !inner.has(name) && name !== 'round')

@@ -45,7 +45,6 @@ const nodeOf = (
     role: step.role,
     tier: step.tier === 'worker' ? undefined : step.tier,
     needs: step.needs.length > 0 ? step.needs.map((need) => keys.get(need) ?? need) : undefined,
-    parent: step.parent === null ? undefined : keys.get(step.parent),
     budget: Math.floor(percent * 10) / 10 || undefined,
     temperature: step.temperature,
     onFailure: step.onFailure

@@ -52,7 +52,6 @@ const NodeFields = z.strictObject({
   prompt: Text.optional().describe('What the agent is told to do. {{name}} stands for a parameter.'),
   needs: Names.optional().describe('Nodes that come before this one.'),
   tier: z.enum(['worker', 'synthesizer', 'executive']).optional(),
-  parent: Name.optional().describe('The node below whose agent this one hangs; its work is merged there.'),
   budget: z.number().positive().max(100).optional().describe('Percent of the tokens of the run.'),
   skills: z.array(Text).optional(),
   capabilities: z.array(Text).optional(),

@@ -9,7 +9,7 @@ import { workflowFromPlan } from '../../../mcp-server/planning/workflows/save-wo
 import { type Workflow, workflowJsonSchema } from '../../../mcp-server/planning/workflows/workflow.ts';
 
 const media = join(import.meta.dirname, '../../../media');
-const LIMITS = { maxDepth: 3, maxAgents: 60, maxAgentsPerLevel: 60 };
+const LIMITS = { maxDepth: 3, maxAgents: 60, maxAgentsPerLevel: 60, fanIn: 5 };
 const GIVEN = {
   'backend-dev': { feature: 'a login' },
   tdd: { behaviour: 'it adds' },
@@ -43,7 +43,7 @@ const stepsOf = (
   given: Record<string, string> = {},
   library: ReadonlyMap<string, Workflow> = new Map(),
 ) => {
-  const expanded = expandWorkflow(parsed(text), given, library);
+  const expanded = expandWorkflow(parsed(text), given, library, LIMITS);
   assert.ok(expanded.ok, expanded.ok ? '' : expanded.problems.join('\n'));
   return expanded.plan.steps;
 };
@@ -54,7 +54,7 @@ describe('a workflow file', () => {
       const library = bundled();
       const workflow = library.get(name);
       assert.ok(workflow);
-      const expanded = expandWorkflow(workflow, given, library);
+      const expanded = expandWorkflow(workflow, given, library, LIMITS);
       assert.ok(expanded.ok);
       assert.deepEqual(validatePlan(expanded.plan, LIMITS), []);
       for (const step of expanded.plan.steps) assert.doesNotMatch(step.task, /\{\{/, step.key);
@@ -104,7 +104,7 @@ describe('a workflow file', () => {
   it('fills its parameters in, and refuses those that it does not know or that are missing', () => {
     const text = `name: w\ndescription: d\nparameters:\n  who: {required: true}\n  how: {choices: [fast, slow], default: slow}\nnodes:\n  a: {prompt: "greet {{who}} {{how}}"}\n`;
     assert.equal(stepsOf(text, { who: 'Ann' })[0]?.task, 'greet Ann slow');
-    const missing = expandWorkflow(parsed(text), { whom: 'Ann', how: 'never' }, new Map());
+    const missing = expandWorkflow(parsed(text), { whom: 'Ann', how: 'never' }, new Map(), LIMITS);
     assert.ok(!missing.ok);
     assert.match(
       missing.problems.join('\n'),
@@ -140,17 +140,18 @@ nodes:
   it('is rolled out to so many rounds as it may have, each after the one before', () => {
     const steps = stepsOf(LOOP);
     const byKey = new Map(steps.map((step) => [step.key, step]));
-    assert.equal(steps.length, 2 + 3 * 2);
-    assert.equal(byKey.get('loop-2-work')?.task, 'round 2');
-    assert.deepEqual(byKey.get('loop-1-work')?.needs, ['start']);
-    assert.deepEqual(byKey.get('loop-2-work')?.needs, ['loop-1-check']);
-    assert.deepEqual(byKey.get('end')?.needs, ['loop-1-check', 'loop-2-check', 'loop-3-check']);
+    assert.equal(steps.length, 2 + 3 * 2 + 1);
+    assert.equal(byKey.get('loop.2-work')?.task, 'round 2');
+    assert.deepEqual(byKey.get('loop.1-work')?.needs, ['start']);
+    assert.deepEqual(byKey.get('loop.2-work')?.needs, ['loop.1-check']);
+    assert.deepEqual(byKey.get('loop.result')?.needs, ['loop.1-check', 'loop.2-check', 'loop.3-check']);
+    assert.deepEqual(byKey.get('end')?.needs, ['loop.result']);
   });
 
   it('omits every round after the one in which its condition held', () => {
-    const third = stepsOf(LOOP).find(({ key }) => key === 'loop-3-work');
+    const third = stepsOf(LOOP).find(({ key }) => key === 'loop.3-work');
     assert.deepEqual(third?.when, {
-      all: [{ not: { step: 'loop-2-check', is: 'omitted' } }, { not: { step: 'loop-2-check', says: 'all good' } }],
+      all: [{ not: { step: 'loop.2-check', is: 'omitted' } }, { not: { step: 'loop.2-check', says: 'all good' } }],
     });
   });
 });
@@ -166,14 +167,14 @@ describe('a workflow in a workflow', () => {
     const steps = stepsOf(outer('{what: "{{thing}}"}'), {}, new Map([['inner', INNER]]));
     assert.deepEqual(
       steps.map(({ key, needs }) => [key, ...needs]),
-      [['first'], ['sub-a', 'first'], ['sub-b', 'sub-a'], ['last', 'sub-b']],
+      [['first'], ['sub.a', 'first'], ['sub.b', 'sub.a'], ['last', 'sub.b']],
     );
     assert.equal(steps[1]?.task, 'do tea');
   });
 
   it('that uses itself is refused in words', () => {
     const self = parsed('name: w\ndescription: d\nnodes:\n  a: {workflow: w}\n');
-    const expanded = expandWorkflow(self, {}, new Map([['w', self]]));
+    const expanded = expandWorkflow(self, {}, new Map([['w', self]]), LIMITS);
     assert.ok(!expanded.ok);
     assert.match(expanded.problems[0] ?? '', /nested more than 5 deep/);
   });
@@ -183,7 +184,7 @@ describe('a plan as a person edits it', () => {
   it('reads back as it was written', () => {
     const library = bundled();
     for (const [name, given] of Object.entries(GIVEN)) {
-      const expanded = expandWorkflow(library.get(name) as Workflow, given, library);
+      const expanded = expandWorkflow(library.get(name) as Workflow, given, library, LIMITS);
       assert.ok(expanded.ok);
       const back = planFromYaml(planToYaml(expanded.plan), LIMITS);
       assert.ok(back.ok);
@@ -211,7 +212,7 @@ describe('a workflow made from a run', () => {
     const text = workflowFromPlan({ pattern: 'workflow', source: { by: 'person' }, steps }, { task, name: 'Tidy up!' });
     const again = parsed(text);
     assert.equal(again.name, 'tidy-up');
-    const other = expandWorkflow(again, { task: 'sweep' }, new Map());
+    const other = expandWorkflow(again, { task: 'sweep' }, new Map(), LIMITS);
     assert.ok(other.ok);
     assert.deepEqual(
       other.plan.steps.map((step) => step.task),
