@@ -1,36 +1,57 @@
 import { z } from 'zod';
-import type { PlanFault } from '../domain/plan.ts';
+import type { Pattern, PlanFault } from '../domain/plan.ts';
 import { oneLine, truncate } from '../domain/text.ts';
 import { findJson } from './find-json.ts';
-import { distinctKey, inOrder, joinTail, type PlannedStep, slug } from './steps.ts';
+import { PATTERN_HINTS } from './plan-prompt.ts';
+import { readWishes, type WishLimits } from './step-wishes.ts';
+import { distinctKey, inOrder, joinedWishes, joinTail, type PlannedStep, slug } from './steps.ts';
 
 /** `faults` of a good plan are what was put right without asking. */
 export type ParsedPlan =
-  | { readonly ok: true; readonly steps: readonly PlannedStep[]; readonly faults: readonly PlanFault[] }
+  | {
+      readonly ok: true;
+      readonly steps: readonly PlannedStep[];
+      /** What the planner proposed; null when it proposed none. */
+      readonly pattern: Pattern | null;
+      readonly faults: readonly PlanFault[];
+    }
   | { readonly ok: false; readonly faults: readonly PlanFault[] };
 
+/** What a planner may give to steps: what it was offered by `planSchema`. */
+export interface ParseLimits extends WishLimits {
+  readonly maxSteps: number;
+}
+
 const Name = z.union([z.string(), z.number()]).transform(String);
+/** A list, or one thing of it; anything else counts as not said. */
+const Names = z.union([z.array(Name), Name.transform((name) => [name])]).nullish();
+const Wish = Names.catch(null);
 const RawStep = z.object({
   key: Name.nullish(),
   title: z.string().nullish(),
   task: z.string().nullish(),
   role: z.string().nullish(),
-  needs: z.union([z.array(Name), Name.transform((need) => [need])]).nullish(),
+  needs: Names,
+  files: Wish,
+  capabilities: Wish,
+  skills: Wish,
+  commands: Wish,
 });
 type RawStep = z.infer<typeof RawStep>;
 const RawPlan = z.union([
-  z.array(z.unknown()),
-  z.object({ steps: z.array(z.unknown()) }).transform(({ steps }) => steps),
+  z.array(z.unknown()).transform((steps) => ({ steps, pattern: null })),
+  z.object({ steps: z.array(z.unknown()), pattern: z.enum(PATTERN_HINTS).nullish().catch(null) }),
 ]);
+type RawPlan = z.infer<typeof RawPlan>;
 
 const TASK_CHARS = 4000;
 const fault = (step: string | null, message: string): PlanFault => ({ step, message });
 
 /** The last thing in the text that looks like a plan: reasoning, if any, comes before it. */
-const findSteps = (text: string): readonly unknown[] | null => {
+const findPlan = (text: string): RawPlan | null => {
   for (const value of findJson(text).toReversed()) {
     const plan = RawPlan.safeParse(value);
-    if (plan.success && plan.data.some((step) => typeof step === 'object' && step !== null)) return plan.data;
+    if (plan.success && plan.data.steps.some((step) => typeof step === 'object' && step !== null)) return plan.data;
   }
   return null;
 };
@@ -41,7 +62,7 @@ interface Draft {
   readonly called: string;
 }
 
-const readSteps = (raws: readonly unknown[], faults: PlanFault[]): readonly Draft[] => {
+const readSteps = (raws: readonly unknown[], limits: ParseLimits, faults: PlanFault[]): readonly Draft[] => {
   const drafts: Draft[] = [];
   const taken = new Set<string>();
   raws.forEach((raw, index) => {
@@ -51,7 +72,7 @@ const readSteps = (raws: readonly unknown[], faults: PlanFault[]): readonly Draf
       return;
     }
     const draft = toDraft(parsed.data, index, taken);
-    if (draft) drafts.push(draft);
+    if (draft) drafts.push(withWishes(draft, parsed.data, limits, faults));
     else faults.push(fault(null, `Step ${index + 1} has no task and was left out.`));
   });
   return drafts;
@@ -76,6 +97,12 @@ const toDraft = (raw: RawStep, index: number, taken: Set<string>): Draft | null 
   };
 };
 
+const withWishes = (draft: Draft, raw: RawStep, limits: ParseLimits, faults: PlanFault[]): Draft => {
+  const { files = null, capabilities = null, skills = null, commands = null } = raw;
+  const wishes = readWishes(draft.step.key, { files, capabilities, skills, commands }, limits, faults);
+  return { ...draft, step: { ...draft.step, ...wishes } };
+};
+
 /** Steps that say the same become one. */
 const joinDuplicates = (
   drafts: readonly Draft[],
@@ -89,12 +116,18 @@ const joinDuplicates = (
     const first = byTask.get(said);
     if (first) {
       faults.push(fault(draft.step.key, `Says the same as ${first.step.key}; the two became one.`));
-      byTask.set(said, { ...first, step: { ...first.step, needs: [...first.step.needs, ...draft.step.needs] } });
+      byTask.set(said, { ...first, step: both(first.step, draft.step) });
     } else byTask.set(said, draft);
     remember(draft.called, (first ?? draft).step.key);
   }
   for (const { step } of byTask.values()) remember(step.key, step.key);
   return { kept: [...byTask.values()], keyOf };
+};
+
+/** Of two that say the same, the first, with what the second needs and wants besides. */
+const both = (first: PlannedStep, second: PlannedStep): PlannedStep => {
+  const { key, title, task, role } = first;
+  return { key, title, task, role, needs: [...first.needs, ...second.needs], ...joinedWishes([first, second]) };
 };
 
 const resolveNeeds = (step: PlannedStep, keyOf: ReadonlyMap<string, string>, faults: PlanFault[]): PlannedStep => {
@@ -112,15 +145,15 @@ const resolveNeeds = (step: PlannedStep, keyOf: ReadonlyMap<string, string>, fau
  * Reads a planner's answer. Small mistakes are put right and told as faults; no plan at all, no step with a task, or steps
  * that need each other in a circle are refused.
  */
-export const parsePlan = (text: string, limits: { readonly maxSteps: number }): ParsedPlan => {
+export const parsePlan = (text: string, limits: ParseLimits): ParsedPlan => {
   const faults: PlanFault[] = [];
-  const raws = findSteps(text);
-  if (!raws) return { ok: false, faults: [fault(null, 'The answer holds no JSON object with a list of steps.')] };
-  const { kept, keyOf } = joinDuplicates(readSteps(raws, faults), faults);
+  const raw = findPlan(text);
+  if (!raw) return { ok: false, faults: [fault(null, 'The answer holds no JSON object with a list of steps.')] };
+  const { kept, keyOf } = joinDuplicates(readSteps(raw.steps, limits, faults), faults);
   const steps = kept.map(({ step }) => resolveNeeds(step, keyOf, faults));
   if (steps.length === 0) return { ok: false, faults: [...faults, fault(null, 'The plan has no step with a task.')] };
   if (!inOrder(steps)) return { ok: false, faults: [...faults, fault(null, 'Steps need each other in a circle.')] };
   if (steps.length > limits.maxSteps)
     faults.push(fault(null, `${steps.length} steps are more than ${limits.maxSteps}; the last ones became one.`));
-  return { ok: true, steps: joinTail(steps, Math.max(1, limits.maxSteps)), faults };
+  return { ok: true, steps: joinTail(steps, Math.max(1, limits.maxSteps)), pattern: raw.pattern ?? null, faults };
 };

@@ -1,15 +1,27 @@
+import type { Pattern } from '../domain/plan.ts';
+import type { Permissions } from '../domain/run.ts';
 import { truncate } from '../domain/text.ts';
+import type { Strategy } from './strategies/strategy.ts';
 
-/** Roles that a planner may give to a step; any other role that it makes up is kept as plain text. */
+/** Roles that a planner may give to a step where no domain says others; any other role that it makes up is kept as plain text. */
 export const PLAN_ROLES: readonly string[] = ['worker', 'researcher', 'writer', 'tester'];
+
+/** Patterns that a planner may propose. */
+export const PATTERN_HINTS = [
+  'fork-join',
+  'pipeline',
+  'map-reduce',
+  'scatter-gather',
+  'saga',
+] as const satisfies readonly Pattern[];
 
 /** The system message of a planning turn; the same for every run. */
 export const PLANNER_PROMPT = `You plan. You do not do the work yourself.
 Split the task into steps. Each step is done by one agent that works alone on its own copy of the repository and sees nothing but its own step.
-Answer with one JSON object: {"steps":[{"key":"short-name","title":"a few words","task":"what to do","role":"worker","needs":[]}]}
+Answer with one JSON object: {"steps":[{"key":"short-name","title":"a few words","task":"what to do","role":"worker","needs":[],"files":["src/a.ts"]}]}
 Rules:
 - Few steps are better than many. A small task is one step.
-- Steps must not overlap: no two steps may change the same file.
+- Steps must not overlap. "files" lists the paths that a step will change, folders with a slash at the end; none when it only reads. Steps that run at the same time must not share any.
 - Together the steps cover the whole task, and nothing more.
 - Write each task so that somebody who knows nothing else can do it: which folders or files, what to do, what the result is.
 - "needs" lists the keys of steps whose result a step cannot start without. Steps without needs run at the same time. No circles.
@@ -17,57 +29,151 @@ Rules:
 
 const TASK_CHARS = 12_000;
 
-/** The messages of a planning turn: what the planner is, then the task, the bound and the repository. */
-export const planningMessages = (input: {
-  readonly task: string;
-  /** Of `repositoryDigest`. */
-  readonly digest: string;
-  readonly maxSteps: number;
-  readonly roles?: readonly string[];
-}): { readonly role: 'system' | 'user'; readonly content: string }[] => [
+/** What a planner may choose from; the same must be given to `planningMessages` and to `planSchema`. */
+export interface PlanOffer {
+  /** Of `chooseStrategy`; absent: PLAN_ROLES and no advice. */
+  readonly strategy?: Strategy;
+  /** Names of skills that steps may be given; at most MOST_SKILLS of them are offered. Absent: none. */
+  readonly skills?: readonly string[];
+  /** Of the run; steps can only narrow them. Absent: steps are not asked for programs. */
+  readonly permissions?: Permissions;
+  /** True: the planner may propose a pattern. */
+  readonly pattern?: boolean;
+}
+
+/** Longer lists of skills would cost every prompt more than they bring. */
+export const MOST_SKILLS = 30;
+const MOST_PROGRAMS = 30;
+
+const rolesOf = (offer: PlanOffer): readonly string[] => offer.strategy?.roles ?? PLAN_ROLES;
+const skillsOf = (offer: PlanOffer): readonly string[] => (offer.skills ?? []).slice(0, MOST_SKILLS);
+const asksForPrograms = ({ permissions }: PlanOffer): boolean =>
+  permissions !== undefined && permissions.commands !== 'off';
+
+const programsOf = ({ permissions }: PlanOffer): readonly string[] =>
+  permissions && typeof permissions.commands === 'object' ? permissions.commands.allowed.slice(0, MOST_PROGRAMS) : [];
+
+const programLine = (offer: PlanOffer): readonly string[] => {
+  if (!asksForPrograms(offer)) return [];
+  const known = programsOf(offer);
+  const which = known.length > 0 ? `; there are: ${known.join(', ')}` : '';
+  return [
+    `"commands" lists the programs that a step must run, for example to test${which}. Without it, it can run none.`,
+  ];
+};
+
+/** What may be said of a step besides, each in one line, and only where it is offered. */
+const offerLines = (offer: PlanOffer): readonly string[] => [
+  ...(skillsOf(offer).length > 0 ? [`"skills", only where one helps a step, of: ${skillsOf(offer).join(', ')}.`] : []),
+  ...programLine(offer),
+  ...(offer.pattern
+    ? [
+        '"pattern": pipeline for stages, map-reduce for the same work on many pieces, scatter-gather for one question to several agents, saga when all must be undone if one fails; else fork-join.',
+      ]
+    : []),
+];
+
+const adviceLines = ({ strategy }: PlanOffer): readonly string[] =>
+  strategy
+    ? [
+        `This is ${strategy.name} work; usual phases: ${strategy.phases.map(({ key }) => key).join(', ')}.\n${strategy.advice
+          .map((line) => `- ${line}`)
+          .join('\n')}`,
+      ]
+    : [];
+
+const boundLine = (maxSteps: number, workers: number | null): string => {
+  if (workers === null || workers >= maxSteps) return `Make at most ${maxSteps} steps.`;
+  return `Make at most ${workers} steps. ${workers} agents are wished for: make as many steps if the task can be split so far.`;
+};
+
+/** The messages of a planning turn: what the planner is, then the task, the bound, what is offered, and the repository. */
+export const planningMessages = (
+  input: {
+    readonly task: string;
+    /** Of `repositoryDigest`. */
+    readonly digest: string;
+    readonly maxSteps: number;
+    /** Agents that are wished for; absent or null: as many as the task needs. */
+    readonly workers?: number | null;
+  } & PlanOffer,
+): { readonly role: 'system' | 'user'; readonly content: string }[] => [
   { role: 'system', content: PLANNER_PROMPT },
   {
     role: 'user',
     content: [
       `Task:\n${truncate(input.task.trim(), TASK_CHARS)}`,
-      `Make at most ${input.maxSteps} steps.`,
-      `Roles: ${(input.roles ?? PLAN_ROLES).join(', ')}.`,
+      boundLine(input.maxSteps, input.workers ?? null),
+      [`Roles: ${rolesOf(input).join(', ')}.`, ...offerLines(input)].join('\n'),
+      ...adviceLines(input),
       `The repository:\n${input.digest}`,
     ].join('\n\n'),
   },
 ];
 
-/** Longest texts of a planned step, characters. */
-export const PLAN_LIMITS = { key: 32, title: 60, task: 1200, needs: 8 } as const;
+/** Longest texts and lists of a planned step; texts in characters. */
+export const PLAN_LIMITS = {
+  key: 32,
+  title: 60,
+  task: 1200,
+  needs: 8,
+  files: 8,
+  path: 120,
+  skills: 3,
+  commands: 6,
+} as const;
+
+const text = (maxLength: number): Record<string, unknown> => ({ type: 'string', minLength: 1, maxLength });
+const list = (maxItems: number, items: Record<string, unknown>): Record<string, unknown> => ({
+  type: 'array',
+  maxItems,
+  items,
+});
+const CAPABILITY_CHARS = 24;
+const PROGRAM_CHARS = 40;
+
+const offeredProperties = (offer: PlanOffer): Record<string, unknown> => {
+  const skills = skillsOf(offer);
+  const programs = programsOf(offer);
+  return {
+    capabilities: list(3, text(CAPABILITY_CHARS)),
+    ...(skills.length > 0 ? { skills: list(PLAN_LIMITS.skills, { type: 'string', enum: [...skills] }) } : {}),
+    ...(asksForPrograms(offer)
+      ? {
+          commands: list(
+            PLAN_LIMITS.commands,
+            programs.length > 0 ? { type: 'string', enum: [...programs] } : text(PROGRAM_CHARS),
+          ),
+        }
+      : {}),
+  };
+};
 
 /**
- * JSON schema of a plan. It uses only what llama-server enforces: no `pattern`, no `multipleOf`. The answer must be
- * parsed by `parsePlan` all the same.
+ * JSON schema of a plan. It uses only what llama-server enforces: no `pattern`, no `multipleOf`. What is not required may
+ * be left out, so that a small model's answer stays short. The answer must be parsed by `parsePlan` all the same.
  */
-export const planSchema = (maxSteps: number, roles: readonly string[] = PLAN_ROLES): Record<string, unknown> => ({
+export const planSchema = (maxSteps: number, offer: PlanOffer = {}): Record<string, unknown> => ({
   type: 'object',
   properties: {
     steps: {
-      type: 'array',
-      minItems: 1,
-      maxItems: Math.max(1, maxSteps),
-      items: {
+      ...list(Math.max(1, maxSteps), {
         type: 'object',
         properties: {
-          key: { type: 'string', minLength: 1, maxLength: PLAN_LIMITS.key },
-          title: { type: 'string', minLength: 1, maxLength: PLAN_LIMITS.title },
-          task: { type: 'string', minLength: 1, maxLength: PLAN_LIMITS.task },
-          role: { type: 'string', enum: [...roles] },
-          needs: {
-            type: 'array',
-            maxItems: PLAN_LIMITS.needs,
-            items: { type: 'string', minLength: 1, maxLength: PLAN_LIMITS.key },
-          },
+          key: text(PLAN_LIMITS.key),
+          title: text(PLAN_LIMITS.title),
+          task: text(PLAN_LIMITS.task),
+          role: { type: 'string', enum: [...rolesOf(offer)] },
+          needs: list(PLAN_LIMITS.needs, text(PLAN_LIMITS.key)),
+          files: list(PLAN_LIMITS.files, text(PLAN_LIMITS.path)),
+          ...offeredProperties(offer),
         },
-        required: ['key', 'title', 'task', 'role', 'needs'],
+        required: ['key', 'title', 'task', 'role', 'needs', 'files'],
         additionalProperties: false,
-      },
+      }),
+      minItems: 1,
     },
+    ...(offer.pattern ? { pattern: { type: 'string', enum: [...PATTERN_HINTS] } } : {}),
   },
   required: ['steps'],
   additionalProperties: false,

@@ -97,8 +97,8 @@ const joinedPermissions = (group: readonly PlannedStep[]): Permissions | undefin
   return { commands: allowed.length > 0 ? { allowed: union([allowed]) } : 'off' };
 };
 
-/** What a joined step takes over from its parts beside their tasks: all that they need, and what they agree on. */
-const joinedWishes = (group: readonly PlannedStep[]): Partial<PlannedStep> => {
+/** What a joined step takes over from its parts beside their tasks: all that they want, and what they agree on. */
+export const joinedWishes = (group: readonly PlannedStep[]): Partial<PlannedStep> => {
   const permissions = joinedPermissions(group);
   const skills = union(group.map((step) => step.skills));
   const capabilities = union(group.map((step) => step.capabilities));

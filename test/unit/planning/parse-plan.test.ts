@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import * as fc from 'fast-check';
+import type { Permissions } from '../../../mcp-server/domain/run.ts';
 import { parsePlan } from '../../../mcp-server/planning/parse-plan.ts';
-import { planningMessages, planSchema } from '../../../mcp-server/planning/plan-prompt.ts';
+import { PLANNER_PROMPT, planningMessages, planSchema } from '../../../mcp-server/planning/plan-prompt.ts';
 import { inOrder, type PlannedStep } from '../../../mcp-server/planning/steps.ts';
+import { strategyNamed } from '../../../mcp-server/planning/strategies/choose.ts';
 
 const good = (text: string | object, maxSteps = 10): { steps: readonly PlannedStep[]; faults: string } => {
   const parsed = parsePlan(typeof text === 'string' ? text : JSON.stringify(text), { maxSteps });
@@ -117,6 +119,46 @@ describe('Reading a planner’s answer', () => {
     assert.equal(steps[0]?.role, 'senior-tester-system');
   });
 
+  it('takes files, capabilities, skills, programs and the pattern as far as they are good', () => {
+    const parsed = parsePlan(
+      JSON.stringify({
+        pattern: 'pipeline',
+        steps: [
+          {
+            ...raw('a'),
+            files: ['./src/a.ts', 'docs\\\\', '/etc/passwd', '../x', 'src/**', 'src/a.ts'],
+            capabilities: ['SQL!', 'tests'],
+            skills: ['PDF', 'ghost'],
+            commands: ['npm test', '/usr/bin/git', 'rm -rf'],
+          },
+          { ...raw('b'), files: [], commands: [] },
+          { ...raw('c'), files: { no: 'list' }, commands: ['npm', 'git', 'make'] },
+        ],
+      }),
+      { maxSteps: 9, skills: ['pdf'], permissions: { commands: { allowed: ['npm', 'git', 'make'] } } },
+    );
+    assert.ok(parsed.ok);
+    const [a, b, c] = parsed.steps;
+    assert.equal(parsed.pattern, 'pipeline');
+    assert.deepEqual(a?.files, ['src/a.ts', 'docs/', 'src/']);
+    assert.deepEqual([a.capabilities, a.skills], [['sql', 'tests'], ['pdf']]);
+    assert.deepEqual(a.permissions, { commands: { allowed: ['git', 'npm'] } });
+    assert.deepEqual([b?.files, b?.permissions], [[], { commands: 'off' }]);
+    assert.deepEqual([c?.files, c?.permissions], [undefined, undefined]);
+    assert.match(JSON.stringify(parsed.faults), /ghost.*rm, which this run may not.*passwd.*\.\.\/x/);
+  });
+
+  it('never lets a step run more than its run', () => {
+    const of = (commands: readonly string[], most: Permissions['commands']) => {
+      const answer = JSON.stringify({ steps: [{ ...raw('a'), commands }] });
+      const parsed = parsePlan(answer, { maxSteps: 9, permissions: { commands: most } });
+      return parsed.ok ? parsed.steps[0]?.permissions : null;
+    };
+    assert.equal(of(['npm'], 'off'), undefined);
+    assert.deepEqual(of(['npm'], 'any'), { commands: { allowed: ['npm'] } });
+    assert.deepEqual(of(['curl'], { allowed: ['npm'] }), { commands: 'off' });
+  });
+
   it('survives any text, and quickly', () => {
     const piece = fc.oneof(
       fc.string(),
@@ -154,6 +196,33 @@ describe('Asking for a plan', () => {
     const text = JSON.stringify(planSchema(7));
     assert.doesNotMatch(text, /pattern|multipleOf|format|\$ref/);
     assert.match(text, /"maxItems":7/);
-    assert.match(text, /"required":\["key","title","task","role","needs"\]/);
+    assert.match(text, /"required":\["key","title","task","role","needs","files"\]/);
+    assert.doesNotMatch(text, /"skills"|"commands"/);
+  });
+
+  it('offers skills, programs, a pattern and the roles of a domain only where there are any', () => {
+    const offer = {
+      strategy: strategyNamed('research'),
+      skills: ['pdf', 'citations'],
+      permissions: { commands: { allowed: ['npm', 'git'] } },
+      pattern: true,
+    };
+    const schema = JSON.stringify(planSchema(7, offer));
+    assert.match(schema, /"role":\{"type":"string","enum":\["researcher","analyst"/);
+    assert.match(schema, /"skills":\{[^}]*"enum":\["pdf","citations"\]/);
+    assert.match(schema, /"commands":\{[^}]*"enum":\["npm","git"\]/);
+    assert.match(schema, /"pattern":\{"type":"string","enum":\["fork-join"/);
+    const [system, user] = planningMessages({ task: 'x', digest: 'd', maxSteps: 9, workers: 4, ...offer });
+    assert.equal(system?.content, PLANNER_PROMPT);
+    assert.match(user?.content ?? '', /Make at most 4 steps\. 4 agents are wished for/);
+    assert.match(user?.content ?? '', /of: pdf, citations\./);
+    assert.match(user?.content ?? '', /there are: npm, git\./);
+    assert.match(user?.content ?? '', /This is research work/);
+    assert.ok(PLANNER_PROMPT.length + (user?.content.length ?? 0) < 3200, 'local models need a short prompt');
+    assert.match(
+      JSON.stringify(planSchema(7, { permissions: { commands: 'any' } })),
+      /"commands":\{"type":"array","maxItems":6,"items":\{"type":"string","min/,
+    );
+    assert.doesNotMatch(JSON.stringify(planSchema(7, { permissions: { commands: 'off' } })), /"commands"/);
   });
 });
