@@ -241,8 +241,7 @@ const releaseParent = async (makes: Makes, tx: Tx, run: Run, resolver: Agent): P
 
 /** The last agent has settled: the run gets its closing job. */
 export const closeIfDone = async (makes: Makes, tx: Tx, run: Run, current?: JobId): Promise<void> => {
-  const left = await tx.unsettled(run.id, current);
-  if (left.agents > 0 || left.jobs > 0) return;
+  if (await tx.unsettled(run.id, current)) return;
   await tx.enqueue(
     [
       {

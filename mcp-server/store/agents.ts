@@ -70,8 +70,8 @@ const COUNTS = keep(
     .groupBy('state'),
 );
 /** Its condition is that of the index agents_alive, word for word. */
-const COUNT_ALIVE = sql<{ count: number }>(
-  `SELECT count(*) AS count FROM agents WHERE run = ? AND state NOT IN ('completed', 'failed', 'cancelled')`,
+const ANY_ALIVE = sql<{ id: AgentId }>(
+  `SELECT id FROM agents WHERE run = ? AND state NOT IN ('completed', 'failed', 'cancelled') LIMIT 1`,
 );
 
 export const agentById = (db: Connection, id: AgentId): Agent | undefined => {
@@ -100,8 +100,8 @@ export const countAgents = (db: Connection, run: RunId, depth?: number): number 
 export const agentCounts = (db: Connection, run: RunId): Partial<Record<AgentState, number>> =>
   Object.fromEntries(db.all(COUNTS, run).map(({ state, count }) => [state, count]));
 
-/** How many of the run are not in a final state. */
-export const countAlive = (db: Connection, run: RunId): number => db.get(COUNT_ALIVE, run)?.count ?? 0;
+/** Whether any of the run is not in a final state. */
+export const anyAlive = (db: Connection, run: RunId): boolean => db.get(ANY_ALIVE, run) !== undefined;
 
 const INSERT = insertInto('agents', [...GIVEN, ...OWN]);
 const json = (value: unknown): string | null => (value === null || value === undefined ? null : JSON.stringify(value));
@@ -121,15 +121,27 @@ const OVERDUE = sql<Row>(`
    ORDER BY deadline`);
 export const overdueAgents = (db: Connection, now: number): Agent[] => db.all(OVERDUE, now).map(parse);
 
-/** Returns the state it had. */
-export const moveAgent = (db: Connection, id: AgentId, to: AgentState, patch: AgentPatch = {}): AgentState => {
-  const row = db.get(STATE, id);
-  if (!row) throw new Error(`There is no agent ${id}.`);
-  update(db, id, { ...patch, state: move(AGENT_STATES, row.state, to) });
-  return row.state;
+/** `from`: the state that it is known to have; read when absent. Returns the state it had. */
+export const moveAgent = (
+  db: Connection,
+  id: AgentId,
+  to: AgentState,
+  patch: AgentPatch = {},
+  from: AgentState | undefined = db.get(STATE, id)?.state,
+): AgentState => {
+  if (from === undefined) throw new Error(`There is no agent ${id}.`);
+  update(db, id, { ...patch, state: move(AGENT_STATES, from, to) });
+  return from;
 };
 
 export const patchAgent = (db: Connection, id: AgentId, patch: AgentPatch): void => update(db, id, patch);
+
+/** The agent as the patch leaves it. */
+export const patched = (agent: Agent, patch: AgentPatch): Agent => {
+  const result: Record<string, unknown> = { ...agent };
+  for (const key of keysOf(patch)) result[key] = patch[key];
+  return result as unknown as Agent;
+};
 
 /** Patches have few shapes, so each keeps its prepared statement. */
 const update = (db: Connection, id: AgentId, patch: AgentPatch & { readonly state?: AgentState }): void => {

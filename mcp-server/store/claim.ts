@@ -85,27 +85,34 @@ const bestOf = (
   return { ...first, heat: hot.length };
 };
 
-const ANY_DUE = sql<{ kind: JobKind }>(`SELECT kind FROM jobs INDEXED BY jobs_queue
-   WHERE state = 'queued' AND due = 1 AND kind = +? LIMIT 1`);
-const ANY_LATER = sql<{ kind: JobKind }>(`SELECT kind FROM jobs INDEXED BY jobs_later
-   WHERE state = 'queued' AND due = 0 AND runAt <= +? AND kind = +? LIMIT 1`);
+const oneOf = (kinds: readonly JobKind[]): string => kinds.map((kind) => `'${kind}'`).join(', ');
+const anyDueOf = (kinds: readonly JobKind[]) =>
+  sql<{ kind: JobKind }>(
+    `SELECT kind FROM jobs INDEXED BY jobs_queue WHERE state = 'queued' AND due = 1 AND kind IN (${oneOf(kinds)}) LIMIT 1`,
+  );
+const anyLaterOf = (kinds: readonly JobKind[]) =>
+  sql<{ kind: JobKind }>(`SELECT kind FROM jobs INDEXED BY jobs_later
+     WHERE state = 'queued' AND due = 0 AND runAt <= +? AND kind IN (${oneOf(kinds)}) LIMIT 1`);
 
-const anyDue = (db: Connection, kind: JobKind): boolean => db.get(ANY_DUE, kind) !== undefined;
+const anyDue = (db: Connection, kinds: readonly JobKind[]): boolean =>
+  kinds.length > 0 && db.get(anyDueOf(kinds)) !== undefined;
 
 /** Whether a job of one of the kinds is queued whose time has come. */
 export const anyQueued = (db: Connection, kinds: readonly JobKind[], now: number): boolean =>
-  kinds.some((kind) => anyDue(db, kind) || db.get(ANY_LATER, now, kind) !== undefined);
+  kinds.length > 0 && (anyDue(db, kinds) || db.get(anyLaterOf(kinds), now) !== undefined);
+
+/** Jobs whose time has come by now can be claimed from now on. */
+export const bringDue = (db: Connection, now: number): void => void db.run(DUE, now);
 
 /**
- * Order, then a hot prefix, then insertion. Only turns count against a run's concurrency and belong to a server; a job
+ * Order, then a hot prefix, then insertion, of those that `bringDue` has let in. Only turns count against a run's concurrency and belong to a server; a job
  * without an agent excludes the run's other jobs without one.
  */
 export const claim = (db: Connection, wanted: ClaimQuery, epoch: number): Job | undefined => {
-  db.run(DUE, wanted.now);
   let best: Candidate | undefined;
+  // Most of the time nothing but turns is queued.
+  if (!wanted.kinds.includes('turn') && !anyDue(db, wanted.kinds)) return undefined;
   for (const kind of wanted.kinds) {
-    // Most of the time nothing but turns is queued.
-    if (kind !== 'turn' && !anyDue(db, kind)) continue;
     for (const server of wanted.server === undefined || kind !== 'turn' ? serversOf(db, kind) : [wanted.server])
       for (const { run } of db.all(OPEN_RUNS, { kind, server })) {
         const candidate = bestOf(db, kind, server, run, wanted.hot);

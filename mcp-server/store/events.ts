@@ -33,14 +33,29 @@ export const commitsOf = (db: Connection, run: RunId): CommitRow[] =>
 export const lastEvent = (db: Connection): number => db.get(LAST)?.seq ?? 0;
 
 const INSERT = insertInto('events', ['at', 'run', 'agent', 'type', 'body']);
+/** Rows of one INSERT at the most: each number of rows is a statement of its own that is kept. */
+const AT_ONCE = 8;
+const MORE = ', (?, ?, ?, ?, ?)';
+const INSERTS = Array.from({ length: AT_ONCE }, (_, more) => sql(`${INSERT}${MORE.repeat(more)}`));
 
-/** Returns them with their numbers. */
-export const emit = (db: Connection, now: number, events: readonly NewEvent[]): EngineEvent[] =>
-  events.map((event) => {
-    const { run, agent, type, ...body } = event;
-    const seq = db.insert(INSERT, now, run, agent, type, JSON.stringify(body));
-    return { ...event, seq, at: now };
-  });
+/** Stores them in their order and returns them with their numbers, which follow one another. */
+export const emit = (db: Connection, events: readonly (NewEvent & { readonly at: number })[]): EngineEvent[] => {
+  const numbered: EngineEvent[] = [];
+  for (let from = 0; from < events.length; from += AT_ONCE) {
+    const part = events.slice(from, from + AT_ONCE);
+    const last = db.insert(INSERTS[part.length - 1] ?? INSERT, ...part.flatMap(eventValues));
+    for (const [place, event] of part.entries()) numbered.push({ ...event, seq: last - part.length + 1 + place });
+  }
+  return numbered;
+};
+
+const eventValues = ({ at, run, agent, type, ...body }: NewEvent & { readonly at: number }): unknown[] => [
+  at,
+  run,
+  agent,
+  type,
+  JSON.stringify(body),
+];
 
 const RAISE = sql(`UPDATE sqlite_sequence SET seq = max(seq, ?) WHERE name = 'events'`);
 const START = sql(`INSERT INTO sqlite_sequence (name, seq) VALUES ('events', ?)`);

@@ -3,8 +3,9 @@ import { FencedError } from '../domain/errors.ts';
 import type { AgentId, JobId, RunId } from '../domain/ids.ts';
 import type { Claim, Job } from '../domain/job.ts';
 import { LEASE_MS, orderKey } from '../domain/policy.ts';
-import { isFinal, JOB_STATES, type JobState, move } from '../domain/transitions.ts';
+import { isFinal, JOB_STATES, type JobState } from '../domain/transitions.ts';
 import type { Connection } from './connection.ts';
+import { movable, refuseMove } from './move.ts';
 import type { NewJob } from './port.ts';
 import { query } from './schema.ts';
 import { ARG, insertInto, keep, sql, valuesOf } from './sql.ts';
@@ -37,9 +38,7 @@ const STALE = sql<Job>(
 );
 /** The condition of the index jobs_open, word for word. */
 const OPEN = `state NOT IN ('done', 'cancelled')`;
-const COUNT_OPEN = sql<{ count: number }>(
-  `SELECT count(*) AS count FROM jobs WHERE run = ? AND ${OPEN} AND id IS NOT ?`,
-);
+const ANY_OPEN = sql<{ id: JobId }>(`SELECT id FROM jobs WHERE run = ? AND ${OPEN} AND id IS NOT ? LIMIT 1`);
 
 export const jobById = (db: Connection, id: JobId): Job | undefined => db.get(BY_ID, id);
 
@@ -86,9 +85,9 @@ export const renewLeases = (db: Connection, claims: readonly Claim[], now: numbe
     .filter((claim) => db.run(RENEW, now + LEASE_MS, claim.id, claim.claims, claim.epoch) === 0)
     .map(({ id }) => id);
 
-/** Of the run, not in a final state, `except` left out. */
-export const countOpenJobs = (db: Connection, run: RunId, except?: JobId): number =>
-  db.get(COUNT_OPEN, run, except ?? null)?.count ?? 0;
+/** Whether any of the run, `except` left out, is not in a final state. */
+export const anyOpenJob = (db: Connection, run: RunId, except?: JobId): boolean =>
+  db.get(ANY_OPEN, run, except ?? null) !== undefined;
 
 const GIVEN = ['id', 'run', 'agent', 'kind', 'source', 'priority', 'server', 'prefix', 'runAt'] as const;
 const INSERT = insertInto('jobs', [...GIVEN, 'state', 'queuedAt', 'orderKey', 'due']);
@@ -105,29 +104,31 @@ export const enqueue = (db: Connection, jobs: readonly NewJob[], now: number): v
     );
 };
 
-const FINISH = sql('UPDATE jobs SET state = ?, error = ? WHERE id = ?');
+const finish = (to: JobState) =>
+  sql(`UPDATE jobs SET state = '${to}', error = ? WHERE id = ? AND ${movable(JOB_STATES, to)}`);
+const FINISH = { done: finish('done'), parked: finish('parked'), cancelled: finish('cancelled') } as const;
+const BACK = movable(JOB_STATES, 'queued');
 const REQUEUE = sql(
-  'UPDATE jobs SET state = ?, runAt = ?, due = 0, error = ?, attempts = max(0, attempts - ?) WHERE id = ?',
+  `UPDATE jobs SET state = 'queued', runAt = ?, due = 0, error = ?, attempts = max(0, attempts - ?)
+    WHERE id = ? AND ${BACK}`,
 );
 const CANCEL = sql(
   `UPDATE jobs SET state = 'cancelled' WHERE agent = ? AND kind IN ('turn', 'compute') AND state IN ('queued', 'parked')`,
 );
-const UNPARK = sql('UPDATE jobs SET state = ?, attempts = 0, runAt = ?, due = 1 WHERE id = ?');
+const UNPARK = sql(`UPDATE jobs SET state = 'queued', attempts = 0, runAt = ?, due = 1 WHERE id = ? AND ${BACK}`);
 
-const moved = (db: Connection, id: JobId, to: JobState): JobState => {
-  const row = db.get(STATE, id);
-  if (!row) throw new Error(`There is no job ${id}.`);
-  return move(JOB_STATES, row.state, to);
+/** The statement must have changed the job. */
+const moved = (db: Connection, changed: number, id: JobId, to: JobState): void => {
+  if (changed !== 1) refuseMove(JOB_STATES, `job ${id}`, db.get(STATE, id), to);
 };
 
 export const finishJob = (db: Connection, id: JobId, to: 'done' | 'parked' | 'cancelled', error?: string): void => {
-  db.run(FINISH, moved(db, id, to), error ?? null, id);
+  moved(db, db.run(FINISH[to], error ?? null, id), id, to);
 };
 
 /** It keeps its place in the queue: its order is of when it was first queued. */
 export const requeue = (db: Connection, id: JobId, runAt: number, error: string | null, refund = false): void => {
-  const state = moved(db, id, 'queued');
-  db.run(REQUEUE, state, runAt, error, refund ? 1 : 0, id);
+  moved(db, db.run(REQUEUE, runAt, error, refund ? 1 : 0, id), id, 'queued');
 };
 
 const HASTEN = sql(`UPDATE jobs SET runAt = ?, due = 1 WHERE agent = ? AND kind = 'turn' AND state = 'queued'`);
@@ -139,5 +140,5 @@ export const hastenJobs = (db: Connection, agent: AgentId, now: number): void =>
 export const cancelJobs = (db: Connection, agent: AgentId): number => db.run(CANCEL, agent);
 
 export const unpark = (db: Connection, id: JobId, now: number): void => {
-  db.run(UNPARK, moved(db, id, 'queued'), now, id);
+  moved(db, db.run(UNPARK, now, id), id, 'queued');
 };

@@ -50,8 +50,8 @@ const RECEIVE = sql(`
 const RESERVE = sql<{ run: RunId }>(
   'UPDATE accounts SET available = available - ?, reserved = reserved + ? WHERE id = ? AND available >= ? RETURNING run',
 );
-const SETTLE = sql(
-  'UPDATE accounts SET available = available + ?, reserved = reserved - ?, used = used + ? WHERE id = ?',
+const SETTLE = sql<{ run: RunId }>(
+  'UPDATE accounts SET available = available + ?, reserved = reserved - ?, used = used + ? WHERE id = ? RETURNING run',
 );
 const EMPTY = sql('UPDATE accounts SET available = 0, granted = granted - ? WHERE id = ?');
 /** Whoever takes back what somebody else granted has it as a grant of its own: what it holds never exceeds that. */
@@ -60,6 +60,8 @@ const TAKE_BACK = sql(`
   ON CONFLICT (id) DO UPDATE
     SET available = available + @tokens, granted = max(granted, available + @tokens + reserved + used)`);
 const RECORD = insertInto('ledger', ['run', 'kind', 'from', 'to', 'amount', 'turn', 'at']);
+/** What nearly every turn ends with: a part of its reservation is used, the rest is released. */
+const RECORD_TWO = sql(`${RECORD}, (?, ?, ?, ?, ?, ?, ?)`);
 const OF_TURN = sql<{ held: number | null; settled: number }>(`
   SELECT sum(amount) FILTER (WHERE kind = 'reserve' AND "to" = ?) AS held,
          count(*) FILTER (WHERE kind = 'settle') AS settled
@@ -128,16 +130,26 @@ export const settle = (db: Connection, id: AccountId, turn: TurnId, used: number
   const reservation = db.get(OF_TURN, `${id}:reserved`, turn);
   if (!reservation || reservation.held === null) throw new Error(`Turn ${turn} holds no reservation on ${id}.`);
   if (reservation.settled > 0) throw new Error(`Turn ${turn} was settled before.`);
-  const account = mustHave(db, id);
   const { held } = reservation;
-  const fromHeld = Math.min(used, held);
-  const fromAvailable = Math.min(used - fromHeld, account.available);
-  db.run(SETTLE, held - fromHeld - fromAvailable, held, fromHeld + fromAvailable, id);
+  if (used < held) {
+    settleWithin(db, id, turn, held, used, now);
+    return { over: 0 };
+  }
+  const account = mustHave(db, id);
+  const fromAvailable = Math.min(used - held, account.available);
+  db.get(SETTLE, -fromAvailable, held, held + fromAvailable, id);
   const record = recorder(db, account.run, turn, now);
-  record('settle', `${id}:reserved`, `${id}:used`, fromHeld);
+  record('settle', `${id}:reserved`, `${id}:used`, held);
   if (fromAvailable > 0) record('settle', `${id}:available`, `${id}:used`, fromAvailable);
-  if (held > fromHeld) record('release', `${id}:reserved`, `${id}:available`, held - fromHeld);
-  return { over: used - fromHeld - fromAvailable };
+  return { over: used - held - fromAvailable };
+};
+
+const settleWithin = (db: Connection, id: AccountId, turn: TurnId, held: number, used: number, now: number): void => {
+  const account = db.get(SETTLE, held - used, held, used, id);
+  if (!account) throw new Error(`There is no account ${id}.`);
+  const [reserved, charged, free] = [`${id}:reserved`, `${id}:used`, `${id}:available`];
+  const charge = [account.run, 'settle', reserved, charged, used, turn, now];
+  db.insert(RECORD_TWO, ...charge, account.run, 'release', reserved, free, held - used, turn, now);
 };
 
 /** Returns how many tokens went back. */

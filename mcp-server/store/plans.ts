@@ -2,6 +2,7 @@ import type { AgentId, RunId, StepId } from '../domain/ids.ts';
 import type { OptionalStepKey, Plan, Step } from '../domain/plan.ts';
 import { move, STEP_STATES, type StepState } from '../domain/transitions.ts';
 import type { Connection } from './connection.ts';
+import { movable, refuseMove } from './move.ts';
 import { query, type Schema } from './schema.ts';
 import { ARG, insertInto, keep, sql, valuesOf } from './sql.ts';
 
@@ -135,12 +136,10 @@ const insertRows = (db: Connection, steps: readonly Step[], ids: ReadonlyMap<str
   }
 };
 
-const MOVE = sql('UPDATE steps SET state = ? WHERE id = ?');
+const moveTo = (to: StepState) => sql(`UPDATE steps SET state = '${to}' WHERE id = ? AND ${movable(STEP_STATES, to)}`);
 
 export const moveStep = (db: Connection, id: StepId, to: StepState): void => {
-  const row = db.get(STATE, id);
-  if (!row) throw new Error(`There is no step ${id}.`);
-  db.run(MOVE, move(STEP_STATES, row.state, to), id);
+  if (db.run(moveTo(to), id) !== 1) refuseMove(STEP_STATES, `step ${id}`, db.get(STATE, id), to);
 };
 
 const RENEW = sql(`UPDATE steps SET state = 'pending', agent = ?, attempt = ?, deadline = NULL WHERE id = ?`);

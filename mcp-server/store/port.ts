@@ -186,8 +186,8 @@ export interface Tx extends Reader {
   moveAgent(id: AgentId, to: AgentState, patch?: AgentPatch): Promise<AgentState>;
   patchAgent(id: AgentId, patch: AgentPatch): Promise<void>;
   countAgents(run: RunId, depth?: number): Promise<number>;
-  /** Agents of the run that are not in a final state, and unfinished jobs other than `except`. */
-  unsettled(run: RunId, except?: JobId): Promise<{ readonly agents: number; readonly jobs: number }>;
+  /** Whether any agent of the run is not in a final state, or any job other than `except` is unfinished. */
+  unsettled(run: RunId, except?: JobId): Promise<boolean>;
 
   enqueue(jobs: readonly NewJob[], now: number): Promise<void>;
   /**
@@ -252,7 +252,7 @@ export interface Tx extends Reader {
   insertWorktree(worktree: NewWorktree): Promise<void>;
   moveWorktree(agent: AgentId, to: WorktreeState, reason?: string): Promise<void>;
   observe(observation: Observation): Promise<void>;
-  /** Appends; the events get their numbers and `at` at once and are announced after the commit. */
+  /** Appends; the events get their numbers in the order of the calls and are announced after the commit. */
   emit(now: number, events: readonly NewEvent[]): Promise<void>;
 }
 

@@ -68,6 +68,11 @@ export class SqliteStore extends SqliteReader implements Store {
     this.epoch = parts.epoch;
   }
 
+  /** While nothing is being written, the writing connection has seen the last commit too, and has its pages at hand. */
+  protected override get db(): Connection {
+    return this.#group === null && this.#closing === undefined ? this.#writer : super.db;
+  }
+
   async transaction<T>(work: (tx: Tx) => Promise<T>): Promise<T> {
     if (this.#closing) throw new Error('The store is closed.');
     const ran = this.#inLine(() => this.#run(work));
@@ -145,7 +150,7 @@ export class SqliteStore extends SqliteReader implements Store {
       group.emitted.push(...emitted);
       return { result, over: group.over };
     } catch (error) {
-      tx.end();
+      tx.abandon();
       this.#undo(group, error);
       throw error;
     }

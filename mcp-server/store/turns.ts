@@ -1,7 +1,8 @@
 import type { AgentId, RunId, TurnId } from '../domain/ids.ts';
-import { move, TURN_STATES, type TurnState } from '../domain/transitions.ts';
+import { TURN_STATES, type TurnState } from '../domain/transitions.ts';
 import type { Answer, Timings, Turn, Usage } from '../domain/turn.ts';
 import type { Connection } from './connection.ts';
+import { movable, refuseMove } from './move.ts';
 import type { NewTurn } from './port.ts';
 import { query, type Schema } from './schema.ts';
 import { ARG, keep, list, sql, valuesOf } from './sql.ts';
@@ -58,8 +59,12 @@ const INSERT = sql<{ seq: number }>(`
   VALUES (${GIVEN.map(() => '?').join(', ')}, 'calling',
     (SELECT coalesce(max(seq), 0) + 1 FROM turns WHERE agent = +? AND state <> 'dropped'))
   RETURNING seq`);
-const ANSWER = sql('UPDATE turns SET state = ?, answer = ?, usage = ?, timings = ? WHERE id = ?');
-const CLOSE = sql('UPDATE turns SET state = ?, "commit" = ?, endedAt = ? WHERE id = ?');
+const ANSWER = sql(
+  `UPDATE turns SET state = 'answered', answer = ?, usage = ?, timings = ? WHERE id = ? AND ${movable(TURN_STATES, 'answered')}`,
+);
+const close = (to: TurnState) =>
+  sql(`UPDATE turns SET state = '${to}', "commit" = ?, endedAt = ? WHERE id = ? AND ${movable(TURN_STATES, to)}`);
+const CLOSE = { done: close('done'), dropped: close('dropped') } as const;
 
 /** Throws when the agent has an open turn already. */
 export const openTurnRow = (db: Connection, turn: NewTurn): Turn => {
@@ -69,15 +74,14 @@ export const openTurnRow = (db: Connection, turn: NewTurn): Turn => {
   return { ...turn, ...row, ...nothingYet, state: 'calling' };
 };
 
-const moved = (db: Connection, id: TurnId, to: TurnState): TurnState => {
-  const row = db.get(STATE, id);
-  if (!row) throw new Error(`There is no turn ${id}.`);
-  return move(TURN_STATES, row.state, to);
+/** The statement must have changed the turn. */
+const moved = (db: Connection, changed: number, id: TurnId, to: TurnState): void => {
+  if (changed !== 1) refuseMove(TURN_STATES, `turn ${id}`, db.get(STATE, id), to);
 };
 
 export const answerTurn = (db: Connection, id: TurnId, answer: Answer, usage: Usage, timings: Timings): void => {
-  const state = moved(db, id, 'answered');
-  db.run(ANSWER, state, JSON.stringify(answer), JSON.stringify(usage), JSON.stringify(timings), id);
+  const changed = db.run(ANSWER, JSON.stringify(answer), JSON.stringify(usage), JSON.stringify(timings), id);
+  moved(db, changed, id, 'answered');
 };
 
 export const closeTurn = (
@@ -86,5 +90,5 @@ export const closeTurn = (
   to: 'done' | 'dropped',
   patch: { readonly commit: Turn['commit']; readonly endedAt: number },
 ): void => {
-  db.run(CLOSE, moved(db, id, to), patch.commit, patch.endedAt, id);
+  moved(db, db.run(CLOSE[to], patch.commit, patch.endedAt, id), id, to);
 };

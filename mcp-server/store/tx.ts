@@ -1,21 +1,23 @@
+import type { Agent } from '../domain/agent.ts';
 import type { EngineEvent, NewEvent } from '../domain/event.ts';
 import type { AccountId, AgentId, JobId, MessageId, RunId, StepId, TurnId } from '../domain/ids.ts';
 import type { Claim, Job } from '../domain/job.ts';
 import type { Observation } from '../domain/observation.ts';
 import type { Plan, Step } from '../domain/plan.ts';
+import type { Run } from '../domain/run.ts';
 import type { AgentState, RunState, StepState, UndoState, WorktreeState } from '../domain/transitions.ts';
 import type { Answer, Call, Timings, Turn, Usage } from '../domain/turn.ts';
 import type { UndoRecord } from '../domain/undo.ts';
-import { countAgents, countAlive, insertAgents, moveAgent, patchAgent } from './agents.ts';
+import { agentById, anyAlive, countAgents, insertAgents, moveAgent, patchAgent, patched } from './agents.ts';
 import { insertCalls, redirectCalls, settleCalls, waitingCalls } from './calls.ts';
-import { claim } from './claim.ts';
+import { bringDue, claim } from './claim.ts';
 import type { Connection } from './connection.ts';
 import { emit } from './events.ts';
 import { cachePlan, closeForecast, putForecast } from './forecasts.ts';
 import {
+  anyOpenJob,
   assertHeld,
   cancelJobs,
-  countOpenJobs,
   enqueue,
   finishJob,
   hastenJobs,
@@ -53,15 +55,23 @@ import type {
   UndoPatch,
 } from './port.ts';
 import { SqliteReader } from './reader.ts';
-import { insertRun, moveRun, patchRun } from './runs.ts';
+import { insertRun, moveRun, patchRun, runById } from './runs.ts';
 import { answerTurn, closeTurn, openTurnRow } from './turns.ts';
 import { moveUndo, patchUndo, recordUndo, undoByWorker, undoOf } from './undos.ts';
 import { insertWorktree, moveWorktree } from './worktrees.ts';
 
-/** The verbs of one transaction on the writing connection. Every use after `end` throws. */
+/**
+ * The verbs of one transaction on the writing connection. Every use after `end` throws. Nobody else writes meanwhile, so
+ * it reads an agent and a run once and knows what it has made of them since.
+ */
 export class SqliteTx extends SqliteReader implements Tx {
   readonly #epoch: number;
-  readonly #emitted: EngineEvent[] = [];
+  readonly #agents = new Map<AgentId, Agent>();
+  readonly #runs = new Map<RunId, Run>();
+  #events: (NewEvent & { readonly at: number })[] = [];
+  #emitted: EngineEvent[] = [];
+  /** Jobs whose time came by then have been let in. */
+  #dueUntil = Number.NEGATIVE_INFINITY;
   #ended = false;
 
   constructor(db: Connection, epoch: number) {
@@ -74,10 +84,48 @@ export class SqliteTx extends SqliteReader implements Tx {
     return super.db;
   }
 
-  /** Ends its use and returns what it emitted. */
+  /** Stores what it emitted, ends its use, and returns the events. */
   end(): readonly EngineEvent[] {
+    this.#flush();
     this.#ended = true;
     return this.#emitted;
+  }
+
+  /** Ends its use when it is undone. */
+  abandon(): void {
+    this.#ended = true;
+  }
+
+  #flush(): void {
+    if (this.#events.length === 0) return;
+    const events = emit(this.db, this.#events);
+    this.#emitted = this.#emitted.length === 0 ? events : [...this.#emitted, ...events];
+    this.#events = [];
+  }
+
+  override async agent(id: AgentId): Promise<Agent | undefined> {
+    return this.#agentById(id);
+  }
+  override async run(id: RunId): Promise<Run | undefined> {
+    const { db } = this;
+    const run = this.#runs.get(id) ?? runById(db, id);
+    if (run) this.#runs.set(id, run);
+    return run;
+  }
+  override async events(after: number, limit: number, run?: RunId): Promise<readonly EngineEvent[]> {
+    this.#flush();
+    return super.events(after, limit, run);
+  }
+  override async lastEvent(): Promise<number> {
+    this.#flush();
+    return super.lastEvent();
+  }
+
+  #agentById(id: AgentId): Agent | undefined {
+    const { db } = this;
+    const agent = this.#agents.get(id) ?? agentById(db, id);
+    if (agent) this.#agents.set(id, agent);
+    return agent;
   }
 
   async insertRun(run: NewRun): Promise<void> {
@@ -85,9 +133,11 @@ export class SqliteTx extends SqliteReader implements Tx {
     openPool(this.db, run.id, run.options.budget, run.createdAt);
   }
   async moveRun(id: RunId, to: RunState, patch?: RunPatch): Promise<void> {
+    this.#runs.delete(id);
     moveRun(this.db, id, to, patch);
   }
   async patchRun(id: RunId, patch: RunPatch): Promise<void> {
+    this.#runs.delete(id);
     patchRun(this.db, id, patch);
   }
   async insertPlan(run: RunId, plan: Plan, steps: readonly Step[]): Promise<void> {
@@ -130,6 +180,7 @@ export class SqliteTx extends SqliteReader implements Tx {
     closeForecast(this.db, run, actual);
   }
   async raiseBudget(run: RunId, tokens: number, now: number): Promise<void> {
+    this.#runs.delete(run);
     raiseBudget(this.db, run, tokens, now);
   }
   async moveStep(id: StepId, to: StepState): Promise<void> {
@@ -148,23 +199,31 @@ export class SqliteTx extends SqliteReader implements Tx {
     insertAgents(this.db, agents);
   }
   async moveAgent(id: AgentId, to: AgentState, patch?: AgentPatch): Promise<AgentState> {
-    return moveAgent(this.db, id, to, patch);
+    const agent = this.#agentById(id);
+    const from = moveAgent(this.db, id, to, patch, agent?.state);
+    if (agent) this.#agents.set(id, { ...patched(agent, patch ?? {}), state: to });
+    return from;
   }
   async patchAgent(id: AgentId, patch: AgentPatch): Promise<void> {
     patchAgent(this.db, id, patch);
+    const agent = this.#agents.get(id);
+    if (agent) this.#agents.set(id, patched(agent, patch));
   }
   async countAgents(run: RunId, depth?: number): Promise<number> {
     return countAgents(this.db, run, depth);
   }
-  async unsettled(run: RunId, except?: JobId): Promise<{ readonly agents: number; readonly jobs: number }> {
-    return { agents: countAlive(this.db, run), jobs: countOpenJobs(this.db, run, except) };
+  async unsettled(run: RunId, except?: JobId): Promise<boolean> {
+    return anyAlive(this.db, run) || anyOpenJob(this.db, run, except);
   }
 
   async enqueue(jobs: readonly NewJob[], now: number): Promise<void> {
     enqueue(this.db, jobs, now);
   }
   async claim(wanted: ClaimQuery): Promise<Job | undefined> {
-    return claim(this.db, wanted, this.#epoch);
+    const { db } = this;
+    if (wanted.now > this.#dueUntil) bringDue(db, wanted.now);
+    this.#dueUntil = Math.max(this.#dueUntil, wanted.now);
+    return claim(db, wanted, this.#epoch);
   }
   async finishJob(id: JobId, to: 'done' | 'parked' | 'cancelled', error?: string): Promise<void> {
     finishJob(this.db, id, to, error);
@@ -251,6 +310,7 @@ export class SqliteTx extends SqliteReader implements Tx {
     observe(this.db, observation);
   }
   async emit(now: number, events: readonly NewEvent[]): Promise<void> {
-    this.#emitted.push(...emit(this.db, now, events));
+    if (this.#ended) throw new Error('The transaction is over: something in it was not awaited.');
+    for (const event of events) this.#events.push({ ...event, at: now });
   }
 }
