@@ -22,7 +22,7 @@ const LONGEST_TIMEOUT_MS = 3_600_000;
 /** Relative, with slashes, never upwards. */
 const PATH = /^(?![/~])(?![A-Za-z]:)(?!(?:[^\\]*\/)?\.\.(?:\/|$))[^\\\p{Cc}]{1,500}$/u;
 const COMMAND = /^[^\s/\\\p{Cc}][^\s\\\p{Cc}]{0,199}$/u;
-const HOST = /^(?:\*\.)?[A-Za-z0-9](?:[A-Za-z0-9-]{0,62})(?:\.[A-Za-z0-9-]{1,63}){0,10}(?::[0-9]{1,5})?$/;
+const HOST = /^(?:\*|(?:\*\.)?[A-Za-z0-9](?:[A-Za-z0-9-]{0,62})(?:\.[A-Za-z0-9-]{1,63}){0,10}(?::[0-9]{1,5})?)$/;
 const TOOL = /^[A-Za-z0-9_][A-Za-z0-9_.:/-]{0,127}$/;
 
 const PathItem = z.string().regex(PATH, 'must be relative to the repository, with slashes and without ".."');
@@ -36,7 +36,7 @@ const PERMISSIONS = {
     .max(100)
     .describe('Programs that it runs, such as git.'),
   hosts: z
-    .array(z.string().regex(HOST, 'must be the name of a host, such as api.example.com or *.example.com'))
+    .array(z.string().regex(HOST, 'must be the name of a host, such as api.example.com or *.example.com, or * for any'))
     .max(100)
     .describe('Network hosts that it talks to.'),
 };
