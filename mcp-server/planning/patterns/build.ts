@@ -67,13 +67,14 @@ const withinDepth = (steps: readonly Draft[], maxDepth: number): readonly Draft[
 };
 
 /** Only who hangs from the run brings the whole to its end. */
-const ranked = (step: Draft, height: number): PlanStep => {
+const ranked = ({ warmest, ...step }: Draft, height: number): PlanStep => {
+  const byHeight = TEMPERATURES[Math.min(height, TEMPERATURES.length - 1)] ?? 0;
   const demoted = step.tier === 'executive' && step.parent !== null;
   return {
     ...step,
     ...(demoted ? { tier: 'synthesizer' as const } : {}),
     ...(demoted && step.role === 'executive' ? { role: 'synthesizer' } : {}),
-    temperature: step.temperature ?? TEMPERATURES[Math.min(height, TEMPERATURES.length - 1)] ?? 0,
+    temperature: step.temperature ?? Math.min(byHeight, warmest ?? byHeight),
   };
 };
 

@@ -4,7 +4,11 @@ import { distinctKey, inOrder, type PlannedStep } from '../steps.ts';
 import { isNested, type Nested, type Part, type PatternSpec, type Reduction } from './spec.ts';
 
 /** A step before its place in the hierarchy decides how free it is. */
-export type Draft = Omit<PlanStep, 'temperature'> & { readonly temperature?: number };
+export type Draft = Omit<PlanStep, 'temperature'> & {
+  readonly temperature?: number;
+  /** Its temperature at the most, wherever it comes to stand. */
+  readonly warmest?: number;
+};
 
 /** A piece of a plan. Steps with no parent hang from whatever it is put under; steps outside it name only its exits. */
 export interface Fragment {
@@ -172,7 +176,7 @@ export const unitsOf = (parts: readonly Part[], scope: Scope): readonly Unit[] =
 
 /** What a step is that joins others; the rest follows from them. */
 export type JoinerFields = Pick<Draft, 'key' | 'title' | 'task' | 'role' | 'tier'> &
-  Partial<Pick<Draft, 'work' | 'join' | 'server' | 'model' | 'temperature' | 'weight'>>;
+  Partial<Pick<Draft, 'work' | 'join' | 'server' | 'model' | 'temperature' | 'weight' | 'warmest'>>;
 
 /** The fragment and a step that takes in its results. Where that is an agent, the fragment's agents hang below it. */
 export const joinedBy = (fragment: Fragment, fields: JoinerFields, scope: Scope): Fragment => {

@@ -2,6 +2,7 @@ import type { Pattern, Plan } from '../../domain/plan.ts';
 import type { PlannedStep } from '../steps.ts';
 import { buildPlan } from './build.ts';
 import { joinParts } from './join-parts.ts';
+import { askEach, type Voice } from './scatter-gather.ts';
 import { asStep } from './shrink.ts';
 import type { PatternOptions, PatternSpec, Reduction } from './spec.ts';
 
@@ -11,6 +12,8 @@ export interface Ending {
   readonly reduce?: Reduction;
   /** Of a scatter-gather; usual: `best-of`. */
   readonly gather?: Reduction;
+  /** Who is asked, where there is one step to ask; usual: three. */
+  readonly voices?: readonly Voice[];
   readonly quorum?: number;
   readonly withinMs?: number;
 }
@@ -21,6 +24,7 @@ export interface Ending {
  */
 export const specOf = (pattern: Pattern, steps: readonly PlannedStep[], ending: Ending = {}): PatternSpec => {
   const { quorum, withinMs } = ending;
+  const [only] = steps;
   switch (pattern) {
     case 'single':
       return { pattern: 'fork-join', parts: joinParts(steps, 1, asStep) };
@@ -35,7 +39,7 @@ export const specOf = (pattern: Pattern, steps: readonly PlannedStep[], ending: 
     case 'scatter-gather':
       return {
         pattern,
-        voices: steps,
+        voices: only && steps.length === 1 ? askEach(only, ending.voices ?? [{}, {}, {}]) : steps,
         gather: ending.gather ?? { by: 'best-of' },
         ...(quorum === undefined ? {} : { quorum }),
         ...(withinMs === undefined ? {} : { withinMs }),

@@ -33,7 +33,7 @@ const judge = (key: string, units: readonly Unit[], reduction: Reduction): Joine
     .join('\n\n'),
   role: reduction.role ?? 'judge',
   tier: 'synthesizer',
-  temperature: JUDGE_TEMPERATURE,
+  warmest: JUDGE_TEMPERATURE,
 });
 
 const merger = (key: string, units: readonly Unit[], reduction: Reduction, number: number | null): JoinerFields => ({
