@@ -1,5 +1,5 @@
 import { readChanges } from './commits.mjs';
-import { BadInput, onlyKeys, optionalText, serve, wholeNumber } from './io.mjs';
+import { BadInput, kept, optionalText, serve, wholeNumber } from './io.mjs';
 
 /** Sections in the order of keepachangelog.com, with the types of commits that belong to them. */
 const SECTIONS = [
@@ -20,8 +20,6 @@ const lineOf = (change) => {
   return `- ${breaking}${scope}${change.text}.${note}${request}`;
 };
 
-const itemOf = ({ text, scope, hash, type, breaking, guessed }) => ({ text, scope, hash, type, breaking, guessed });
-
 const sectionsOf = (changes, withInternal) => {
   const isInternal = ({ type, breaking }) => INTERNAL.types.includes(type) && !breaking;
   const sections = SECTIONS.map(({ title, types }) => {
@@ -36,7 +34,6 @@ const sectionsOf = (changes, withInternal) => {
 };
 
 const changelog = (input) => {
-  onlyKeys(input, ['commits', 'log', 'version', 'date', 'internal', 'max_items']);
   const version = optionalText(input, 'version');
   const date = optionalText(input, 'date');
   const most = wholeNumber(input, 'max_items', 100, 1, 1000);
@@ -45,25 +42,36 @@ const changelog = (input) => {
   const sections = sectionsOf(changes, input['internal'] === true);
   const named = version === null ? '[Unreleased]' : `[${version.replace(/^v(?=\d)/, '')}]`;
   const heading = `## ${named}${date === null ? '' : ` - ${date}`}`;
-  const shown = sections.map(({ title, changes }) => ({ title, changes: changes.slice(0, most) }));
-  const blocks = shown.map(({ title, changes }) => `### ${title}\n${changes.map(lineOf).join('\n')}`);
-  const kept = new Set(sections.flatMap(({ changes }) => changes));
-  const internal = changes
-    .filter((change) => !kept.has(change))
-    .map(({ subject }) => ({ subject, why: 'changes nothing for users' }));
-  const others = [...left, ...internal];
-  return {
-    version,
-    markdown: [heading, ...blocks].join('\n\n'),
-    sections: shown.map(({ title, changes }) => ({ title, items: changes.map(itemOf) })),
-    breaking: changes
-      .filter(({ breaking }) => breaking)
-      .map(({ text, breakingNote, hash }) => ({ text, note: breakingNote, hash })),
-    commits: total,
-    guessed: changes.filter((change) => change.guessed && kept.has(change)).length,
-    leftOut: others.slice(0, 50),
-    leftOutCount: others.length,
+  const listed = new Set(sections.flatMap(({ changes }) => changes));
+  const internal = changes.filter((change) => !listed.has(change));
+  const others = [...left, ...internal.map(({ subject }) => ({ subject, why: 'changes nothing for users' }))];
+  const breaking = changes.filter((change) => change.breaking);
+  return (share) => {
+    const shown = sections.map(({ title, changes }) => ({
+      title,
+      changes: changes.slice(0, kept(Math.min(changes.length, most), share)),
+    }));
+    const blocks = shown.map(({ title, changes }) => `### ${title}\n${changes.map(lineOf).join('\n')}`);
+    const lines = shown.reduce((sum, { changes }) => sum + changes.length, 0);
+    return {
+      version,
+      markdown: [heading, ...blocks].join('\n\n'),
+      sections: sections.map(({ title, changes }) => ({ title, items: changes.length })),
+      breaking: breaking
+        .slice(0, kept(breaking.length, share))
+        .map(({ text, breakingNote, hash }) => ({ text, note: breakingNote, hash })),
+      commits: total,
+      guessed: changes.filter((change) => change.guessed && listed.has(change)).length,
+      leftOut: others.slice(0, kept(Math.min(others.length, 20), share)),
+      leftOutCount: others.length,
+      notes:
+        lines < listed.size
+          ? [
+              `${listed.size - lines} changes are missing in the text; give fewer commits at once, or a higher max_chars.`,
+            ]
+          : [],
+    };
   };
 };
 
-await serve(changelog);
+await serve(['commits', 'log', 'version', 'date', 'internal', 'max_items'], changelog);

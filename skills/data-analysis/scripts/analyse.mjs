@@ -1,7 +1,7 @@
 import { lstatSync, readFileSync } from 'node:fs';
 import { isAbsolute, join } from 'node:path';
 import { correlationsOf, describeColumn, usesDecimalComma } from './columns.mjs';
-import { BadInput, onlyKeys, optionalText, serve, wholeNumber } from './io.mjs';
+import { BadInput, kept, optionalText, serve, wholeNumber } from './io.mjs';
 import { guessDelimiter, tableOfDelimited, tableOfJson } from './table.mjs';
 
 const MOST_BYTES = 32 * 1024 * 1024;
@@ -9,7 +9,8 @@ const MOST_COLUMNS = 500;
 
 /** Throws BadInput for a path that leaves the repository, is no file, or is reached by a link. */
 const readInside = (repository, path) => {
-  if (repository === null || !isAbsolute(repository)) throw new BadInput('"repository" must be an absolute path.');
+  if (repository === null || !isAbsolute(repository))
+    throw new BadInput('The repository must be given as an absolute path.');
   const parts = path.split(/[\\/]+/).filter((part) => part !== '' && part !== '.');
   if (isAbsolute(path) || /^[A-Za-z]:/.test(path) || parts.includes('..') || parts.length === 0)
     throw new BadInput('"path" must lie in the repository, such as data/sales.csv.');
@@ -75,17 +76,6 @@ const countRepeated = (rows) => {
 };
 
 const analyse = (input, repository) => {
-  onlyKeys(input, [
-    'path',
-    'text',
-    'format',
-    'delimiter',
-    'decimal_comma',
-    'columns',
-    'top',
-    'max_rows',
-    'max_columns',
-  ]);
   const path = optionalText(input, 'path');
   const given = optionalText(input, 'text');
   if ((path === null) === (given === null))
@@ -115,23 +105,27 @@ const analyse = (input, repository) => {
   );
   const picked = table.rows.map((row) => shown.map((index) => row[index]));
   const repeated = countRepeated(table.rows);
-  return {
-    source: path ?? 'text',
-    format: table.format,
-    rows: table.rows.length,
-    columnCount: table.columns.length,
-    columns,
-    correlations: correlationsOf(columns, picked, options),
-    notes: [
-      ...table.notes,
-      ...(options.decimalComma ? ['Numbers were read with a decimal comma: 3,5 is three and a half.'] : []),
-      ...(repeated > 0 ? [`${repeated} rows are copies of an earlier one.`] : []),
-      ...(shown.length < indexes.length
-        ? [`${indexes.length - shown.length} columns are left out; name those you need in "columns".`]
-        : []),
-      ...(table.rows.length === 0 ? ['There are no rows.'] : []),
-    ],
+  const notes = [
+    ...table.notes,
+    ...(options.decimalComma ? ['Numbers were read with a decimal comma: 3,5 is three and a half.'] : []),
+    ...(repeated > 0 ? [`${repeated} rows are copies of an earlier one.`] : []),
+    ...(table.rows.length === 0 ? ['There are no rows.'] : []),
+  ];
+  const correlations = correlationsOf(columns, picked, options);
+  return (share) => {
+    const some = columns.slice(0, kept(columns.length, share));
+    const left = indexes.length - some.length;
+    return {
+      source: path ?? 'text',
+      format: table.format,
+      rows: table.rows.length,
+      columnCount: table.columns.length,
+      columns: share === 1 ? some : some.map((column) => ({ ...column, top: column.top.slice(0, 3) })),
+      correlations: correlations.slice(0, kept(correlations.length, share)),
+      notes: left > 0 ? [...notes, `${left} columns are left out; name those you need in "columns".`] : notes,
+    };
   };
 };
 
-await serve(analyse);
+const KEYS = ['path', 'text', 'format', 'delimiter', 'decimal_comma', 'columns', 'top', 'max_rows', 'max_columns'];
+await serve(KEYS, analyse);

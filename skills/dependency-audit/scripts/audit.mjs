@@ -1,13 +1,14 @@
 import { auditCargo, auditCargoLock } from './cargo.mjs';
 import { checkRepository, walk } from './files.mjs';
 import { auditGo } from './go.mjs';
-import { BadInput, onlyKeys, serve, wholeNumber } from './io.mjs';
+import { BadInput, kept, serve, wholeNumber } from './io.mjs';
 import { kindOfLicence } from './licences.mjs';
 import { auditNpm, auditNpmLock, readNpmLock } from './npm.mjs';
 import { auditPython, pythonLicences } from './python.mjs';
 import { admits, compareVersions } from './versions.mjs';
 
 const MOST_MANIFESTS = 200;
+const NOT_ASKED = 'Nothing was asked of a registry: newer releases and known vulnerabilities are not in this report.';
 const SEVERITIES = ['high', 'medium', 'low'];
 const OF_OTHERS = /(^|\/)(fixtures?|testdata|__fixtures__|vendor|third_party)\//;
 
@@ -181,8 +182,15 @@ const readAll = (root, manifests, paths) => {
   };
 };
 
+const notesOf = (all, found, results, latest) => [
+  ...(all.length === 0 ? ['There is no package.json, requirements.txt, pyproject.toml, go.mod or Cargo.toml.'] : []),
+  ...(all.length > MOST_MANIFESTS ? [`Only the first ${MOST_MANIFESTS} of ${all.length} manifests were read.`] : []),
+  ...(found.cut ? [`Only the first ${found.files.length} files were looked at.`] : []),
+  ...[...new Set(results.flatMap((one) => one.notes))].slice(0, 10),
+  ...(Object.keys(latest).length === 0 ? [NOT_ASKED] : []),
+];
+
 const audit = (input, repository) => {
-  onlyKeys(input, ['max_findings', 'latest']);
   const most = wholeNumber(input, 'max_findings', 40, 1, 500);
   const latest = readLatest(input);
   checkRepository(repository);
@@ -199,29 +207,21 @@ const audit = (input, repository) => {
       ...licenceFindings(licences),
     ]),
   );
-  return {
-    manifests: results
-      .map(({ manifest }) => manifest)
-      .filter((one) => one !== null)
-      .slice(0, 30),
-    counts: { severity: countBy(everything, 'severity'), kind: countBy(everything, 'kind') },
-    findings: everything.slice(0, most),
-    findingsLeftOut: Math.max(0, everything.length - most),
-    licences: licenceTable(licences),
-    notes: [
-      ...(all.length === 0
-        ? ['There is no package.json, requirements.txt, pyproject.toml, go.mod or Cargo.toml.']
-        : []),
-      ...(all.length > MOST_MANIFESTS
-        ? [`Only the first ${MOST_MANIFESTS} of ${all.length} manifests were read.`]
-        : []),
-      ...(found.cut ? [`Only the first ${found.files.length} files were looked at.`] : []),
-      ...new Set(results.flatMap((one) => one.notes)),
-      ...(Object.keys(latest).length === 0
-        ? ['Nothing was asked of a registry: newer releases and known vulnerabilities are not in this report.']
-        : []),
-    ],
+  const manifests = results.map(({ manifest }) => manifest).filter((one) => one !== null);
+  const table = licenceTable(licences);
+  const notes = notesOf(all, found, results, latest);
+  return (share) => {
+    const shown = everything.slice(0, kept(Math.min(everything.length, most), share));
+    return {
+      manifests: manifests.slice(0, kept(Math.min(manifests.length, 30), share)),
+      manifestCount: manifests.length,
+      counts: { severity: countBy(everything, 'severity'), kind: countBy(everything, 'kind') },
+      findings: shown,
+      findingsLeftOut: everything.length - shown.length,
+      licences: table.slice(0, kept(table.length, share)),
+      notes,
+    };
   };
 };
 
-await serve(audit);
+await serve(['max_findings', 'latest'], audit);

@@ -1,4 +1,8 @@
 const MOST_STDIN = 4 * 1024 * 1024;
+/** Characters of a result, where the input does not say it: what an agent of a small model takes in at once. */
+const STANDARD_CHARS = 7500;
+/** How much of its long lists a result keeps, tried in this order until it is short enough. */
+const SHARES = [1, 0.7, 0.5, 0.35, 0.25, 0.15, 0.1, 0.05, 0.02, 0.01, 0];
 
 /** What is wrong with the input, in words for whoever gave it. */
 export class BadInput extends Error {}
@@ -16,18 +20,27 @@ const readStdin = async () => {
 
 const isObject = (value) => typeof value === 'object' && value !== null && !Array.isArray(value);
 
-const parseRequest = (text) => {
-  let request;
+const parseJson = (text) => {
   try {
-    request = JSON.parse(text);
+    return JSON.parse(text.trim() || 'null') ?? {};
   } catch {
-    throw new BadInput('Standard input is not JSON. Send {"input": {…}, "repository": "/absolute/path"}.');
+    throw new BadInput('Standard input is not JSON.');
   }
-  if (!isObject(request)) throw new BadInput('Standard input must be one JSON object with "input" and "repository".');
-  const { input = {}, repository = null } = request;
+};
+
+/**
+ * The input alone, with the repository in COPPICE_ROOT; or both in one object, `{input, repository}`, whose answer then
+ * comes as `{ok, result}`.
+ */
+const readRequest = (text) => {
+  const request = parseJson(text);
+  if (!isObject(request)) throw new BadInput('The input must be a JSON object.');
+  const wrapped = 'input' in request || 'repository' in request;
+  const input = wrapped ? (request.input ?? {}) : request;
+  const repository = (wrapped ? request.repository : process.env['COPPICE_ROOT']) ?? null;
   if (!isObject(input)) throw new BadInput('"input" must be an object.');
   if (repository !== null && typeof repository !== 'string') throw new BadInput('"repository" must be a path.');
-  return { input, repository };
+  return { input, repository, wrapped };
 };
 
 /** A whole number out of the input; `standard` when it is not given. Throws BadInput when it is out of bounds. */
@@ -45,24 +58,42 @@ export const optionalText = (input, key) => {
 };
 
 /** Throws BadInput when there is a key that the skill does not know, and names those that it knows. */
-export const onlyKeys = (input, known) => {
+const checkKeys = (input, known) => {
   const wrong = Object.keys(input).find((key) => !known.includes(key));
-  if (wrong !== undefined)
-    throw new BadInput(`There is no input "${wrong.slice(0, 60)}"; there are: ${known.join(', ')}.`);
+  if (wrong === undefined) return;
+  throw new BadInput(`There is no input "${wrong.slice(0, 60)}"; there are: ${known.join(', ')}.`);
+};
+
+/** How many of `count` things a share keeps: at least one, of what there is. */
+export const kept = (count, share) => Math.min(count, Math.max(1, Math.ceil(count * share)));
+
+const fitted = (render, most) => {
+  let result = null;
+  for (const share of SHARES) {
+    result = render(share);
+    if (JSON.stringify(result).length <= most) break;
+  }
+  return result;
 };
 
 /**
- * Reads the request from standard input, runs `work(input, repository)` and writes one JSON object to standard output:
- * `{ok: true, result}` or `{ok: false, error}`. Never throws.
+ * Answers one request. `work(input, repository)` checks and computes; it returns a function from the share of its long
+ * lists (0 to 1) to the result, of which the fullest is taken that keeps to `max_chars`. One JSON object goes to standard
+ * output: the result, or `{ok: false, error}` with exit code 1. Never throws.
  */
-export const serve = async (work) => {
+export const serve = async (keys, work) => {
+  const known = [...keys, 'max_chars'];
   let answer;
   try {
-    const { input, repository } = parseRequest(await readStdin());
-    answer = { ok: true, result: await work(input, repository) };
+    const { input, repository, wrapped } = readRequest(await readStdin());
+    checkKeys(input, known);
+    const most = wholeNumber(input, 'max_chars', STANDARD_CHARS, 1000, 1_000_000);
+    const result = fitted(work(input, repository), most);
+    answer = wrapped ? { ok: true, result } : result;
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
     answer = { ok: false, error: error instanceof BadInput ? message : `The script failed: ${message}` };
+    process.exitCode = 1;
   }
   process.stdout.write(`${JSON.stringify(answer)}\n`);
 };

@@ -1,5 +1,5 @@
 import { readChanges } from './commits.mjs';
-import { onlyKeys, optionalText, serve, wholeNumber } from './io.mjs';
+import { kept, optionalText, serve, wholeNumber } from './io.mjs';
 
 const SECTIONS = [
   { title: 'New', types: ['feat', 'add'] },
@@ -63,8 +63,15 @@ const breakingBlock = (changes) => {
   ];
 };
 
+const blockOf = ({ title, changes }, most) => {
+  const more = changes.length > most ? `\n- and ${changes.length - most} more` : '';
+  return `## ${title}\n\n${changes.slice(0, most).map(lineOf).join('\n')}${more}`;
+};
+
+const countsOf = (sections) =>
+  Object.fromEntries(sections.map(({ title, changes }) => [title.toLowerCase(), changes.length]));
+
 const notes = (input) => {
-  onlyKeys(input, ['commits', 'log', 'version', 'previous', 'name', 'max_items']);
   const [version, previous, name] = ['version', 'previous', 'name'].map((key) => optionalText(input, key));
   const most = wholeNumber(input, 'max_items', 30, 1, 500);
   const { total, changes, left } = readChanges(input);
@@ -76,30 +83,27 @@ const notes = (input) => {
   }));
   const full = sections.filter(({ changes }) => changes.length > 0);
   const behind = changes.filter(({ type, breaking }) => BEHIND_THE_SCENES.has(type) && !breaking);
-  const blocks = full.map(({ title, changes }) => {
-    const more = changes.length > most ? `\n- and ${changes.length - most} more` : '';
-    return `## ${title}\n\n${changes.slice(0, most).map(lineOf).join('\n')}${more}`;
-  });
   const title = `# ${[name, next ?? 'TODO: version'].filter(Boolean).join(' ')}`;
-  return {
-    version: next,
-    bump,
-    markdown: [title, 'TODO: two sentences on what is new, for users.', ...breakingBlock(changes), ...blocks].join(
-      '\n\n',
-    ),
-    highlights: highlightsOf(changes, 5),
-    breaking: changes
-      .filter(({ breaking }) => breaking)
-      .map(({ text, breakingNote, hash }) => ({ text, note: breakingNote, hash })),
-    counts: {
-      commits: total,
-      ...Object.fromEntries(full.map(({ title, changes }) => [title.toLowerCase(), changes.length])),
-      behindTheScenes: behind.length,
-    },
-    contributors: contributorsOf(changes),
-    leftOutCount: left.length,
-    guessed: changes.filter(({ guessed }) => guessed).length,
+  const breaking = changes.filter((change) => change.breaking);
+  const contributors = contributorsOf(changes);
+  const counts = { commits: total, ...countsOf(full), behindTheScenes: behind.length };
+  return (share) => {
+    const blocks = full.map((section) => blockOf(section, kept(Math.min(section.changes.length, most), share)));
+    const lead = 'TODO: two sentences on what is new, for users.';
+    return {
+      version: next,
+      bump,
+      markdown: [title, lead, ...breakingBlock(changes), ...blocks].join('\n\n'),
+      highlights: highlightsOf(changes, kept(5, share)),
+      breaking: breaking
+        .slice(0, kept(breaking.length, share))
+        .map(({ text, breakingNote, hash }) => ({ text, note: breakingNote, hash })),
+      counts,
+      contributors: contributors.slice(0, kept(contributors.length, share)),
+      leftOutCount: left.length,
+      guessed: changes.filter(({ guessed }) => guessed).length,
+    };
   };
 };
 
-await serve(notes);
+await serve(['commits', 'log', 'version', 'previous', 'name', 'max_items'], notes);

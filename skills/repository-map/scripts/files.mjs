@@ -1,5 +1,5 @@
 import { lstatSync, readdirSync, readFileSync } from 'node:fs';
-import { isAbsolute, join } from 'node:path';
+import { basename, dirname, isAbsolute, join } from 'node:path';
 import { BadInput } from './io.mjs';
 
 /** Never the repository's own work, whatever its ignore files say. */
@@ -73,10 +73,30 @@ const rulesOf = (root, folder, above) => {
   return [...above, ...own.filter((rule) => rule !== null)].slice(0, MOST_RULES);
 };
 
+const byName = (a, b) => (a.name < b.name ? -1 : 1);
+
 const entriesOf = (root, folder) => {
   try {
-    const entries = readdirSync(join(root, folder), { withFileTypes: true });
-    return entries.sort((a, b) => (a.name < b.name ? -1 : 1));
+    return readdirSync(join(root, folder), { withFileTypes: true }).sort(byName);
+  } catch {
+    return folder === '' ? grantedEntries(root) : null;
+  }
+};
+
+/** Whoever may read all that is in a folder may still not list it: what Node was started with says what is in it. */
+const grantedEntries = (root) => {
+  const paths = process.execArgv.flatMap((argument) => /^--allow-fs-read=(.+)$/.exec(argument)?.[1] ?? []);
+  const names = paths.filter((path) => dirname(path) === root).map((path) => basename(path));
+  const entries = names.flatMap((name) => {
+    const facts = factsOf(join(root, name));
+    return facts === null ? [] : [{ name, isFile: () => facts.isFile(), isDirectory: () => facts.isDirectory() }];
+  });
+  return entries.length > 0 ? entries.sort(byName) : null;
+};
+
+const factsOf = (path) => {
+  try {
+    return lstatSync(path);
   } catch {
     return null;
   }
@@ -84,8 +104,9 @@ const entriesOf = (root, folder) => {
 
 /** Throws BadInput unless it is the absolute path of a folder. */
 export const checkRepository = (repository) => {
-  if (repository === null || !isAbsolute(repository)) throw new BadInput('"repository" must be an absolute path.');
-  if (entriesOf(repository, '') === null) throw new BadInput('The repository is not a folder that can be read.');
+  if (repository === null || !isAbsolute(repository))
+    throw new BadInput('The repository must be given as an absolute path.');
+  if (entriesOf(repository, '') === null) throw new BadInput('The repository is not a folder that may be read.');
 };
 
 /**
@@ -114,11 +135,9 @@ export const walk = (root, mostFiles = 20_000) => {
       found.cut = true;
       return;
     }
-    try {
-      found.files.push({ path, bytes: lstatSync(join(root, path)).size });
-    } catch {
-      found.unreadable += 1;
-    }
+    const facts = factsOf(join(root, path));
+    if (facts === null) found.unreadable += 1;
+    else found.files.push({ path, bytes: facts.size });
   };
   visit('', [], 0);
   return found;

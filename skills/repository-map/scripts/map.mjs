@@ -1,7 +1,7 @@
 import { basename } from 'node:path';
 import { commandsOf, entryPointsOf, manifestsOf } from './commands.mjs';
 import { checkRepository, walk } from './files.mjs';
-import { onlyKeys, optionalText, serve, wholeNumber } from './io.mjs';
+import { kept, optionalText, serve, wholeNumber } from './io.mjs';
 import { isGenerated, isWritten, languageOf, purposeOf } from './languages.mjs';
 
 const BYTES_PER_TOKEN = 4;
@@ -54,11 +54,11 @@ const foldersOf = (files, depth) => {
 };
 
 /** The largest ones, in the order of their paths: a tree reads better than a ranking. */
-const largestFolders = (files, depth, most) => {
-  const all = foldersOf(files, depth);
-  const kept = all.toSorted((a, b) => b.bytes - a.bytes).slice(0, most);
-  return { folders: kept.sort((a, b) => (a.path < b.path ? -1 : 1)), left: all.length - kept.length };
-};
+const largestFolders = (all, most) =>
+  all
+    .toSorted((a, b) => b.bytes - a.bytes)
+    .slice(0, most)
+    .sort((a, b) => (a.path < b.path ? -1 : 1));
 
 const isTest = (path) =>
   /(^|\/)(tests?|specs?|__tests__)\/|[._-](test|spec)\.[a-z]+$|(^|\/)test_[^/]+\.py$|_test\.(go|py)$/i.test(path);
@@ -73,14 +73,13 @@ const largestFiles = (files, most) => {
   return largest.map(({ path, bytes }) => ({ path, bytes, tokens: Math.round(bytes / BYTES_PER_TOKEN) }));
 };
 
-const notesOf = (found, folder) => [
+const notesOf = (found, files, folder) => [
   ...(found.cut ? [`Only the first ${found.files.length} files were counted.`] : []),
   ...(found.unreadable > 0 ? [`${found.unreadable} files or folders could not be read.`] : []),
-  ...(found.files.length === 0 ? [`There are no files${folder === '' ? '' : ` in ${folder}`}.`] : []),
+  ...(files.length === 0 ? [`There are no files${folder === '' ? '' : ` in ${folder}`}.`] : []),
 ];
 
 const map = (input, repository) => {
-  onlyKeys(input, ['depth', 'folder', 'max_folders', 'max_files']);
   const depth = wholeNumber(input, 'depth', 2, 1, 8);
   const mostFolders = wholeNumber(input, 'max_folders', 30, 1, 200);
   const mostFiles = wholeNumber(input, 'max_files', 20_000, 1, 200_000);
@@ -89,26 +88,31 @@ const map = (input, repository) => {
   const found = walk(repository, mostFiles);
   const files = found.files.filter(({ path }) => folder === '' || path.startsWith(`${folder}/`));
   const paths = files.map(({ path }) => path);
-  const below = folder === '' ? 0 : folder.split('/').length;
-  const { folders, left } = largestFolders(files, depth + below, mostFolders);
+  const folders = foldersOf(files, depth + (folder === '' ? 0 : folder.split('/').length));
   const manifests = manifestsOf(paths).slice(0, MOST_MANIFESTS);
-  const bytes = files.reduce((sum, file) => sum + file.bytes, 0);
-  return {
-    name: basename(repository),
-    folder: folder || '.',
-    files: files.length,
-    bytes,
-    languages: languagesOf(files),
-    folders,
-    foldersLeftOut: left,
-    entryPoints: entryPointsOf(repository, manifests, paths),
-    commands: commandsOf(repository, manifests, paths).slice(0, MOST_COMMANDS),
-    manifests,
-    tests: { files: paths.filter(isTest).length },
-    documents: paths.filter(isDocument).slice(0, MOST_DOCUMENTS),
-    largest: largestFiles(files, 8),
-    notes: notesOf({ ...found, files }, folder),
+  const entryPoints = entryPointsOf(repository, manifests, paths);
+  const commands = commandsOf(repository, manifests, paths).slice(0, MOST_COMMANDS);
+  const largest = largestFiles(files, 8);
+  const documents = paths.filter(isDocument).slice(0, MOST_DOCUMENTS);
+  return (share) => {
+    const shown = largestFolders(folders, kept(Math.min(folders.length, mostFolders), share));
+    return {
+      name: basename(process.env['COPPICE_REPOSITORY'] ?? repository),
+      folder: folder || '.',
+      files: files.length,
+      bytes: files.reduce((sum, { bytes }) => sum + bytes, 0),
+      languages: languagesOf(files).slice(0, kept(12, share)),
+      folders: shown,
+      foldersLeftOut: folders.length - shown.length,
+      entryPoints: entryPoints.slice(0, kept(entryPoints.length, share)),
+      commands: commands.slice(0, kept(commands.length, share)),
+      manifests: manifests.slice(0, kept(manifests.length, share)),
+      tests: { files: paths.filter(isTest).length },
+      documents: documents.slice(0, kept(documents.length, share)),
+      largest: largest.slice(0, kept(largest.length, share)),
+      notes: notesOf(found, files, folder),
+    };
   };
 };
 
-await serve(map);
+await serve(['depth', 'folder', 'max_folders', 'max_files'], map);
