@@ -133,7 +133,7 @@ const searchRoot = async (root: SkillRoot, search: Search): Promise<void> => {
   const top = await locate(root, search);
   if (top === null || search.seen.has(top.real)) return;
   search.seen.add(top.real);
-  const found: Folder[] = [];
+  const found: NonNullable<Looked['skill']>[] = [];
   let level: readonly Folder[] = [top];
   for (let depth = 0; level.length > 0 && depth <= search.limits.levels; depth += 1) {
     const looked = await mapLimited(level, AT_ONCE, (folder) => look(folder, depth === 0, search));
@@ -161,7 +161,7 @@ const locate = async ({ base, path }: SkillRoot, search: Search): Promise<Folder
 };
 
 interface Looked {
-  readonly skill?: Folder;
+  readonly skill?: Folder & { readonly entries: readonly Dirent[] };
   readonly below: readonly Folder[];
 }
 
@@ -177,7 +177,7 @@ const look = async (at: Folder, isRoot: boolean, search: Search): Promise<Looked
     unreadable(at, error, search),
   );
   const skillFile = skillFileIn(entries);
-  if (skillFile !== undefined && !isRoot) return { skill: at, below: [] };
+  if (skillFile !== undefined && !isRoot) return { skill: { ...at, entries }, below: [] };
   if (skillFile !== undefined)
     tell(
       join(at.folder, skillFile),

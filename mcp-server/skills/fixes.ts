@@ -53,10 +53,21 @@ const listIn = (yaml: string, key: string): readonly string[] | null => {
   }
 };
 
-const setName: Fix = (lines, { file }) => {
+/** `123`, `true` and the like would be no text without quotes. */
+const nameLine = ({ file }: Pick<SkillDiagnostic, 'file'>): string => {
+  const name = skillNameOf(basename(dirname(file)));
+  return `name: ${typeof parse(name) === 'string' ? name : quote(name)}`;
+};
+
+const addFrontMatter: Fix = (lines, diagnostic) => {
+  if (frontMatterRange(lines)) return lines;
+  return ['---', nameLine(diagnostic), STUB, '---', '', ...lines];
+};
+
+const setName: Fix = (lines, diagnostic) => {
   const range = frontMatterRange(lines);
-  if (!range) return lines;
-  const name = `name: ${quoteWhereNeeded(skillNameOf(basename(dirname(file))))}`;
+  if (!range) return addFrontMatter(lines, diagnostic);
+  const name = nameLine(diagnostic);
   const at = lines.findIndex(
     (text, index) => index > range.open && index < range.close && KEY.exec(text)?.[2] === 'name',
   );
@@ -64,23 +75,15 @@ const setName: Fix = (lines, { file }) => {
   return lines.toSpliced(at, (entryAt(lines, at)?.end ?? at + 1) - at, name);
 };
 
-/** `123`, `true` and the like would be no text. */
-const quoteWhereNeeded = (name: string): string => (typeof parse(name) === 'string' ? name : quote(name));
-
-const addDescription: Fix = (lines) => {
+const addDescription: Fix = (lines, diagnostic) => {
   const range = frontMatterRange(lines);
-  if (!range) return lines;
+  if (!range) return addFrontMatter(lines, diagnostic);
   const key = (text: string): string | undefined => KEY.exec(text)?.[2];
   const inside = (index: number): boolean => index > range.open && index < range.close;
   const at = lines.findIndex((text, index) => inside(index) && key(text) === 'description');
   if (at >= 0) return lines.toSpliced(at, (entryAt(lines, at)?.end ?? at + 1) - at, STUB);
   const name = lines.findIndex((text, index) => inside(index) && key(text) === 'name');
   return lines.toSpliced(name < 0 ? range.open + 1 : (entryAt(lines, name)?.end ?? name + 1), 0, STUB);
-};
-
-const addFrontMatter: Fix = (lines, { file }) => {
-  if (frontMatterRange(lines)) return lines;
-  return ['---', `name: ${quoteWhereNeeded(skillNameOf(basename(dirname(file))))}`, STUB, '---', '', ...lines];
 };
 
 const closeFrontMatter: Fix = (lines) => {

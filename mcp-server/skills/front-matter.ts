@@ -25,6 +25,8 @@ interface Value {
 }
 
 const MOST_YAML_CHARS = 64 * 1024;
+/** The YAML parser slows down with the square of wrong lines. */
+const MOST_YAML_LINES = 1000;
 const MOST_ENTRIES = 200;
 const DEEPEST = 100;
 const KEY = /^([A-Za-z_][\w.-]{0,100})[ \t]*:(?=[ \t]|$)/;
@@ -97,9 +99,11 @@ const tooDeep = (text: string): boolean => {
   return /^[ \t]{200}|^[ \t]*(?:[-?:][ \t]+){50}/m.test(text);
 };
 
+const TOO_LONG: Parsed = { problem: 'It is too long', line: 0 };
+
 /** No aliases, no custom tags, nothing deep: what is left takes time in proportion to its length. */
 const parseYaml = (text: string, first: number, report: Report): Parsed => {
-  if (text.length > MOST_YAML_CHARS) return { problem: 'It is too long', line: first };
+  if (text.length > MOST_YAML_CHARS || text.split('\n').length > MOST_YAML_LINES) return TOO_LONG;
   if (tooDeep(text)) return { problem: 'It is nested too deep', line: first };
   try {
     const lineCounter = new LineCounter();
@@ -160,8 +164,10 @@ const readEntryByEntry = (
   const found = new Map<string, Value>();
   const { entries, stray } = entriesOf(block, first);
   let told = false;
+  let left = MOST_YAML_CHARS;
   for (const entry of entries) {
-    const parsed = parseYaml(entry.text, entry.line, () => undefined);
+    left -= entry.text.length;
+    const parsed = left < 0 ? TOO_LONG : parseYaml(entry.text, entry.line, () => undefined);
     const value = 'entries' in parsed ? parsed.entries.get(entry.key) : undefined;
     found.set(entry.key, value ?? { value: rawValue(entry), line: entry.line });
     if (value) continue;

@@ -28,8 +28,9 @@ const readAll = async (handle: FileHandle, room: number): Promise<Uint8Array> =>
   let length = 0;
   while (length < room) {
     const { bytesRead } = await handle.read(buffer, length, room - length, length);
-    if (bytesRead === 0) break;
     length += bytesRead;
+    // A regular file gives less than was asked for only at its end; there is room for one byte more than it had.
+    if (bytesRead === 0 || length === room - 1) break;
   }
   return buffer.subarray(0, length);
 };

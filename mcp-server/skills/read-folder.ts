@@ -50,6 +50,8 @@ export interface SkillPlace {
   /** The same without any link; what is read must really be there. */
   readonly real: string;
   readonly source: SkillSource;
+  /** What is in it, when that is known already; it was visited then. */
+  readonly entries?: readonly Dirent[];
 }
 
 export interface ReadContext {
@@ -68,7 +70,7 @@ const COARSE_MS = 50;
 
 interface Listing {
   readonly skillFile: string;
-  readonly files: { readonly path: string; readonly size: number }[];
+  readonly files: { readonly path: string; readonly size: number; readonly stamp: string }[];
   readonly links: string[];
   stamp: string;
   newest: number;
@@ -99,7 +101,7 @@ export const readSkillFolder = async (
     const startedAt = context.clock.now();
     const listing = await listFiles(place, context);
     if (!listing) return undefined;
-    if (known && known.stamp === listing.stamp && known.file === join(place.folder, listing.skillFile)) return known;
+    if (known?.stamp === listing.stamp && known.file === join(place.folder, listing.skillFile)) return known;
     if (!(await isReal(place.real))) return undefined;
     const settled = listing.newest < startedAt - COARSE_MS;
     return await readListed(place, listing, settled, context, found);
@@ -117,19 +119,21 @@ export const readSkillFolder = async (
 };
 
 const listFiles = async (place: SkillPlace, context: ReadContext): Promise<Listing | undefined> => {
-  const top = await entriesOf(place.real, context);
+  const top = place.entries ?? (await entriesOf(place.real, context));
   const skillFile = skillFileIn(top);
   if (skillFile === undefined) return undefined;
   const listing: Listing = { skillFile, files: [], links: [], stamp: '', newest: 0, bytes: 0, tooLarge: false };
   await listInto(listing, place.real, '', top, context);
   listing.files.sort((a, b) => inPathOrder(a.path, b.path));
+  listing.links.sort(inPathOrder);
+  const stamps = listing.files.map(({ path, stamp }) => `${path} ${stamp}`);
+  listing.stamp = [...stamps, ...listing.links.map((path) => `link ${path}`)].join('\n');
   return listing;
 };
 
 const entriesOf = async (folder: string, context: ReadContext): Promise<readonly Dirent[]> => {
   context.visit(folder);
-  const entries = await readdir(folder, { withFileTypes: true });
-  return entries.toSorted((a, b) => inPathOrder(a.name, b.name));
+  return readdir(folder, { withFileTypes: true });
 };
 
 /** `.git` at the top is left out: it changes by itself, and nothing of it is ever handed out. */
@@ -148,16 +152,13 @@ const listInto = async (
       if (path.split('/').length > context.limits.depth) listing.tooLarge = true;
       else await listInto(listing, real, `${path}/`, await entriesOf(join(real, path), context), context);
     } else if (entry.isFile()) addFile(listing, path, await lstat(join(real, path)), context.limits);
-    else {
-      listing.links.push(path);
-      listing.stamp += `link ${path}\n`;
-    }
+    else listing.links.push(path);
   }
 };
 
 const addFile = (listing: Listing, path: string, found: Stats, limits: FolderLimits): void => {
-  listing.files.push({ path, size: found.size });
-  listing.stamp += `${path} ${found.size} ${found.mtimeMs} ${found.ctimeMs} ${found.ino}\n`;
+  const stamp = `${found.size} ${found.mtimeMs} ${found.ctimeMs} ${found.ino}`;
+  listing.files.push({ path, size: found.size, stamp });
   listing.newest = Math.max(listing.newest, found.mtimeMs, found.ctimeMs);
   listing.bytes += found.size;
   listing.tooLarge ||= listing.files.length > limits.files || listing.bytes > limits.bytes;

@@ -59,7 +59,10 @@ class Registry implements SkillRegistry {
   #discovered: Discovered = { winners: new Map(), all: new Map(), diagnostics: [] };
   #list: readonly SkillSummary[] = [];
   #diagnostics: readonly SkillDiagnostic[] = [];
+  #searchable: ReadonlyMap<string, SkillSummary> = new Map();
+  /** The index, and what is searchable, are those of the list. */
   #indexed = false;
+  #indexing: Promise<void> = Promise.resolve();
   #running: Promise<void> = Promise.resolve();
   #next: Promise<void> | null = null;
   #waiting = false;
@@ -109,14 +112,17 @@ class Registry implements SkillRegistry {
   }
 
   async search(query: string, limit: number): Promise<readonly SkillHit[]> {
-    const usable = new Map(this.#list.filter(isSearchable).map((skill) => [skill.name, skill]));
     if (!this.#indexed) {
-      this.#index.update([...usable.keys()].flatMap((name) => this.#discovered.winners.get(name) ?? []));
       this.#indexed = true;
+      this.#searchable = new Map(this.#list.filter(isSearchable).map((skill) => [skill.name, skill]));
+      const records = [...this.#searchable.keys()].flatMap((name) => this.#discovered.winners.get(name) ?? []);
+      this.#indexing = this.#indexing.then(() => this.#index.update(records));
     }
+    await this.#indexing;
+    const searchable = this.#searchable;
     const found = await this.#index.search(query, limit);
     return found.flatMap(({ name, score }) => {
-      const skill = usable.get(name);
+      const skill = searchable.get(name);
       return skill ? [{ skill, score }] : [];
     });
   }
@@ -209,7 +215,6 @@ class Registry implements SkillRegistry {
     await this.#grants.refresh();
     if (this.#closing.signal.aborted) return;
     this.#discovered = discovered;
-    this.#indexed = false;
     this.#apply();
     this.#planSweep();
   }
@@ -226,7 +231,7 @@ class Registry implements SkillRegistry {
     const diagnostics = [...this.#discovered.diagnostics, ...this.#grants.diagnostics(), ...this.#watchDiagnostics()];
     const same = sameList(this.#list, list) && sameDiagnostics(this.#diagnostics, diagnostics);
     if (same || this.#closing.signal.aborted) return;
-    if (!sameStates(this.#list, list)) this.#indexed = false;
+    this.#indexed = false;
     this.#list = list;
     this.#diagnostics = diagnostics;
     for (const listener of this.#listeners) listener();
@@ -269,17 +274,13 @@ class Registry implements SkillRegistry {
 const isUsable = ({ state }: SkillSummary): boolean => state === 'bundled' || state === 'trusted';
 const isSearchable = ({ state }: SkillSummary): boolean => state !== 'draft' && state !== 'error';
 
-const sameStates = (a: readonly SkillSummary[], b: readonly SkillSummary[]): boolean =>
-  a.length === b.length && a.every((one, at) => one.name === b[at]?.name && one.state === b[at]?.state);
-
 /** Everything else of a skill follows from its place and its content. */
 const sameList = (a: readonly SkillSummary[], b: readonly SkillSummary[]): boolean =>
-  sameStates(a, b) &&
+  a.length === b.length &&
   a.every((one, at) => {
     const other = b[at];
-    return (
-      one.file === other?.file && one.hash === other.hash && one.pinned === other.pinned && one.uses === other.uses
-    );
+    if (one.name !== other?.name || one.state !== other.state || one.file !== other.file) return false;
+    return one.hash === other.hash && one.pinned === other.pinned && one.uses === other.uses;
   });
 
 const sameDiagnostics = (a: readonly SkillDiagnostic[], b: readonly SkillDiagnostic[]): boolean =>

@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import MiniSearch from 'minisearch';
 import { synonymsOf, termOf, termsOf, wordsOf } from './words.ts';
 
@@ -22,9 +23,10 @@ const BOOST = { name: 4, tags: 2.5, description: 2, headings: 1 };
 const FIELDS = Object.keys(BOOST);
 const SYNONYM_WEIGHT = 0.4;
 const RERANKED = 50;
-/** A word that stands in more than this share of many skills chooses nothing when there are rarer ones. */
-const COMMON_SHARE = 0.2;
-const COMMON_LEAST = 300;
+/** Skills looked at for one query. Words beyond that, the most common ones, would hardly change the order. */
+const MOST_LOOKED_AT = 3000;
+/** Skills that are taken in before others get their turn. */
+const SLICE = 200;
 const LONGEST_QUERY = 500;
 const MOST_TERMS = 12;
 /** After so many changes it is quicker to begin anew than to clean up. */
@@ -43,13 +45,17 @@ export class SkillIndex {
     this.#embed = embed;
   }
 
-  /** Makes the index hold exactly these. A skill is a changed one when its object is another one. */
-  update(skills: readonly Searchable[]): void {
+  /** Makes the index hold exactly these; one update at a time. A skill has changed when its object is another one. */
+  async update(skills: readonly Searchable[]): Promise<void> {
     const wanted = new Map(skills.map((skill) => [skill.name, skill]));
     const gone = [...this.#held.values()].filter((one) => wanted.get(one.name) !== one);
     if (this.#discarded + gone.length > wanted.size * STALE_SHARE) this.#clear();
     else for (const one of gone) this.#remove(one);
-    for (const one of wanted.values()) if (this.#held.get(one.name) !== one) this.#add(one);
+    const missing = [...wanted.values()].filter((one) => this.#held.get(one.name) !== one);
+    for (const [at, one] of missing.entries()) {
+      if (at % SLICE === SLICE - 1) await setImmediate();
+      this.#add(one);
+    }
   }
 
   /** Best first, at most `limit`. */
@@ -84,35 +90,34 @@ export class SkillIndex {
   }
 
   #byWords(query: string): Found[] {
-    const terms = this.#choose(termsOf(query));
-    if (terms.length === 0) return [];
-    const weights = new Map(terms.map((term) => [term, 1]));
-    for (const term of terms)
-      for (const other of this.#synonyms(term)) if (!weights.has(other)) weights.set(other, SYNONYM_WEIGHT);
-    const last = terms.at(-1);
+    const weights = this.#weigh(termsOf(query));
+    if (weights.size === 0) return [];
     const results = this.#engine.search([...weights.keys()].join(' '), {
       tokenize: (text) => text.split(' '),
       processTerm: (term) => term,
       boost: BOOST,
       boostTerm: (term) => weights.get(term) ?? 1,
-      prefix: (term) => term.length >= 3 && weights.get(term) === 1 && (term === last || !this.#frequency.has(term)),
+      prefix: (term) => term.length >= 3 && !this.#frequency.has(term),
       fuzzy: (term) => (this.#frequency.has(term) || term.length < 4 ? false : term.length < 8 ? 1 : 2),
     });
-    return results.map(({ id, score }) => ({ name: id as string, score: score * bonus(id as string, terms) }));
+    const found = results.map(({ id, score }) => ({ name: id as string, score }));
+    return preferNamed(found, weights);
   }
 
-  /** Words of which nearly every skill has some are left out, unless there are no others. */
-  #choose(terms: readonly string[]): readonly string[] {
-    const most = Math.max(COMMON_LEAST, this.#held.size * COMMON_SHARE);
+  /** The terms to look for, the rarest first, then what may stand for them; as many as can be looked at quickly. */
+  #weigh(terms: readonly string[]): ReadonlyMap<string, number> {
     const of = (term: string): number => this.#frequency.get(term) ?? 0;
-    const rare = terms.filter((term) => of(term) <= most);
-    const chosen = rare.length > 0 ? rare : terms.toSorted((a, b) => of(a) - of(b)).slice(0, 1);
-    return chosen.slice(0, MOST_TERMS);
-  }
-
-  #synonyms(term: string): readonly string[] {
-    const most = Math.max(COMMON_LEAST, this.#held.size * COMMON_SHARE);
-    return synonymsOf(term).filter((other) => (this.#frequency.get(other) ?? Number.POSITIVE_INFINITY) <= most);
+    const rarest = terms.toSorted((a, b) => of(a) - of(b)).slice(0, MOST_TERMS);
+    const weights = new Map<string, number>();
+    let left = MOST_LOOKED_AT;
+    const take = (term: string, weight: number): void => {
+      if (weights.has(term) || (weights.size > 0 && of(term) > left)) return;
+      weights.set(term, weight);
+      left -= of(term);
+    };
+    for (const term of rarest) take(term, 1);
+    for (const term of rarest) for (const other of synonymsOf(term)) if (of(other) > 0) take(other, SYNONYM_WEIGHT);
+    return weights;
   }
 
   async #byMeaning(query: string, found: readonly Found[], embed: Embed): Promise<readonly Found[]> {
@@ -153,9 +158,10 @@ const documentOf = ({ name, description, tags, headings }: Searchable): Record<s
 const allTerms = (skill: Searchable): readonly string[] => termsOf(Object.values(documentOf(skill)).join(' '));
 
 /** A skill whose whole name was said is what was meant. */
-const bonus = (name: string, terms: readonly string[]): number => {
-  const parts = termsOf(name.replaceAll('-', ' '));
-  return parts.length > 0 && parts.every((part) => terms.includes(part)) ? 2 : 1;
+const preferNamed = (found: readonly Found[], weights: ReadonlyMap<string, number>): Found[] => {
+  const isNamed = ({ name }: Found): boolean => termsOf(name).every((part) => weights.get(part) === 1);
+  const top = found.slice(0, RERANKED).map((one) => (isNamed(one) ? { ...one, score: one.score * 2 } : one));
+  return [...top.sort((a, b) => b.score - a.score), ...found.slice(RERANKED)];
 };
 
 const cosine = (a: readonly number[], b: readonly number[]): number => {

@@ -70,8 +70,21 @@ export const stem = (word: string): string => {
   return now.length > 3 && now.endsWith('e') ? now.slice(0, -1) : now;
 };
 
+/** The same few thousand words come again and again. */
+const known = new Map<string, string | null>();
+const MOST_KNOWN = 20_000;
+
 /** A word as the index keeps it; null: it says nothing. */
 export const termOf = (word: string): string | null => {
+  const remembered = known.get(word);
+  if (remembered !== undefined) return remembered;
+  if (known.size >= MOST_KNOWN) known.clear();
+  const term = makeTerm(word);
+  known.set(word, term);
+  return term;
+};
+
+const makeTerm = (word: string): string | null => {
   const plain = word.normalize('NFKD').replace(/\p{M}/gu, '').toLowerCase();
   if (plain === '' || plain.length > 40 || STOP_WORDS.has(plain)) return null;
   return stem(plain);
@@ -81,9 +94,14 @@ export const termOf = (word: string): string | null => {
 export const wordsOf = (text: string): string[] => text.match(/[\p{L}\p{N}][\p{L}\p{N}\p{M}+#]*/gu) ?? [];
 
 /** Different terms of a text, in their order. */
-export const termsOf = (text: string): readonly string[] => [
-  ...new Set(wordsOf(text).flatMap((word) => termOf(word) ?? [])),
-];
+export const termsOf = (text: string): readonly string[] => {
+  const terms = new Set<string>();
+  for (const word of wordsOf(text)) {
+    const term = termOf(word);
+    if (term !== null) terms.add(term);
+  }
+  return [...terms];
+};
 
 const SYNONYMS: ReadonlyMap<string, readonly string[]> = (() => {
   const found = new Map<string, Set<string>>();

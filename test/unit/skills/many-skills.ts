@@ -44,7 +44,8 @@ export const writeManySkills = (repository: string, count: number): readonly str
       `---\nname: ${name}\ndescription: ${description}\nmetadata:\n  author: ${word()}\n  tags: [${word()}, ${word()}]\n---\n\n# ${words(2)}\n\n${body}`,
     );
     if (at % 10 === 0) writeFileSync(join(folder, 'notes.md'), words(100));
-    if (at % Math.ceil(count / 100) === 0) queries.push(`${word()} ${word().slice(0, -1)} ${word()}`, words(5), 'fix a bug in the code', 'tests');
+    if (at % Math.ceil(count / 100) === 0)
+      queries.push(`${word()} ${word().slice(0, -1)} ${word()}`, words(5), 'fix a bug in the code', 'tests');
   }
   return queries;
 };
