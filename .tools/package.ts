@@ -22,6 +22,9 @@ const BINARIES: Readonly<Record<string, string>> = {
   'win32-arm64': 'win32-arm64',
 };
 
+/** A tenth of the package would be a picture that the repository shows too. */
+const NOT_SHIPPED = /\.(?:map|vsix)$|[\\/]media[\\/]screenshot\.png$/;
+
 /** Keys of package.json that only matter while the project is being worked on. */
 const DEVELOPMENT_KEYS = ['scripts', 'devDependencies', 'allowScripts', 'private'];
 
@@ -72,8 +75,9 @@ const vsce = (cwd: string, args: readonly string[]): Promise<void> =>
 const stageFiles = async (stage: string, binary: string): Promise<Manifest> => {
   for (const path of ['dist', 'media', 'LICENSE', 'README.md', 'CHANGELOG.md']) {
     if (!existsSync(join(ROOT, path))) continue;
-    await cp(join(ROOT, path), join(stage, path), { recursive: true, filter: (from) => !/\.(map|vsix)$/.test(from) });
+    await cp(join(ROOT, path), join(stage, path), { recursive: true, filter: (from) => !NOT_SHIPPED.test(from) });
   }
+  await leaveOutPictures(join(stage, 'README.md'));
   const sqlite = join(ROOT, 'node_modules/better-sqlite3');
   const staged = join(stage, 'node_modules/better-sqlite3');
   for (const path of ['lib', 'LICENSE', `prebuilds/${binary}.node`]) {
@@ -83,7 +87,18 @@ const stageFiles = async (stage: string, binary: string): Promise<Manifest> => {
   await writeFile(join(stage, '.vscodeignore'), '');
   // It needs its C++ headers only to be compiled.
   await copyManifest(sqlite, staged, [...DEVELOPMENT_KEYS, 'dependencies']);
-  return copyManifest(ROOT, stage, DEVELOPMENT_KEYS);
+  const manifest = await copyManifest(ROOT, stage, [...DEVELOPMENT_KEYS, 'dependencies']);
+  // Everything else is in the bundles.
+  const { version } = JSON.parse(await readFile(join(sqlite, 'package.json'), 'utf8')) as Manifest;
+  const shipped = { ...manifest, dependencies: { 'better-sqlite3': version } };
+  await writeFile(join(stage, 'package.json'), `${JSON.stringify(shipped, null, 2)}\n`);
+  return shipped;
+};
+
+/** Pictures that are not in the package, and the empty line after each. */
+const leaveOutPictures = async (readme: string): Promise<void> => {
+  const text = await readFile(readme, 'utf8');
+  await writeFile(readme, text.replace(/^!\[[^\]]*\]\(media\/screenshot\.png\)\n\n?/gm, ''));
 };
 
 const copyManifest = async (from: string, to: string, without: readonly string[]): Promise<Manifest> => {

@@ -1,6 +1,7 @@
 import { cpSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { build } from 'esbuild';
+import { BUNDLING } from '../../.tools/bundling.ts';
 
 const root = join(import.meta.dirname, '..', '..');
 const folder = join(root, '.cache', 'bench');
@@ -20,17 +21,11 @@ const bundle = async (file: string): Promise<string> => {
   mkdirSync(folder, { recursive: true });
   cpSync(join(root, 'mcp-server/store/migrations'), join(folder, 'migrations'), { recursive: true });
   await build({
+    ...BUNDLING,
     absWorkingDir: root,
     entryPoints: [join(import.meta.dirname, file)],
     outfile,
-    bundle: true,
-    platform: 'node',
-    target: 'node22',
-    format: 'cjs',
-    minify: true,
-    keepNames: true,
     external: ['better-sqlite3'],
-    define: { 'import.meta.dirname': '__dirname', 'import.meta.filename': '__filename' },
     logLevel: 'error',
   });
   return outfile;
