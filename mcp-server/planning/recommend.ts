@@ -124,7 +124,7 @@ const saga: Rule = ({ chain, undoable, said, count, independent }) =>
     { fit: 0.1, because: 'they stand or fall together, and what was done is undone when one of them fails' },
     [
       [undoable > 0, 0.75, `${undoable} of ${count} steps say how they are undone`],
-      [TRANSACTION.test(said), 0.25, 'the task changes things that must not be left half done'],
+      [TRANSACTION.test(said), 0.35, 'the task changes things that must not be left half done'],
       [chain, 0.25, 'each step needs the one before it'],
       [independent && undoable === 0, -0.15, ''],
     ],

@@ -35,15 +35,19 @@ const atMost = (spec: MapReduce): MapReduce =>
 /** Falls from tier to tier, so that what is joined comes out alike each time. */
 const TEMPERATURES = [0.7, 0.4, 0.2, 0.1, 0.05] as const;
 
-/** 0 for a worker; a joiner is one above the highest that it joins. */
+/** 0 for a worker; a joiner is one above the highest that it joins or has below it, whatever processors lie between. */
 const heights = (steps: readonly Draft[]): ReadonlyMap<string, number> => {
   const byKey = new Map(steps.map((step) => [step.key, step]));
+  const children = Map.groupBy(steps, (step) => step.parent);
   const known = new Map<string, number>();
   const heightOf = (key: string): number => {
     const before = known.get(key);
     if (before !== undefined) return before;
     const step = byKey.get(key);
-    const height = !step || step.tier === 'worker' ? 0 : 1 + Math.max(0, ...step.needs.map(heightOf));
+    const isJoiner = step !== undefined && step.tier !== 'worker';
+    const under = isJoiner ? [...step.needs, ...(children.get(key) ?? []).map((child) => child.key)] : [];
+    const passed = step && isCompute(step) ? step.needs : under;
+    const height = (isJoiner ? 1 : 0) + Math.max(0, ...passed.map(heightOf));
     known.set(key, height);
     return height;
   };
@@ -66,9 +70,11 @@ const withinDepth = (steps: readonly Draft[], maxDepth: number): readonly Draft[
   });
 };
 
+const isCompute = (step: Pick<Draft, 'work'>): boolean => step.work?.kind === 'compute';
+
 /** Only who hangs from the run brings the whole to its end. */
 const ranked = ({ warmest, ...step }: Draft, height: number): PlanStep => {
-  const byHeight = TEMPERATURES[Math.min(height, TEMPERATURES.length - 1)] ?? 0;
+  const byHeight = isCompute(step) ? 0 : (TEMPERATURES[Math.min(height, TEMPERATURES.length - 1)] ?? 0);
   const demoted = step.tier === 'executive' && step.parent !== null;
   return {
     ...step,
