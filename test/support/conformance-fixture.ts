@@ -18,7 +18,7 @@ export const conformanceFixture =
     registerContent(server);
     registerTalk(server);
     registerElicitation(server);
-    registerInputRequired(server, codec as unknown as RequestStateCodec<State>);
+    registerInputRequired(server, codec);
     registerTriggers(server, triggers);
     registerResources(server);
     registerPrompts(server);
