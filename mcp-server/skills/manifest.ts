@@ -19,9 +19,9 @@ export const MOST_MANIFEST_BYTES = 64 * 1024;
 
 const DEEPEST = 100;
 const LONGEST_TIMEOUT_MS = 3_600_000;
-/** Relative, with slashes, never upwards. */
-const PATH = /^(?![/~])(?![A-Za-z]:)(?!(?:[^\\]*\/)?\.\.(?:\/|$))[^\\\p{Cc}]{1,500}$/u;
-const COMMAND = /^[^\s/\\\p{Cc}][^\s\\\p{Cc}]{0,199}$/u;
+/** Relative, with slashes, never upwards. No flag and no class of Unicode: editors read the same pattern without them. */
+const PATH = /^(?![/~])(?![A-Za-z]:)(?!(?:[^\\]*\/)?\.\.(?:\/|$))[ -[\]-\uffff]{1,500}$/;
+const COMMAND = /^[!-.0-[\]-\uffff][!-[\]-\uffff]{0,199}$/;
 const HOST = /^(?:\*|(?:\*\.)?[A-Za-z0-9](?:[A-Za-z0-9-]{0,62})(?:\.[A-Za-z0-9-]{1,63}){0,10}(?::[0-9]{1,5})?)$/;
 const TOOL = /^[A-Za-z0-9_][A-Za-z0-9_.:/-]{0,127}$/;
 

@@ -137,7 +137,20 @@ describe('The JSON schema of a manifest', () => {
   it('agrees with the program on good and bad manifests', () => {
     const schema = z.fromJSONSchema(kept as Parameters<typeof z.fromJSONSchema>[0]);
     const item = fc.oneof(
-      fc.constantFrom('src/**', '../x', '/x', 'git', 'git x', 'example.com', 'https://x', 'a..b/c', '..', 'x/..', ''),
+      fc.constantFrom(
+        'src/**',
+        '../x',
+        '/x',
+        'git',
+        'git x',
+        'example.com',
+        'https://x',
+        'a..b/c',
+        'Cc {p}/ü 🌲',
+        '..',
+        'x/..',
+        '',
+      ),
       fc.integer(),
     );
     const list = fc.oneof(
