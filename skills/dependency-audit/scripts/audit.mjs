@@ -1,5 +1,5 @@
 import { auditCargo, auditCargoLock } from './cargo.mjs';
-import { checkRepository, walk } from './files.mjs';
+import { checkRepository, gapsIn, walk } from './files.mjs';
 import { auditGo } from './go.mjs';
 import { BadInput, kept, serve, wholeNumber } from './io.mjs';
 import { kindOfLicence } from './licences.mjs';
@@ -185,7 +185,7 @@ const readAll = (root, manifests, paths) => {
 const notesOf = (all, found, results, latest) => [
   ...(all.length === 0 ? ['There is no package.json, requirements.txt, pyproject.toml, go.mod or Cargo.toml.'] : []),
   ...(all.length > MOST_MANIFESTS ? [`Only the first ${MOST_MANIFESTS} of ${all.length} manifests were read.`] : []),
-  ...(found.cut ? [`Only the first ${found.files.length} files were looked at.`] : []),
+  ...gapsIn(found),
   ...[...new Set(results.flatMap((one) => one.notes))].slice(0, 10),
   ...(Object.keys(latest).length === 0 ? [NOT_ASKED] : []),
 ];

@@ -83,13 +83,17 @@ const entriesOf = (root, folder) => {
   }
 };
 
-/** Whoever may read all that is in a folder may still not list it: what Node was started with says what is in it. */
+/**
+ * Whoever may read all that is in a folder may still not list it: what Node was started with says what is in it. Node
+ * refuses even a granted folder whose name another granted path begins with (test beside test-results); it is taken for a
+ * folder here, so that it counts as one that could not be read.
+ */
 const grantedEntries = (root) => {
   const paths = process.execArgv.flatMap((argument) => /^--allow-fs-read=(.+)$/.exec(argument)?.[1] ?? []);
   const names = paths.filter((path) => dirname(path) === root).map((path) => basename(path));
-  const entries = names.flatMap((name) => {
+  const entries = names.map((name) => {
     const facts = factsOf(join(root, name));
-    return facts === null ? [] : [{ name, isFile: () => facts.isFile(), isDirectory: () => facts.isDirectory() }];
+    return { name, isFile: () => facts?.isFile() ?? false, isDirectory: () => facts?.isDirectory() ?? true };
   });
   return entries.length > 0 ? entries.sort(byName) : null;
 };
@@ -102,6 +106,14 @@ const factsOf = (path) => {
   }
 };
 
+/** What a person must know of a walk that saw not everything. */
+export const gapsIn = ({ files, unreadable, cut }) => [
+  ...(cut ? [`Only the first ${files.length} files were looked at.`] : []),
+  ...(unreadable.length > 0
+    ? [`${unreadable.length} files or folders could not be read: ${unreadable.slice(0, 5).join(', ').slice(0, 300)}`]
+    : []),
+];
+
 /** Throws BadInput unless it is the absolute path of a folder. */
 export const checkRepository = (repository) => {
   if (repository === null || !isAbsolute(repository))
@@ -111,14 +123,14 @@ export const checkRepository = (repository) => {
 
 /**
  * Files below `root` that its ignore files do not name: `{path, bytes}` with forward slashes, sorted by folder. Links are
- * not followed. Stops at `mostFiles`; `cut` says so.
+ * not followed. `unreadable` names what could not be read. Stops at `mostFiles`; `cut` says so.
  */
 export const walk = (root, mostFiles = 20_000) => {
-  const found = { files: [], unreadable: 0, cut: false };
+  const found = { files: [], unreadable: [], cut: false };
   const visit = (folder, above, depth) => {
     const entries = entriesOf(root, folder);
     if (entries === null || depth > MOST_DEPTH) {
-      found.unreadable += 1;
+      found.unreadable.push(folder);
       return;
     }
     const rules = rulesOf(root, folder, above);
@@ -136,7 +148,7 @@ export const walk = (root, mostFiles = 20_000) => {
       return;
     }
     const facts = factsOf(join(root, path));
-    if (facts === null) found.unreadable += 1;
+    if (facts === null) found.unreadable.push(path);
     else found.files.push({ path, bytes: facts.size });
   };
   visit('', [], 0);

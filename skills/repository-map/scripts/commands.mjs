@@ -141,7 +141,7 @@ export const entryPointsOf = (root, manifests, paths) => {
     (path) => WELL_KNOWN.test(path) && path.split('/').length <= 4 && !/(^|\/)(tests?|fixtures|examples?)\//.test(path),
   );
   const all = [...named, ...known.map((path) => ({ path, why: 'its name' }))];
-  const once = [...new Map(all.toReversed().map((entry) => [entry.path, entry])).values()].toReversed();
+  const once = all.filter((entry, index) => all.findIndex(({ path }) => path === entry.path) === index);
   const there = new Set(paths);
   const built = (entry) => !there.has(entry.path) && !entry.why.startsWith('program ');
   return once

@@ -1,6 +1,6 @@
 import { basename } from 'node:path';
 import { commandsOf, entryPointsOf, manifestsOf } from './commands.mjs';
-import { checkRepository, walk } from './files.mjs';
+import { checkRepository, gapsIn, walk } from './files.mjs';
 import { kept, optionalText, serve, wholeNumber } from './io.mjs';
 import { isGenerated, isWritten, languageOf, purposeOf } from './languages.mjs';
 
@@ -74,8 +74,7 @@ const largestFiles = (files, most) => {
 };
 
 const notesOf = (found, files, folder) => [
-  ...(found.cut ? [`Only the first ${found.files.length} files were counted.`] : []),
-  ...(found.unreadable > 0 ? [`${found.unreadable} files or folders could not be read.`] : []),
+  ...gapsIn(found),
   ...(files.length === 0 ? [`There are no files${folder === '' ? '' : ` in ${folder}`}.`] : []),
 ];
 

@@ -24,8 +24,8 @@ export const manifestOf = (name: string): ParsedManifest => {
   return parseManifest(readFileSync(file), file, filesOf(name));
 };
 
-/** What a skill that reads `**` may read: what lies in the repository, but neither git's files nor the top itself. */
-const readable = (repository: string): readonly string[] =>
+/** What lies in a repository, without git's own files: by these names a script may be let in, and not by the top's. */
+export const entriesOf = (repository: string): readonly string[] =>
   readdirSync(repository)
     .filter((name) => !['.git', '.coppice'].includes(name))
     .map((name) => join(repository, name));
@@ -34,14 +34,22 @@ const readable = (repository: string): readonly string[] =>
  * Runs a bundled skill's script as it is run for a person: in an empty folder, under Node's permission model, with
  * nothing more than it asks for. `stdin` is sent as it is.
  */
-export const runRaw = (name: string, stdin: string, repository: string | null): Answer => {
+export const runRaw = (
+  name: string,
+  stdin: string,
+  repository: string | null,
+  readable = (root: string): readonly string[] => [root],
+): Answer => {
   const { manifest } = manifestOf(name);
   const root = repository === null ? null : realpathSync(repository);
   const folder = realpathSync(mkdtempSync(join(tmpdir(), 'coppice-bundled-')));
-  const allowed = [join(bundledRoot, name), ...(root && manifest.permissions.read.length > 0 ? readable(root) : [])];
+  const skill = join(bundledRoot, name);
+  const places = root !== null && manifest.permissions.read.length > 0 ? readable(root) : [];
+  // Node denies a granted folder when another granted path begins with it, so none is named twice.
+  const allowed = places.some((place) => skill.startsWith(join(place, '/'))) ? places : [skill, ...places];
   const held = ['--permission', ...allowed.map((path) => `--allow-fs-read=${path}`)];
   try {
-    const { status, stdout } = spawnSync(process.execPath, [...held, join(bundledRoot, name, manifest.entry ?? '')], {
+    const { status, stdout } = spawnSync(process.execPath, [...held, join(skill, manifest.entry ?? '')], {
       cwd: folder,
       env: { PATH: process.env['PATH'], ...(root && { COPPICE_ROOT: root }) },
       input: stdin,
@@ -55,10 +63,10 @@ export const runRaw = (name: string, stdin: string, repository: string | null): 
 };
 
 /** The result for an input; fails when the script does. */
-export const runBundled = <T>(name: string, input: object, repository: string | null = null): T => {
+export const runBundled = (name: string, input: object, repository: string | null = null): unknown => {
   const answer = runRaw(name, JSON.stringify(input), repository);
   if (answer.code !== 0) throw new Error(`${name} failed: ${answer.text}`);
-  return answer.json as T;
+  return answer.json;
 };
 
 /** What a script says is wrong with an input; fails when nothing is. */

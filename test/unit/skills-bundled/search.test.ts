@@ -12,7 +12,7 @@ interface Score {
 
 const evaluate = async (skills: readonly Searchable[]): Promise<Score> => {
   const index = new SkillIndex();
-  index.update(skills);
+  await index.update(skills);
   let first = 0;
   const missed: string[] = [];
   for (const { ask, expected } of queries) {
