@@ -13,6 +13,8 @@ import {
 import { vote } from './processors/vote.ts';
 import { weightedAverage } from './processors/weighted-average.ts';
 
+export type { Processed, Processor, ProcessorInput, ProcessorOptions } from './processors/processor.ts';
+
 const BUILT_IN: ReadonlyMap<string, BuiltIn> = new Map(
   Object.entries({
     concat,
