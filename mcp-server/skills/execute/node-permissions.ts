@@ -43,10 +43,32 @@ const placesOf = async (globs: readonly string[], root: string, use: 'read' | 'w
   const places: string[] = [];
   for (const glob of globs) {
     const base = fixedPart(glob);
+    if (use === 'read' && /^node_modules(\/|$)/.test(base))
+      places.push(...(await linkedPackages(join(top, 'node_modules'))));
     if (base !== '') places.push(...(await resolved(top, base, use)));
     else for (const name of await readdir(top)) if (!PROTECTED.has(name.toLowerCase())) places.push(join(top, name));
   }
   return places;
+};
+
+/**
+ * Where the links in a folder of packages lead: a package manager made them, so they are meant by `node_modules`. What
+ * such a package needs in turn lies in the folder of packages around it.
+ */
+const linkedPackages = async (folder: string): Promise<readonly string[]> => {
+  const found = new Set<string>();
+  const visit = async (place: string, scopes: boolean): Promise<void> => {
+    for (const entry of await readdir(place, { withFileTypes: true }).catch(() => [])) {
+      const path = join(place, entry.name);
+      if (scopes && entry.isDirectory() && entry.name.startsWith('@')) await visit(path, false);
+      if (!entry.isSymbolicLink() || entry.name.startsWith('.')) continue;
+      const real = await realpath(path).catch(() => null);
+      const around = real?.indexOf(`${sep}node_modules${sep}`) ?? -1;
+      if (real !== null) found.add(around < 0 ? real : real.slice(0, around + `${sep}node_modules`.length));
+    }
+  };
+  await visit(folder, true);
+  return [...found];
 };
 
 /** The folders and the file before the first wildcard; empty: the top. */

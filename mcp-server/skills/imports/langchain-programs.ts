@@ -1,13 +1,21 @@
 /** What both programs need: the package as the repository sees it, and the tool that an export is. */
 const COMMON = `
-const rooted = (root) => createRequire(join(root, 'package.json'));
+/** As a module at the top of the repository would import it, wherever this program lies. */
 const load = async (spec, root) => {
+  let url = null;
+  const hooks = registerHooks({
+    resolve: (specifier, context, next) => {
+      if (url !== null || specifier !== spec) return next(specifier, context);
+      const found = next(specifier, { ...context, parentURL: pathToFileURL(join(root, 'package.json')).href });
+      url = found.url;
+      return found;
+    },
+  });
   try {
-    return { module: await import(spec), file: fileURLToPath(import.meta.resolve(spec)) };
-  } catch (error) {
-    if (error?.code !== 'ERR_MODULE_NOT_FOUND' || !String(error.message).includes(spec.split('/').slice(0, spec.startsWith('@') ? 2 : 1).join('/'))) throw error;
-    const file = rooted(root).resolve(spec);
-    return { module: await import(pathToFileURL(file).href), file };
+    const module = await import(spec);
+    return { module, file: fileURLToPath(url) };
+  } finally {
+    hooks.deregister();
   }
 };
 const versionOf = (file, name) => {
@@ -30,7 +38,7 @@ const toTool = (value) => {
 `;
 
 const IMPORTS = `import { existsSync, readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
+import { createRequire, registerHooks } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 `;

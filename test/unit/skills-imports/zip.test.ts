@@ -58,7 +58,7 @@ describe('unpacking an archive', () => {
       'a\nb',
       'a:stream',
       '\u202egpj.exe',
-      `${'x'.repeat(500)}`,
+      'x'.repeat(500),
       '../evil/',
       '/evil/',
     ])
