@@ -19,7 +19,7 @@ export interface Found {
 /** Turns texts into vectors of one length, in the same order. It may fail; then the order of words counts. */
 export type Embed = (texts: readonly string[]) => Promise<readonly (readonly number[])[]>;
 
-const BOOST = { name: 4, tags: 2.5, description: 2, headings: 1 };
+const BOOST = { name: 4, tags: 3, description: 2, headings: 1 };
 const FIELDS = Object.keys(BOOST);
 const SYNONYM_WEIGHT = 0.4;
 const RERANKED = 50;
@@ -110,7 +110,8 @@ export class SkillIndex {
     const rarest = terms.toSorted((a, b) => of(a) - of(b)).slice(0, MOST_TERMS);
     const weights = new Map<string, number>();
     let left = MOST_LOOKED_AT;
-    const take = (term: string, weight: number): void => {
+    const take = (said: string, weight: number): void => {
+      const term = of(said) > 0 ? said : (swapped(said).find((other) => of(other) > 0) ?? said);
       if (weights.has(term) || (weights.size > 0 && of(term) > left)) return;
       weights.set(term, weight);
       left -= of(term);
@@ -156,6 +157,10 @@ const documentOf = ({ name, description, tags, headings }: Searchable): Record<s
 });
 
 const allTerms = (skill: Searchable): readonly string[] => termsOf(Object.values(documentOf(skill)).join(' '));
+
+/** The word with two neighbouring letters the other way round: the commonest slip, and two edits for a fuzzy search. */
+const swapped = (word: string): string[] =>
+  Array.from({ length: word.length - 1 }, (_, at) => word.slice(0, at) + word[at + 1] + word[at] + word.slice(at + 2));
 
 /** A skill whose whole name was said is what was meant. */
 const preferNamed = (found: readonly Found[], weights: ReadonlyMap<string, number>): Found[] => {

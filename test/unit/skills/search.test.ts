@@ -1,0 +1,169 @@
+import assert from 'node:assert/strict';
+import { type Embed, type Searchable, SkillIndex } from '../../../mcp-server/skills/search.ts';
+import { stem, synonymsOf, termOf } from '../../../mcp-server/skills/words.ts';
+import { seeded } from './many-skills.ts';
+
+const skill = (name: string, description = '', more: Partial<Searchable> = {}): Searchable => ({
+  name,
+  description,
+  tags: [],
+  headings: [],
+  ...more,
+});
+const SKILLS = [
+  skill('bug-hunt', 'Finds the cause of a failing program.', { tags: ['debugging'] }),
+  skill('docs-writer', 'Writes a README and guides.'),
+  skill('code-review', 'Reviews changes and reports defects.'),
+  skill('image-tools', 'Resizes pictures.', { headings: ['Compressing photos'] }),
+  skill('weather', 'Tells tomorrow’s weather.'),
+];
+const indexOf = async (skills: readonly Searchable[], embed?: Embed): Promise<SkillIndex> => {
+  const index = new SkillIndex(embed);
+  await index.update(skills);
+  return index;
+};
+const names = async (index: SkillIndex, query: string, limit = 10): Promise<string[]> =>
+  (await index.search(query, limit)).map(({ name }) => name);
+
+describe('Searching skills', () => {
+  it('finds by name, description, tag and heading, in this order of weight', async () => {
+    const index = await indexOf([
+      skill('heading', 'Animal.', { headings: ['Zebra'], tags: ['animal'] }),
+      skill('text', 'Zebra.', { headings: ['Animal'], tags: ['animal'] }),
+      skill('tag', 'Animal.', { headings: ['Animal'], tags: ['zebra'] }),
+      skill('zebra', 'Animal.', { headings: ['Animal'], tags: ['animal'] }),
+    ]);
+    assert.deepEqual(await names(index, 'zebra'), ['zebra', 'tag', 'text', 'heading']);
+  });
+
+  it('forgives typing errors and takes the beginning of a word', async () => {
+    const index = await indexOf(SKILLS);
+    assert.equal((await names(index, 'wether'))[0], 'weather');
+    assert.equal((await names(index, 'reveiw'))[0], 'code-review');
+    assert.equal((await names(index, 'bgu hutn'))[0], 'bug-hunt');
+    assert.equal((await names(index, 'tomor'))[0], 'weather');
+  });
+
+  it('knows forms of a word and words that mean the same', async () => {
+    const index = await indexOf(SKILLS);
+    assert.equal((await names(index, 'debug'))[0], 'bug-hunt');
+    assert.equal((await names(index, 'reviewing'))[0], 'code-review');
+    assert.equal((await names(index, 'documentation'))[0], 'docs-writer');
+    assert.equal((await names(index, 'it crashes'))[0], 'bug-hunt');
+    assert.ok((await names(index, 'screenshot')).includes('image-tools'));
+  });
+
+  it('prefers the words themselves to their synonyms', async () => {
+    const index = await indexOf([skill('a', 'Finds a crash.'), skill('b', 'Finds a bug.')]);
+    assert.deepEqual(await names(index, 'bug'), ['b', 'a']);
+    assert.deepEqual(await names(index, 'crash'), ['a', 'b']);
+  });
+
+  it('puts a skill first whose name was said', async () => {
+    const index = await indexOf([
+      skill('commit', 'a'),
+      skill('release', 'Commit message, commit message, commit message.'),
+      skill('commit-message', 'x'),
+    ]);
+    assert.equal((await names(index, 'write a commit message'))[0], 'commit-message');
+  });
+
+  it('finds nothing for nothing, and survives any query', async () => {
+    const index = await indexOf(SKILLS);
+    for (const query of ['', '   ', 'the of a', '!!!', '\0', '😀', 'a'.repeat(100_000), `${'x '.repeat(10_000)}`])
+      assert.deepEqual(await names(index, query), [], query.slice(0, 20));
+    assert.deepEqual(await names(index, 'bug', 0), []);
+  });
+
+  it('follows changes without being made anew', async () => {
+    const index = await indexOf(SKILLS);
+    const [first, ...others] = SKILLS;
+    await index.update([skill('bug-hunt', 'Sings.'), ...others]);
+    assert.deepEqual(await names(index, 'cause'), []);
+    assert.deepEqual(await names(index, 'sing'), ['bug-hunt']);
+    await index.update(others);
+    assert.deepEqual(await names(index, 'sing'), []);
+    for (let round = 0; round < 10; round += 1) await index.update(first && round % 2 ? [first, ...others] : others);
+    assert.equal((await names(index, 'the cause'))[0], 'bug-hunt');
+    await index.update([]);
+    assert.deepEqual(await names(index, 'bug'), []);
+  });
+
+  it('stems forms of one word to one stem, and short words not at all', () => {
+    for (const forms of [
+      'test tests testing tested tester',
+      'write writes writing writer',
+      'commit commits committing committed',
+      'dependency dependencies',
+      'release releases releasing released',
+      'fix fixes fixing fixed',
+      'class classes',
+    ])
+      assert.equal(new Set(forms.split(' ').map(stem)).size, 1, forms);
+    for (const word of ['css', 'api', 'bus', 'sing', 'red', 'is', 'c++', 'status', 'analysis'])
+      assert.equal(stem(word), word);
+    assert.equal(termOf('Überprüfung'), 'uberprufung');
+    assert.equal(termOf('the'), null);
+    assert.ok(synonymsOf(termOf('bug') ?? '').includes(termOf('crash') ?? ''));
+  });
+
+  it('takes less than ten milliseconds among two thousand skills', async () => {
+    const random = seeded(5);
+    const word = (): string => `w${Math.floor(random() ** 3 * 3000)}`;
+    const text = (length: number): string => Array.from({ length }, word).join(' ');
+    const index = await indexOf(
+      Array.from({ length: 2000 }, (_, at) => skill(`${word()}-${at}`, text(25), { headings: [text(20)] })),
+    );
+    const times: number[] = [];
+    for (let round = 0; round < 100; round += 1) {
+      const query = text(1 + (round % 5)) + (round % 3 === 0 ? ' misspeled' : '');
+      const start = performance.now();
+      await index.search(query, 10);
+      times.push(performance.now() - start);
+    }
+    assert.ok((times.toSorted((a, b) => a - b)[50] ?? 99) < 10, `${times.join(' ')}`);
+  });
+});
+
+describe('Searching skills with embeddings', () => {
+  /** Of two dimensions: how much a text is about pictures, and all else. */
+  const byPictures: Embed = async (texts) =>
+    texts.map((text) => (/pictur|image|art/i.test(text) ? [1, 0.1] : [0.1, 1]));
+
+  it('orders what words have found by meaning', async () => {
+    const skills = [skill('paint', 'Makes a new logo, logo, logo.'), skill('image-tools', 'Resizes a logo picture.')];
+    assert.deepEqual(await names(await indexOf(skills), 'art logo'), ['paint', 'image-tools']);
+    const hits = await (await indexOf(skills, byPictures)).search('art logo', 10);
+    assert.deepEqual(
+      hits.map(({ name }) => name),
+      ['image-tools', 'paint'],
+    );
+    assert.ok((hits[0]?.score ?? 0) > (hits[1]?.score ?? 0));
+  });
+
+  it('asks for each skill once, and for fifty at most', async () => {
+    const asked: number[] = [];
+    const skills = Array.from({ length: 120 }, (_, at) => skill(`zebra-${at}`, 'Stripes.'));
+    const index = await indexOf(skills, async (texts) => {
+      asked.push(texts.length);
+      return byPictures(texts);
+    });
+    const hits = await index.search('zebra', 100);
+    assert.equal(hits.length, 100);
+    assert.ok(hits.every(({ score }, at) => at === 0 || score <= (hits[at - 1]?.score ?? 0)));
+    await index.search('zebra', 10);
+    assert.deepEqual(asked, [51, 1]);
+  });
+
+  it('goes by words when the vectors fail or make no sense', async () => {
+    const failing: readonly Embed[] = [
+      async () => Promise.reject(new Error('down')),
+      async () => [],
+      async (texts) => texts.map((_, at) => (at === 0 ? [1, 2] : [1])),
+      async (texts) => texts.map(() => [0, 0]),
+      async (texts) => texts.map(() => [Number.NaN, 1]),
+    ];
+    const plain = await names(await indexOf(SKILLS), 'bug review');
+    for (const embed of failing) assert.deepEqual(await names(await indexOf(SKILLS, embed), 'bug review'), plain);
+  });
+});
