@@ -1,3 +1,4 @@
+import type { WrapUpWhy } from '../domain/agent.ts';
 import type { TurnKind } from '../domain/turn.ts';
 import type { ChatMessage, ChatRequest } from '../inference/port.ts';
 
@@ -22,7 +23,7 @@ export const DEFAULT_LIMITS: AgentLimits = {
 };
 
 /** Why a turn is the agent's last. */
-export type WrapUp = 'budget' | 'cancel' | 'turn-limit';
+export type WrapUp = 'budget' | 'cancel' | 'turn-limit' | WrapUpWhy;
 
 export interface Draft {
   readonly request: ChatRequest;

@@ -45,6 +45,8 @@ const WRAP_UP: Readonly<Record<WrapUp, string>> = {
   budget: 'Your token budget is nearly used up. This is your last answer.',
   cancel: 'The person has asked you to stop. This is your last answer.',
   'turn-limit': 'You have had as many turns as an agent may have. This is your last answer.',
+  timeout: 'Your time is over. This is your last answer.',
+  'not-needed': 'Others have done enough: your work is not needed any more. This is your last answer.',
 };
 
 const PLACES: Readonly<Record<Agent['tier'], string>> = {
@@ -61,7 +63,9 @@ const taskMessage = (agent: Agent, run: Run): string => {
   const place = `You are "${oneLine(asData(agent.name), 60)}", on level ${agent.depth} of at most ${run.options.maxDepth}: an agent that ${PLACES[agent.tier]}. Your report goes to ${above}.`;
   const branch =
     'Your copy of the repository holds what the agents before you have done. What you change is merged with the work of the others after your report.';
-  const parts = [`Your task:\n${taskText(agent.task)}`, whole, `${place} ${branch}`];
+  const skills = (agent.skills ?? []).map((skill) => oneLine(asData(skill), 60)).join(', ');
+  const told = skills && `Skills for your task, to be read before you begin: ${skills}.`;
+  const parts = [`Your task:\n${taskText(agent.task)}`, whole, told, `${place} ${branch}`];
   return parts.filter(Boolean).join('\n\n');
 };
 

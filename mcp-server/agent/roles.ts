@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Tier } from '../domain/agent.ts';
 import type { Permissions } from '../domain/run.ts';
+import { permissionsOf } from '../domain/run-of-agent.ts';
 import type { ToolFacts } from './tool.ts';
 import { offeredTools } from './tools/tools.ts';
 
@@ -62,7 +63,7 @@ const commandLine = (commands: Permissions['commands']): string => {
  */
 export const systemPrompt = ({ agent, run }: ToolFacts): string => {
   if (agent.tier === 'planner') return PLANNER;
-  const parts = [BASE, TIERS[agent.tier], roleLine(agent.role), commandLine(run.options.permissions.commands)];
+  const parts = [BASE, TIERS[agent.tier], roleLine(agent.role), commandLine(permissionsOf(run, agent).commands)];
   return parts.filter(Boolean).join('\n');
 };
 

@@ -48,6 +48,8 @@ export interface Agent {
   readonly wrapUpWhy?: WrapUpWhy | null;
   /** Wall time that it has from its first turn on, ms. */
   readonly timeoutMs?: number | null;
+  /** Of its turns within their class; higher goes first. */
+  readonly urgency?: number;
   /** When that is over; while it wraps up, when it is cut. Null: never, or not begun. */
   readonly deadline?: number | null;
 }

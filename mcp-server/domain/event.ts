@@ -19,6 +19,8 @@ export type EventBody =
       readonly by: string;
       readonly reason: string;
     }
+  /** The plan waits for a person's word. */
+  | { readonly type: 'run.held'; readonly steps: number; readonly reason: string }
   | { readonly type: 'run.cancelRequested'; readonly mode: 'wrap-up' | 'abort' }
   | { readonly type: 'run.ended'; readonly state: RunState; readonly commit: Commit; readonly error: string | null }
   | { readonly type: 'run.landed'; readonly branch: string; readonly commit: Commit }
@@ -30,6 +32,25 @@ export type EventBody =
       readonly tier: string;
       readonly depth: number;
     }
+  /** A step has failed and a fresh agent tries at `startsAt`; ms. */
+  | {
+      readonly type: 'step.retried';
+      readonly step: string;
+      readonly attempt: number;
+      readonly reason: string;
+      readonly startsAt: number;
+    }
+  /** A step did not take place, which is no failure. */
+  | { readonly type: 'step.omitted'; readonly step: string; readonly reason: string }
+  /** What a step did was taken back, or could not be. */
+  | {
+      readonly type: 'step.undone';
+      readonly step: string;
+      readonly state: 'done' | 'failed' | 'impossible';
+      readonly result: string;
+    }
+  /** A run that had ended with failed steps goes on with them. */
+  | { readonly type: 'run.retried'; readonly steps: number; readonly budget: number }
   | { readonly type: 'agent.moved'; readonly from: AgentState; readonly to: AgentState; readonly reason: string | null }
   | { readonly type: 'agent.acted'; readonly action: string }
   | { readonly type: 'agent.committed'; readonly commit: Commit; readonly files: readonly string[] }

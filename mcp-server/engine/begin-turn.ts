@@ -45,7 +45,7 @@ const prepareWith = (
     contextSize,
     turnsSoFar: turns.length,
     kind: agent.tier === 'planner' ? 'plan' : 'normal',
-    wrapUp: agent.wrapUp ? 'cancel' : null,
+    wrapUp: agent.wrapUp ? (agent.wrapUpWhy ?? 'cancel') : null,
     limits: core.limits,
     draft: (wrapUp: WrapUp | null, cut: boolean) =>
       draftRequest(conversation, { limits: core.limits, contextSize }, wrapUp, cut),

@@ -4,7 +4,7 @@ import type { AgentId, RunId } from '../domain/ids.ts';
 import type { Run } from '../domain/run.ts';
 import type { Tx } from '../store/port.ts';
 import type { Core } from './core.ts';
-import { ruleReport } from './ending.ts';
+import { ruleReport, stoppedEnding } from './ending.ts';
 import { closeIfDone, endAgent, isOver, resumeAgent } from './settle.ts';
 
 /** Deepest first, so that children have ended when their parent does. */
@@ -101,7 +101,8 @@ const closeOpenTurn = async (core: Core, tx: Tx, agent: Agent): Promise<void> =>
 /** The end of an agent that was asked to stop and whose model does not answer. */
 export const unaskedEnding = async (tx: Tx, agent: Agent) => {
   const begun = (await tx.turns(agent.id)).length > 0;
-  return { ...CANCELLED, report: begun ? ruleReport(agent, await tx.calls(agent.id), 'cancel') : null };
+  const why = agent.wrapUpWhy ?? 'cancel';
+  return stoppedEnding(agent, begun ? ruleReport(agent, await tx.calls(agent.id), why) : null);
 };
 
 /** Merges and closings that had failed too often would keep the run open for ever. */
@@ -122,7 +123,8 @@ const abortOne = async (core: Core, tx: Tx, run: Run, id: AgentId): Promise<void
   await endAgent(core.parts, tx, run, agent, CANCELLED);
 };
 
-const cutCalls = (core: Core, cut: ReadonlySet<AgentId | RunId>): void => {
+/** Cuts the work under way of these agents and runs, which then ends instead of going on later. */
+export const cutCalls = (core: Core, cut: ReadonlySet<AgentId | RunId>): void => {
   for (const id of cut) core.aborting.add(id);
   for (const { run, agent, abort } of core.inFlight.values())
     if (cut.has(run) || (agent && cut.has(agent))) abort.abort();

@@ -1,8 +1,10 @@
 import type { Agent } from '../domain/agent.ts';
 import type { Job } from '../domain/job.ts';
+import type { Step } from '../domain/plan.ts';
 import type { Run } from '../domain/run.ts';
 import type { RunState } from '../domain/transitions.ts';
 import type { Core } from './core.ts';
+import { reportWithSources } from './sources.ts';
 
 /** Ends the run: what it came to, its report, whether there is something to review. */
 export const runCloseJob = async (core: Core, job: Job): Promise<void> => {
@@ -12,10 +14,11 @@ export const runCloseJob = async (core: Core, job: Job): Promise<void> => {
   const agents = await store.agents(run.id);
   const changes = run.headCommit === run.baseCommit ? [] : await repository.changes(run.baseCommit, run.headCommit);
   const steps = await store.steps(run.id);
-  const whole = steps.every((step) => step.state === 'done');
-  const report = reportOf(agents);
+  const whole = steps.every((step) => step.state === 'done' || step.state === 'omitted');
+  const own = reportOf(last(agents, steps), steps);
+  const report = own === null ? null : await reportWithSources(store, run.id, own);
   const state = endState(run, agents, changes.length, whole, report);
-  const error = errorOf(agents, state);
+  const error = errorOf(last(agents, steps), state);
   await store.transaction(async (tx) => {
     const now = clock.now();
     await tx.finishJob(job.id, 'done');
@@ -23,6 +26,12 @@ export const runCloseJob = async (core: Core, job: Job): Promise<void> => {
     await tx.emit(now, [{ type: 'run.ended', run: run.id, agent: null, state, commit: run.headCommit, error }]);
   });
   core.tidy(true);
+};
+
+/** Without those whose step another one has tried again. */
+const last = (agents: readonly Agent[], steps: readonly Step[]): readonly Agent[] => {
+  const current = new Map(steps.map((step) => [step.id, step.agent]));
+  return agents.filter((agent) => agent.role === 'resolver' || !agent.step || current.get(agent.step) === agent.id);
 };
 
 const endState = (
@@ -46,9 +55,15 @@ const uselessState = (workers: readonly Agent[]): RunState => {
   return workers.every((agent) => agent.state === 'cancelled') ? 'cancelled' : 'nothing';
 };
 
-/** The agents at the top speak for the run: the executive, the only synthesizer, or each worker in turn. */
-const reportOf = (agents: readonly Agent[]): string | null => {
-  const top = agents.filter((agent) => agent.parent === null && agent.tier !== 'planner' && agent.report);
+/** Whoever comes last speaks for the run: the executive, the last stage. When they have failed, all at the top do. */
+const reportOf = (agents: readonly Agent[], steps: readonly Step[]): string | null => {
+  const needed = new Set(steps.flatMap((step) => step.needs));
+  const ends = steps.filter((step) => !needed.has(step.key) && step.state !== 'omitted');
+  const whole = ends.length > 0 && ends.every((step) => step.state === 'done');
+  const speakers = new Set(ends.map((step) => step.agent));
+  const isTop = (agent: Agent): boolean =>
+    whole ? speakers.has(agent.id) : agent.parent === null && agent.tier !== 'planner' && agent.step !== null;
+  const top = agents.filter((agent) => isTop(agent) && agent.report);
   if (top.length === 1) return top[0]?.report ?? null;
   const parts = top.map((agent) => `## ${agent.name}\n\n${agent.report}`);
   return parts.length > 0 ? parts.join('\n\n') : null;

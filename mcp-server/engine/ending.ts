@@ -7,14 +7,27 @@ import type { Ending } from './settle.ts';
 /** What the agent's last turn was for, seen from its row and the turn's kind. */
 export const wrapUpOf = (agent: Agent, kind: TurnKind, turns: number, mostTurns: number): WrapUp | null => {
   if (kind !== 'wrap-up') return null;
-  if (agent.wrapUp) return 'cancel';
+  if (agent.wrapUp) return agent.wrapUpWhy ?? 'cancel';
   return turns > mostTurns ? 'turn-limit' : 'budget';
 };
 
-const REASON = { budget: 'out-of-budget', cancel: 'cancelled', 'turn-limit': 'turn-limit' } as const;
+const REASON = {
+  budget: 'out-of-budget',
+  cancel: 'cancelled',
+  'turn-limit': 'turn-limit',
+  timeout: 'timeout',
+  'not-needed': 'omitted',
+} as const;
+
+/** How an agent ends that was asked to stop; null: it can say nothing. */
+export const stoppedEnding = ({ wrapUpWhy }: Pick<Agent, 'wrapUpWhy'>, report: string | null): Ending => {
+  if (wrapUpWhy !== 'timeout') return { ...wrapped(wrapUpWhy ?? 'cancel', ''), report };
+  if (report !== null) return wrapped('timeout', report);
+  return { state: 'failed', reason: 'timeout', report, error: 'Its time was over before it could report.' };
+};
 
 const wrapped = (wrapUp: WrapUp, report: string): Ending => ({
-  state: wrapUp === 'cancel' ? 'cancelled' : 'completed',
+  state: wrapUp === 'cancel' || wrapUp === 'not-needed' ? 'cancelled' : 'completed',
   reason: REASON[wrapUp],
   report,
   error: null,
@@ -69,6 +82,8 @@ const WHY = {
   budget: 'Its tokens ran out',
   cancel: 'It was cancelled',
   'turn-limit': 'It reached its limit of turns',
+  timeout: 'Its time was over',
+  'not-needed': 'It was not needed any more',
 } as const;
 
 /** A report made by rule, for an agent that can no longer write one. */

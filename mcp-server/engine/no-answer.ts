@@ -9,7 +9,7 @@ import type { Tx } from '../store/port.ts';
 import { unaskedEnding } from './cancel.ts';
 import type { Conversation } from './conversation.ts';
 import type { Core } from './core.ts';
-import { ruleReport } from './ending.ts';
+import { ruleReport, stoppedEnding } from './ending.ts';
 import { planWithoutModel } from './plan-outcome.ts';
 import { endAgent, isOver } from './settle.ts';
 
@@ -35,10 +35,12 @@ export const giveUp = async (
 ): Promise<void> => {
   const { store, clock } = core.parts;
   const done = c.turns.length > 0;
-  const report = done ? ruleReport(c.agent, c.calls, c.agent.wrapUp ? 'cancel' : 'budget') : null;
-  const state = c.agent.wrapUp ? 'cancelled' : done ? 'completed' : 'failed';
-  const reason = c.agent.wrapUp ? 'cancelled' : done || lacking === 'budget' ? 'out-of-budget' : 'model-failed';
-  const ending = { state, reason, report, error: done ? null : error } as const;
+  const why = c.agent.wrapUp ? (c.agent.wrapUpWhy ?? 'cancel') : 'budget';
+  const report = done ? ruleReport(c.agent, c.calls, why) : null;
+  const state = done ? 'completed' : 'failed';
+  const reason = done || lacking === 'budget' ? 'out-of-budget' : 'model-failed';
+  const given = { state, reason, report, error: done ? null : error } as const;
+  const ending = c.agent.wrapUp ? { ...stoppedEnding(c.agent, report), error: given.error } : given;
   const instead =
     c.agent.tier === 'planner'
       ? await planWithoutModel(core, c.run, c.agent, { ...ending, state: 'failed', error })
@@ -160,8 +162,7 @@ const leaveJob = async (core: Core, tx: Tx, job: Job, id: Agent['id'], now: numb
   if (open) await tx.closeTurn(open.id, { commit: null, endedAt: now });
   await tx.finishJob(job.id, 'cancelled');
   if (isOver(agent)) return;
-  const ending = { state: 'cancelled', reason: 'cancelled', report: null, error: null } as const;
-  await endAgent(core.parts, tx, run, agent, ending, job.id);
+  await endAgent(core.parts, tx, run, agent, stoppedEnding(agent, null), job.id);
 };
 
 /** The abort came too late to cut the turn: the agent ends after it. */
@@ -170,8 +171,7 @@ export const endAborted = async (core: Core, tx: Tx, job: Job, id: Agent['id']):
   const run = await tx.run(job.run);
   if (!agent || !run || isOver(agent)) return;
   if (!core.aborting.has(id) && run.cancelRequested !== 'abort') return;
-  const ending = { state: 'cancelled', reason: 'cancelled', report: null, error: null } as const;
-  await endAgent(core.parts, tx, run, agent, ending);
+  await endAgent(core.parts, tx, run, agent, stoppedEnding(agent, null));
 };
 
 /** Not the job's fault: it is tried again without a counted attempt. */

@@ -2,6 +2,7 @@ import type { Clock } from '../domain/clock.ts';
 import type { Random } from '../domain/ids.ts';
 import type { RunOptions } from '../domain/run.ts';
 import type { Endpoint } from '../inference/port.ts';
+import type { Processor } from '../planning/processors.ts';
 import type { Store } from '../store/port.ts';
 import type { Repository } from '../worktrees/port.ts';
 
@@ -11,6 +12,8 @@ export interface EngineParts {
   readonly repository: Repository;
   /** The endpoint for a `server` of the run options: a URL, or `rehearsal`, which starts the built-in server at need. */
   endpoint(server: string, model: string | null): Promise<Endpoint>;
+  /** The person's own processor of that name, held to its time; undefined: there is none, or it is not trusted. */
+  processors?(name: string): Promise<Processor | undefined>;
   /** Defaults of runs, and the most that a run may be permitted. */
   readonly settings: RunOptions;
   readonly clock: Clock;

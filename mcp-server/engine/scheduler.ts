@@ -4,14 +4,15 @@ import type { RunId } from '../domain/ids.ts';
 import type { Job, JobKind } from '../domain/job.ts';
 import { MAX_ATTEMPTS, retryDelayMs } from '../domain/policy.ts';
 import type { Run } from '../domain/run.ts';
+import { modelOf, modelOfServer } from '../domain/run-of-agent.ts';
 import type { Endpoint } from '../inference/port.ts';
 import { underClaim } from '../store/claimed-store.ts';
 import type { Tx } from '../store/port.ts';
 import { type Begun, beginTurn } from './begin-turn.ts';
-import { runCloseJob } from './close-job.ts';
 import type { Core } from './core.ts';
+import { meetDeadlines } from './deadlines.ts';
+import { DESK_KINDS, runDeskJob } from './desk-job.ts';
 import { keepLeases } from './lease-keeper.ts';
-import { runMergeJob } from './merge-job.ts';
 import { Pace } from './pace.ts';
 import { digestOf } from './plan-outcome.ts';
 import { PrefixSharing, type Share } from './prefix-sharing.ts';
@@ -20,7 +21,6 @@ import { runTurnJob } from './turn-job.ts';
 
 /** Merges and closings at once; they are short, and serialised by git in part. */
 const DESK_WORKERS = 4;
-const DESK_KINDS = ['merge', 'close'] as const;
 const TICK_MS = 500;
 /** Claims in one transaction: the calls of the first are under way while the next ones are claimed. */
 const MOST_CLAIMS = 8;
@@ -52,20 +52,27 @@ interface ClaimedTurn {
   readonly server: Server;
   readonly endpoint: Endpoint;
   readonly permit: () => void;
-  /** The run's own, which need not be the one that the server was first asked with. */
-  readonly model: string | null;
+  /** The agent's own, which need not be the one that the server was first asked with. */
+  model: string | null;
   /** What is to be laid into slots before it starts, and before others are claimed. */
   share: Share | null;
   /** Null: the job opens its turn itself. */
   begun: Begun | null;
 }
 
+/** Its time runs from now on, and so does that of joins which wait for it only so long. */
+const firstTurn = async (tx: Tx, agent: Agent, now: number): Promise<Pick<Agent, 'startedAt' | 'deadline'>> => {
+  if (agent.step) await tx.armJoins(agent.step, now);
+  const { timeoutMs = null } = agent;
+  return { startedAt: now, ...(timeoutMs === null ? {} : { deadline: now + timeoutMs }) };
+};
+
 /** ready → running. */
 const startAgent = async (tx: Tx, job: Job, now: number): Promise<{ readonly run: Run; readonly agent: Agent }> => {
   const agent = job.agent && (await tx.agent(job.agent));
   const run = await tx.run(job.run);
   if (!agent || !run) throw new Error('A turn job without its agent or run.');
-  const patch = { action: 'thinks', startedAt: agent.startedAt ?? now };
+  const patch = { action: 'thinks', ...(agent.startedAt === null ? await firstTurn(tx, agent, now) : {}) };
   const from = await tx.moveAgent(agent.id, 'running', patch);
   await tx.emit(now, [{ type: 'agent.moved', run: job.run, agent: agent.id, from, to: 'running', reason: null }]);
   return { run, agent: { ...agent, ...patch, state: 'running' } };
@@ -122,8 +129,17 @@ export class Scheduler {
     this.#ticking = true;
     void this.#core.parts.clock.sleep(TICK_MS, this.#stop.signal).then(() => {
       this.#ticking = false;
+      if (!this.#stop.signal.aborted) this.#running.add(this.#forget(this.#meetDeadlines()));
       this.wake();
     });
+  }
+
+  async #meetDeadlines(): Promise<void> {
+    try {
+      await meetDeadlines(this.#core);
+    } catch (error) {
+      this.#core.parts.log(`deadlines: ${messageOf(error)}`);
+    }
   }
 
   serverErrors(): ReadonlyMap<string, string> {
@@ -218,11 +234,11 @@ export class Scheduler {
       if (!permit) return;
       const job = await tx.claim({ kinds: ['turn'], now, hot: server.hot, server: server.name });
       if (!job) return this.#giveBackUnused(permit);
-      const model = (await tx.run(job.run))?.options.model ?? null;
-      const turn: ClaimedTurn = { server, endpoint, permit, model, share: null, begun: null };
+      const turn: ClaimedTurn = { server, endpoint, permit, model: server.model, share: null, begun: null };
       claimed.push({ job, turn });
       server.hot = [job.prefix, ...server.hot.filter((prefix) => prefix !== job.prefix)].slice(0, 8);
       const { run, agent } = await startAgent(tx, job, now);
+      turn.model = modelOf(run, agent);
       if (most === 1) continue;
       turn.share = await this.#prefixes.plan(tx, server.name, { job, run, agent }, endpoint);
       if (!turn.share) turn.begun = await beginTurn(this.#core, tx, job, run, agent, endpoint.knownFacts());
@@ -236,10 +252,9 @@ export class Scheduler {
 
   #beginDesk(job: Job): void {
     this.#desk += 1;
-    this.#track(job, async () => {
+    this.#track(job, async (signal) => {
       try {
-        const core = coreOf(this.#core, job);
-        await (job.kind === 'merge' ? runMergeJob(core, job) : runCloseJob(core, job));
+        await runDeskJob(coreOf(this.#core, job), job, signal);
       } finally {
         this.#desk -= 1;
       }
@@ -272,16 +287,18 @@ export class Scheduler {
     });
   }
 
-  /** Servers of runs that are going on. */
+  /** Servers of runs that are going on, and those that turns wait for. */
   async #activeServers(): Promise<readonly Server[]> {
     this.#runs ??= await this.#core.parts.store.activeRuns();
-    if (this.#runs.length > 0) this.#tick();
-    for (const run of this.#runs) {
-      const name = run.options.server;
+    if (this.#runs.some((run) => run.state !== 'planned')) this.#tick();
+    const wanted = new Map(this.#runs.map((run) => [run.options.server, run.options.model]));
+    for (const name of await this.#core.parts.store.queuedServers())
+      if (!wanted.has(name)) wanted.set(name, this.#modelOn(name));
+    for (const [name, model] of wanted) {
       if (!this.#servers.has(name)) {
         const server: Server = {
           name,
-          model: run.options.model,
+          model,
           endpoint: null,
           stopFree: () => {},
           away: 0,
@@ -295,6 +312,15 @@ export class Scheduler {
       if (server && !server.endpoint) this.#ask(server);
     }
     return [...this.#servers.values()].filter((server) => server.endpoint !== null && server.away === 0);
+  }
+
+  /** What a run says of a server that steps are shared out to. */
+  #modelOn(server: string): string | null {
+    for (const run of this.#runs ?? []) {
+      const model = modelOfServer(run, server);
+      if (model !== null) return model;
+    }
+    return null;
   }
 
   /** Asks the server for its facts until it gives them; meanwhile its jobs stay queued. */

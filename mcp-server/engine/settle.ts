@@ -1,12 +1,19 @@
-import type { Agent, EndReason } from '../domain/agent.ts';
+import type { Agent, EndReason, WrapUpWhy } from '../domain/agent.ts';
 import type { AgentId, JobId } from '../domain/ids.ts';
 import { newId } from '../domain/ids.ts';
-import type { Step } from '../domain/plan.ts';
+import type { Pattern, Step } from '../domain/plan.ts';
 import type { Run } from '../domain/run.ts';
+import { oneLine } from '../domain/text.ts';
 import { AGENT_STATES, isFinal, isSettled } from '../domain/transitions.ts';
+import { holds, inWords, type StepResult, stepsAsked } from '../planning/conditions.ts';
 import type { Tx } from '../store/port.ts';
+import { tellMissing } from './missing.ts';
 import type { EngineParts } from './parts.ts';
-import { mergeJob, releaseAgent, startStep, turnJob } from './spawn.ts';
+import { type NeedState, readiness } from './readiness.ts';
+import { withSources } from './sources.ts';
+import { mergeJob, releaseAgent, startStep, turnJob, undoJob } from './spawn.ts';
+import { reportOf, secondChance, tryAgain } from './try-again.ts';
+import { unneeded } from './unneeded.ts';
 
 type Makes = Pick<EngineParts, 'random' | 'clock'>;
 
@@ -32,9 +39,14 @@ export const endAgent = async (
   current?: JobId,
 ): Promise<void> => {
   const ending = agent.role === 'resolver' ? resolverEnding(agent, wanted) : wanted;
-  await retire(makes, tx, run, agent, ending);
+  const step = await stepOf(tx, agent);
+  const chance = await secondChance(tx, run, step, agent, ending);
+  await retire(makes, tx, run, agent, ending, step);
+  if (step && chance) {
+    const payer = (await heir(tx, agent)) ?? run.id;
+    return tryAgain(makes, tx, run, step, agent, ending, payer, chance);
+  }
   if (await bringsWork(tx, agent, ending)) {
-    const step = await stepOf(tx, agent);
     if (step?.state === 'running') await tx.moveStep(step.id, 'merging');
     await tx.enqueue([mergeJob(makes, run.id, await heir(tx, agent), agent.id)], makes.clock.now());
     return;
@@ -62,12 +74,19 @@ const resolverEnding = (agent: Agent, ending: Ending): Ending => {
 };
 
 /** The end of the agent alone: state, tokens, observation. What follows from it for others is `settleAgent`'s. */
-export const retire = async (makes: Makes, tx: Tx, run: Run, agent: Agent, ending: Ending): Promise<void> => {
+export const retire = async (
+  makes: Makes,
+  tx: Tx,
+  run: Run,
+  agent: Agent,
+  ending: Ending,
+  step?: Step,
+): Promise<void> => {
   const now = makes.clock.now();
   await tx.cancelJobs(agent.id);
   const from = await tx.moveAgent(agent.id, ending.state, {
     action: '',
-    report: ending.report,
+    report: await withSources(tx, agent, ending),
     error: ending.error,
     endReason: ending.reason,
     endedAt: now,
@@ -75,18 +94,27 @@ export const retire = async (makes: Makes, tx: Tx, run: Run, agent: Agent, endin
   await tx.emit(now, [
     { type: 'agent.moved', run: run.id, agent: agent.id, from, to: ending.state, reason: ending.reason },
   ]);
-  await reclaim(makes, tx, agent, ending, now);
+  await reclaim(makes, tx, agent, ending, now, step?.pattern);
 };
 
-const reclaim = async (makes: Makes, tx: Tx, agent: Agent, ending: Ending, now: number): Promise<void> => {
+const reclaim = async (
+  makes: Makes,
+  tx: Tx,
+  agent: Agent,
+  ending: Ending,
+  now: number,
+  pattern: Pattern | undefined,
+): Promise<void> => {
   const account = await tx.account(agent.id);
   if (account) await tx.reclaim(agent.id, (await heir(tx, agent)) ?? agent.run, now);
+  const facts = await tx.planFacts(agent.run);
   await tx.observe({
     run: agent.run,
     agent: agent.id,
     role: agent.role,
     tier: agent.tier,
-    ...((await tx.planFacts(agent.run)) ?? { pattern: '', complexity: '' }),
+    pattern: pattern ?? facts?.pattern ?? '',
+    complexity: facts?.complexity ?? '',
     tokens: account?.used ?? 0,
     wallMs: agent.startedAt === null ? 0 : makes.clock.now() - agent.startedAt,
     turns: 0,
@@ -101,6 +129,7 @@ const reclaim = async (makes: Makes, tx: Tx, agent: Agent, ending: Ending, now: 
  */
 const bringsWork = async (tx: Tx, agent: Agent, ending: Ending): Promise<boolean> => {
   if (agent.headCommit === null || agent.headCommit === agent.baseCommit || agent.role === 'planner') return false;
+  if (agent.wrapUpWhy === 'not-needed' && agent.startedAt !== null) return false;
   if (ending.state === 'completed') return true;
   if (agent.role === 'resolver' || ending.reason === 'conflict') return false;
   if (agent.startedAt === null || isWrappedUp(ending)) return true;
@@ -137,8 +166,12 @@ export const settleAgent = async (
   if (agent.role === 'resolver' && !ok) await releaseParent(makes, tx, run, agent);
   const step = await stepOf(tx, agent);
   if (step && !isSettled(step.state)) {
-    if (step.state === 'pending') await tx.moveStep(step.id, 'skipped');
+    const unwanted = agent.endReason === 'omitted' || agent.wrapUpWhy === 'not-needed';
+    if (unwanted) await tx.moveStep(step.id, 'omitted');
+    else if (step.state === 'pending') await tx.moveStep(step.id, 'skipped');
     else await tx.moveStep(step.id, ok ? 'done' : 'failed');
+    const sagaFailed = step.saga !== undefined && !unwanted && (!ok || step.state === 'pending');
+    if (sagaFailed && run.cancelRequested === 'no') await tx.enqueue([undoJob(makes, run.id)], makes.clock.now());
     await releaseDependents(makes, tx, run, step, agent, current);
   }
   await closeIfDone(makes, tx, run, current);
@@ -164,11 +197,6 @@ export const resumeAgent = async (makes: Makes, tx: Tx, run: Run, agent: Agent, 
   ]);
 };
 
-export const reportOf = (agent: Agent, ok: boolean): string => {
-  const text = agent.report?.trim() || agent.error || 'It gave no report.';
-  return ok ? text : `It failed (${agent.endReason ?? 'unknown'}): ${text}`;
-};
-
 const releaseDependents = async (
   makes: Makes,
   tx: Tx,
@@ -180,41 +208,127 @@ const releaseDependents = async (
   const author = settled.agent === agent.id ? agent : ((await tx.agent(settled.agent)) ?? agent);
   for (const { step, needs } of await tx.dependents(settled.id)) {
     if (step.state !== 'pending') continue;
-    await tx.send({
-      id: newId('message', makes.random),
-      run: run.id,
-      to: step.agent,
-      from: author.id,
-      kind: 'report',
-      priority: 0,
-      body: reportOf(author, author.state === 'completed'),
-      createdAt: makes.clock.now(),
-    });
-    if (needs.some((state) => !isSettled(state))) continue;
-    const failed = needs.filter((state) => state !== 'done').length;
-    const starts = failed === 0 || (step.toleratesFailure && failed < needs.length);
-    const stopped = run.cancelRequested !== 'no' || (await tx.agent(step.agent))?.wrapUp === true;
-    if (starts && !stopped) await startStep(makes, tx, run, step);
-    else await skip(makes, tx, run, step, stopped, current);
+    if (step.work?.kind !== 'compute' && !isUnwanted(author))
+      await tx.send({
+        id: newId('message', makes.random),
+        run: run.id,
+        to: step.agent,
+        from: author.id,
+        kind: 'report',
+        priority: 0,
+        body: reportOf(author, author.state === 'completed'),
+        createdAt: makes.clock.now(),
+      });
+    const states = needs.map((state, place) => ({ key: step.needs[place] ?? '', state }));
+    await consider(makes, tx, run, step, states, false, current);
   }
 };
 
-const skip = async (makes: Makes, tx: Tx, run: Run, step: Step, cancelled: boolean, current?: JobId): Promise<void> => {
+const isUnwanted = (agent: Agent): boolean => agent.endReason === 'omitted' || agent.wrapUpWhy === 'not-needed';
+
+/** Looks whether a pending step can start, and what becomes of it if it cannot. `timeUp`: its join waits no longer. */
+export const considerStep = async (
+  makes: Makes,
+  tx: Tx,
+  run: Run,
+  step: Step,
+  timeUp = false,
+  current?: JobId,
+): Promise<void> => consider(makes, tx, run, step, await tx.needs(step.id), timeUp, current);
+
+const consider = async (
+  makes: Makes,
+  tx: Tx,
+  run: Run,
+  step: Step,
+  needs: readonly NeedState[],
+  timeUp: boolean,
+  current?: JobId,
+): Promise<void> => {
+  const ready = readiness(step, needs, timeUp);
+  if (ready === 'waits') return timeUp ? tx.disarmJoin(step.id) : undefined;
+  const stopped = run.cancelRequested !== 'no' || (await tx.agent(step.agent))?.wrapUp === true;
+  if (stopped || ready === 'skips') return skip(makes, tx, run, step, stopped ? STOPPED : NEEDS_FAILED, current);
+  if (!(await mayTakePlace(tx, step))) return omit(makes, tx, run, step, current);
+  if (needs.some(({ state }) => state !== 'done')) await tellMissing(makes, tx, run, step, await tx.needs(step.id));
+  await startStep(makes, tx, run, step);
+  if (needs.some(({ state }) => !isSettled(state))) await dropOthers(makes, tx, run, step, current);
+};
+
+const STOPPED: Ending = { state: 'cancelled', reason: 'cancelled', report: null, error: null };
+const NEEDS_FAILED: Ending = {
+  state: 'failed',
+  reason: 'needs-failed',
+  report: null,
+  error: 'A step that it needs has failed.',
+};
+const OMITTED: Ending = { state: 'cancelled', reason: 'omitted', report: null, error: null };
+
+/** Whether its condition holds, if it has one. */
+const mayTakePlace = async (tx: Tx, step: Step): Promise<boolean> => {
+  if (!step.when) return true;
+  const asked = new Set(stepsAsked(step.when));
+  const results = new Map<string, StepResult>();
+  for (const { key, state, agent } of await tx.steps(step.run))
+    if (asked.has(key)) results.set(key, { state, report: (await tx.agent(agent))?.report ?? null });
+  return holds(step.when, results);
+};
+
+const omit = async (makes: Makes, tx: Tx, run: Run, step: Step, current?: JobId): Promise<void> => {
+  const reason = step.when ? `its condition does not hold: ${inWords(step.when)}` : 'it is not needed';
+  await tx.emit(makes.clock.now(), [{ type: 'step.omitted', run: run.id, agent: step.agent, step: step.key, reason }]);
+  await skip(makes, tx, run, step, OMITTED, current);
+};
+
+/** A join has begun without some of its needs: those that nobody else waits for stop. */
+const dropOthers = async (makes: Makes, tx: Tx, run: Run, joined: Step, current?: JobId): Promise<void> => {
+  for (const need of unneeded(await tx.steps(run.id), joined)) {
+    const reason = `${oneLine(joined.title, 60)} has enough without it`;
+    await tx.emit(makes.clock.now(), [
+      { type: 'step.omitted', run: run.id, agent: need.agent, step: need.key, reason },
+    ]);
+    for (const agent of await withDescendants(tx, run, need.agent))
+      await askToStop(makes, tx, run, agent, 'not-needed', current);
+  }
+};
+
+/** Deepest first. */
+const withDescendants = async (tx: Tx, run: Run, root: AgentId): Promise<readonly AgentId[]> => {
+  const inside = new Set([root]);
+  for (const agent of await tx.agents(run.id)) if (agent.parent && inside.has(agent.parent)) inside.add(agent.id);
+  return [...inside].reverse();
+};
+
+/** The agent's next turn is its last; one that has not begun ends at once. */
+export const askToStop = async (
+  makes: Makes,
+  tx: Tx,
+  run: Run,
+  id: AgentId,
+  why: WrapUpWhy,
+  current?: JobId,
+  deadline: number | null = null,
+): Promise<void> => {
+  const agent = await tx.agent(id);
+  if (!agent || isOver(agent) || agent.wrapUp) return;
+  const patch = { wrapUp: true, wrapUpWhy: why, deadline };
+  await tx.patchAgent(id, patch);
+  const asked = { ...agent, ...patch };
+  if (agent.state === 'running') return;
+  if (agent.startedAt === null) {
+    const open = (await tx.children(id)).some((child) => !isOver(child));
+    return open ? undefined : endAgent(makes, tx, run, asked, why === 'not-needed' ? OMITTED : STOPPED, current);
+  }
+  if (agent.state === 'ready') return tx.hastenJobs(id, makes.clock.now());
+  if (agent.state !== 'waiting') return;
+  const result = { ok: false, output: 'There was no answer in time.' };
+  const { settled, stillWaiting } = await tx.settleCalls(id, 'person', result);
+  if (settled > 0 && stillWaiting === 0) await resumeAgent(makes, tx, run, asked, true);
+};
+
+const skip = async (makes: Makes, tx: Tx, run: Run, step: Step, ending: Ending, current?: JobId): Promise<void> => {
   const agent = await tx.agent(step.agent);
-  if (!agent || isOver(agent)) return;
-  await endAgent(
-    makes,
-    tx,
-    run,
-    agent,
-    {
-      state: cancelled ? 'cancelled' : 'failed',
-      reason: cancelled ? 'cancelled' : 'needs-failed',
-      report: null,
-      error: cancelled ? null : 'A step that it needs has failed.',
-    },
-    current,
-  );
+  if (agent && !isOver(agent)) await endAgent(makes, tx, run, agent, ending, current);
 };
 
 /** Work that was merged into a waiting agent may be the last that its own start waited for. */
@@ -230,7 +344,7 @@ export const releaseAfterMerge = async (
   if (step?.state !== 'running') return;
   const open = await tx.jobs({ run: run.id, states: ['queued', 'running', 'parked'] });
   if (open.some((job) => job.kind === 'merge' && job.agent === into.id && job.id !== current)) return;
-  await releaseAgent(makes, tx, run, into);
+  await releaseAgent(makes, tx, run, step, into);
 };
 
 /** An agent that was to start from both sides starts without the one that could not be joined. */

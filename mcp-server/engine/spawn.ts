@@ -1,13 +1,14 @@
 import { prefixKey } from '../agent/roles.ts';
-import type { Agent } from '../domain/agent.ts';
+import type { Agent, Tier } from '../domain/agent.ts';
 import type { NewEvent } from '../domain/event.ts';
 import type { AccountId, AgentId, Commit, RunId, StepId } from '../domain/ids.ts';
 import { newId } from '../domain/ids.ts';
 import type { Priority } from '../domain/job.ts';
 import type { Plan, Step } from '../domain/plan.ts';
-import type { Run } from '../domain/run.ts';
-import { serverOf } from '../domain/run-of-agent.ts';
+import { planningOf, type Run } from '../domain/run.ts';
+import { commonPermissions, serverOf } from '../domain/run-of-agent.ts';
 import { oneLine } from '../domain/text.ts';
+import { AGENT_STATES, isFinal } from '../domain/transitions.ts';
 import { shareBudget } from '../planning/share-budget.ts';
 import type { NewAgent, NewJob, Tx } from '../store/port.ts';
 import type { EngineParts } from './parts.ts';
@@ -21,6 +22,7 @@ export const priorityOf = (agent: Pick<Agent, 'tier' | 'role'>): Priority =>
   agent.tier === 'worker' && agent.role !== 'resolver' ? 'batch' : 'critical';
 
 export const turnJob = (makes: Makes, run: Run, agent: Agent, priority = priorityOf(agent), runAt = 0): NewJob => ({
+  ...(agent.urgency ? { urgency: agent.urgency } : {}),
   id: newId('job', makes.random),
   run: run.id,
   agent: agent.id,
@@ -44,7 +46,31 @@ export const mergeJob = (makes: Makes, run: RunId, into: AgentId | null, source:
   runAt: 0,
 });
 
-export interface ChildSpec {
+/** The agent's processor is run. */
+const computeJob = (makes: Makes, run: Run, agent: Agent, runAt = 0): NewJob => ({
+  ...turnJob(makes, run, agent, 'critical', runAt),
+  kind: 'compute',
+  server: '',
+  prefix: '',
+});
+
+/** What is to be undone in the run is looked at. */
+export const undoJob = (makes: Makes, run: RunId): NewJob => ({
+  id: newId('job', makes.random),
+  run,
+  agent: null,
+  kind: 'undo',
+  source: null,
+  priority: 'critical',
+  server: '',
+  prefix: '',
+  runAt: 0,
+});
+
+/** What an agent has of its own; the run's where nothing is said. */
+type Own = Partial<Pick<Agent, 'server' | 'model' | 'permissions' | 'skills' | 'timeoutMs' | 'urgency'>>;
+
+export interface ChildSpec extends Own {
   readonly parent: Agent | null;
   readonly tier: Agent['tier'];
   readonly role: string;
@@ -80,8 +106,17 @@ export const newAgent = (makes: Makes, run: Run, spec: ChildSpec, state: NewAgen
     baseCommit: spec.start,
     headCommit: spec.start,
     createdAt: makes.clock.now(),
+    server: spec.server ?? null,
+    model: spec.model ?? null,
+    permissions: spec.permissions ? commonPermissions(run.options.permissions, spec.permissions) : null,
+    skills: spec.skills ?? null,
+    timeoutMs: spec.timeoutMs ?? timeoutOf(run, spec.tier),
+    urgency: spec.urgency ?? 0,
   };
 };
+
+const timeoutOf = (run: Run, tier: Tier): number | null =>
+  tier === 'planner' ? null : planningOf(run.options).timeouts[tier];
 
 export const createdEvent = (agent: NewAgent): NewEvent => ({
   type: 'agent.created',
@@ -131,7 +166,7 @@ export const acceptPlan = async (makes: Makes, tx: Tx, run: Run, plan: Plan): Pr
   const shares = shareBudget(plan, pool?.available ?? 0);
   const agents = new Map<string, NewAgent>();
   const steps: Step[] = [];
-  const order = topDown(plan);
+  const order = topDown({ ...plan, steps: withSagas(plan.steps) });
   for (const planned of order) {
     const step = newId('step', makes.random);
     const parent = planned.parent === null ? null : agents.get(planned.parent);
@@ -148,7 +183,9 @@ export const acceptPlan = async (makes: Makes, tx: Tx, run: Run, plan: Plan): Pr
     steps.push({ ...planned, id: step, run: run.id, agent: agent.id, state: 'pending', attempt: 1 });
   }
   await tx.insertAgents([...agents.values()]);
-  await tx.insertPlan(run.id, plan, steps);
+  // A plan that waited for a person's word is there already.
+  if (await tx.planFacts(run.id)) await tx.extendPlan(run.id, plan, steps);
+  else await tx.insertPlan(run.id, plan, steps);
   await tx.emit(now, [
     {
       type: 'run.planned',
@@ -170,6 +207,25 @@ export const acceptPlan = async (makes: Makes, tx: Tx, run: Run, plan: Plan): Pr
   for (const step of steps) if (step.needs.length === 0) await startStep(makes, tx, run, step);
 };
 
+/** A step that is undone when another one fails has a saga, though the plan may not name it. */
+const withSagas = (steps: Plan['steps']): Plan['steps'] => {
+  const byKey = new Map(steps.map((step) => [step.key, step]));
+  const sagas = new Map<string, string>();
+  for (const step of steps) {
+    const compensates = step.saga === undefined && Object.values(step.onFailure ?? {}).includes('compensate');
+    if (!compensates) continue;
+    for (const queue = [step.key]; queue.length > 0; ) {
+      const at = byKey.get(queue.pop() ?? '');
+      if (!at || at.saga !== undefined || sagas.has(at.key)) continue;
+      sagas.set(at.key, `before ${step.key}`);
+      queue.push(...at.needs);
+    }
+  }
+  return sagas.size === 0 ? steps : steps.map((step) => ({ ...step, ...sagaOf(sagas.get(step.key)) }));
+};
+
+const sagaOf = (saga: string | undefined): { saga?: string } => (saga === undefined ? {} : { saga });
+
 /**
  * A step whose needs are settled begins: its agent starts from its parent's newest commit unless it already holds merged
  * work, takes in the branches of needs that its parent does not hold, and gets its first turn.
@@ -178,19 +234,28 @@ export const startStep = async (makes: Makes, tx: Tx, run: Run, step: Step): Pro
   const agent = await tx.agent(step.agent);
   if (!agent || agent.state !== 'pending') return;
   await tx.moveStep(step.id, 'running');
+  await journal(makes, tx, step, agent);
   const parent = agent.parent ? await tx.agent(agent.parent) : null;
   const untouched = agent.headCommit === agent.baseCommit;
-  const start = untouched ? (parent?.headCommit ?? run.headCommit) : agent.headCommit;
+  const onParent = parent && !isFinal(AGENT_STATES, parent.state) ? parent.headCommit : null;
+  const start = untouched ? (onParent ?? run.headCommit) : agent.headCommit;
   if (start !== agent.headCommit) await tx.patchAgent(agent.id, { baseCommit: start, headCommit: start });
-  const merges = await foreignNeeds(makes, tx, run, step, agent);
+  const merges = step.work?.kind === 'compute' ? [] : await foreignNeeds(makes, tx, run, step, agent);
   if (merges.length > 0) await tx.enqueue(merges, makes.clock.now());
-  else await releaseAgent(makes, tx, run, { ...agent, headCommit: start });
+  else await releaseAgent(makes, tx, run, step, { ...agent, headCommit: start });
+};
+
+/** How the step is undone is written down before it does anything. */
+export const journal = async (makes: Makes, tx: Tx, step: Step, agent: Agent): Promise<void> => {
+  if (step.saga === undefined || step.work?.kind === 'compute') return;
+  const undo = step.undo ?? { kind: 'revert' };
+  await tx.recordUndo({ run: step.run, step: step.id, agent: agent.id, undo, recordedAt: makes.clock.now() });
 };
 
 /** Needed work that hangs below another parent, and so is not in this agent's start. */
 const foreignNeeds = async (makes: Makes, tx: Tx, run: Run, step: Step, agent: Agent): Promise<NewJob[]> => {
   const jobs: NewJob[] = [];
-  for (const needed of step.needs.length > 0 ? await tx.needs(step.id) : []) {
+  for (const needed of step.needs.length > 0 ? await workOf(tx, step) : []) {
     const other = needed.state === 'done' ? await tx.agent(needed.agent) : undefined;
     if (!other || other.headCommit === other.baseCommit) continue;
     if (other.parent !== agent.parent && other.parent !== agent.id)
@@ -199,11 +264,34 @@ const foreignNeeds = async (makes: Makes, tx: Tx, run: Run, step: Step, agent: A
   return jobs;
 };
 
-/** pending → ready, with its first turn queued. */
-export const releaseAgent = async (makes: Makes, tx: Tx, run: Run, agent: Agent): Promise<void> => {
+/** A processor changes no file: whoever needs it needs what went into it. */
+const workOf = async (tx: Tx, step: Step): Promise<readonly Step[]> => {
+  const found = new Map<StepId, Step>();
+  for (const queue = [step]; queue.length > 0; ) {
+    const at = queue.pop();
+    for (const needed of at ? await tx.needs(at.id) : []) {
+      if (found.has(needed.id)) continue;
+      found.set(needed.id, needed);
+      if (needed.work?.kind === 'compute') queue.push(needed);
+    }
+  }
+  return [...found.values()];
+};
+
+/** pending → ready, with its first turn, or its processor, queued. */
+export const releaseAgent = async (
+  makes: Makes,
+  tx: Tx,
+  run: Run,
+  step: Step,
+  agent: Agent,
+  runAt = 0,
+): Promise<void> => {
   const now = makes.clock.now();
-  await tx.moveAgent(agent.id, 'ready');
-  await tx.enqueue([turnJob(makes, run, agent)], now);
+  await tx.moveAgent(agent.id, 'ready', { startCommit: agent.headCommit });
+  const job =
+    step.work?.kind === 'compute' ? computeJob(makes, run, agent, runAt) : turnJob(makes, run, agent, undefined, runAt);
+  await tx.enqueue([job], now);
   await tx.emit(now, [
     { type: 'agent.moved', run: run.id, agent: agent.id, from: 'pending', to: 'ready', reason: null },
   ]);

@@ -25,7 +25,14 @@ const GIVEN = [
   'createdAt',
 ] as const satisfies readonly (keyof NewAgent)[];
 /** They may be left out. */
-const OWN = ['server', 'model', 'permissions', 'skills', 'timeoutMs'] as const satisfies readonly (keyof NewAgent)[];
+const OWN = [
+  'server',
+  'model',
+  'permissions',
+  'skills',
+  'timeoutMs',
+  'urgency',
+] as const satisfies readonly (keyof NewAgent)[];
 const COLUMNS = [
   ...GIVEN,
   ...OWN,
@@ -108,8 +115,8 @@ const json = (value: unknown): string | null => (value === null || value === und
 
 export const insertAgents = (db: Connection, agents: readonly NewAgent[]): void => {
   for (const agent of agents) {
-    const { server = null, model = null, timeoutMs = null } = agent;
-    const own = { server, model, permissions: json(agent.permissions), skills: json(agent.skills), timeoutMs };
+    const { server = null, model = null, timeoutMs = null, urgency = 0 } = agent;
+    const own = { server, model, permissions: json(agent.permissions), skills: json(agent.skills), timeoutMs, urgency };
     db.insert(INSERT, ...valuesOf(agent, GIVEN), ...valuesOf(own, OWN));
   }
 };

@@ -116,6 +116,10 @@ export class SqliteTx extends SqliteReader implements Tx {
     this.#flush();
     return super.events(after, limit, run);
   }
+  override async commits(run: RunId): ReturnType<Tx['commits']> {
+    this.#flush();
+    return super.commits(run);
+  }
   override async lastEvent(): Promise<number> {
     this.#flush();
     return super.lastEvent();

@@ -61,7 +61,7 @@ describe('a hierarchy', () => {
       [1, 1, 2, 12],
     );
     const executive = agents.find((agent) => agent.tier === 'executive');
-    assert.equal(view.report, 'Joined 2 reports.');
+    assert.match(view.report ?? '', /^Joined 2 reports\.\n\n## Sources\n\n- join part 1: /);
     assert.equal(executive?.tokens.subtreeUsed, view.tokens.used - (agents[0]?.tokens.used ?? 0));
     await bench.waitUntil(
       'only main and the branch of the run are left',

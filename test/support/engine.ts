@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { type AgentLimits, DEFAULT_LIMITS } from '../../mcp-server/agent/prepare.ts';
-import { systemClock } from '../../mcp-server/domain/clock.ts';
+import { type Clock, systemClock } from '../../mcp-server/domain/clock.ts';
 import type { RunId } from '../../mcp-server/domain/ids.ts';
 import type { RunOptions } from '../../mcp-server/domain/run.ts';
 import { createEngine } from '../../mcp-server/engine/engine.ts';
@@ -24,6 +24,9 @@ export interface Bench {
   readonly store: Store;
   readonly repository: Repository;
   readonly log: readonly string[];
+  readonly clock: Clock;
+  /** Options of a run that says nothing. */
+  readonly settings: RunOptions;
   /** Starts a run and waits for its end. */
   run(task: string, options?: Partial<RunOptions>): Promise<RunView>;
   waitEnd(run: RunId, ms?: number): Promise<RunView>;
@@ -66,6 +69,7 @@ const settingsFor = (model: Rehearsal, more: Partial<RunOptions>): RunOptions =>
   model: null,
   permissions: { commands: 'off' },
   unattended: false,
+  planning: { retries: 0 },
   ...more,
 });
 
@@ -105,7 +109,7 @@ const assemble = async (repo: TestRepository, model: Rehearsal, options: BenchOp
     await engine.stop();
     endpoints.close();
   };
-  return { engine, store, repository, close };
+  return { engine, store, repository, clock, close };
 };
 
 export const openBench = async (options: BenchOptions = {}): Promise<Bench> => {
@@ -129,6 +133,10 @@ export const openBench = async (options: BenchOptions = {}): Promise<Bench> => {
     repo,
     model,
     log,
+    settings: settingsFor(model, options.settings ?? {}),
+    get clock() {
+      return parts.clock;
+    },
     waitEnd,
     get engine() {
       return parts.engine;

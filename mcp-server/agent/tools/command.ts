@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { UserError } from '../../domain/errors.ts';
 import type { Permissions } from '../../domain/run.ts';
+import { permissionsOf } from '../../domain/run-of-agent.ts';
 import { oneLine, truncate } from '../../domain/text.ts';
 import { defineTool, type ToolResult } from '../tool.ts';
 import { type ProcessOutcome, runProcess } from './process.ts';
@@ -9,7 +10,7 @@ const DEFAULT_TIMEOUT_S = 120;
 const LONGEST_TIMEOUT_S = 900;
 
 /** Throws UserError unless the person's settings allow the program. */
-const checkAllowed = (commands: Permissions['commands'], program: string): void => {
+export const checkAllowed = (commands: Permissions['commands'], program: string): void => {
   if (commands === 'any') return;
   if (commands === 'off')
     throw new UserError('permission-denied', 'Running programs is switched off for this repository.');
@@ -39,11 +40,11 @@ export const runCommand = defineTool({
     argv: z.array(z.string()).min(1).describe('program and arguments, such as ["npm","test"]'),
     timeout_s: z.number().optional().describe(`seconds; ${DEFAULT_TIMEOUT_S} without it`),
   }),
-  offered: ({ agent, run }) => agent.tier !== 'planner' && run.options.permissions.commands !== 'off',
+  offered: ({ agent, run }) => agent.tier !== 'planner' && permissionsOf(run, agent).commands !== 'off',
   action: (input) => oneLine(`run ${input.argv.join(' ')}`, 60),
   run: async (context, input, signal) => {
     const [program = '', ...args] = input.argv;
-    checkAllowed(context.run.options.permissions.commands, program);
+    checkAllowed(permissionsOf(context.run, context.agent).commands, program);
     if (program === '' || input.argv.some((arg) => arg.includes('\0')))
       throw new UserError('bad-input', 'The program must have a name, and no argument may hold a NUL character.');
     const timeoutS = Math.min(LONGEST_TIMEOUT_S, Math.max(1, input.timeout_s ?? DEFAULT_TIMEOUT_S));

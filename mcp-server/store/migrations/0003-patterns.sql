@@ -45,6 +45,7 @@ ALTER TABLE agents ADD COLUMN skills TEXT CHECK (json_valid(skills));
 ALTER TABLE agents ADD COLUMN startCommit TEXT;
 ALTER TABLE agents ADD COLUMN wrapUpWhy TEXT;
 ALTER TABLE agents ADD COLUMN timeoutMs INTEGER;
+ALTER TABLE agents ADD COLUMN urgency INTEGER NOT NULL DEFAULT 0;
 -- When its time is over, ms; set by its first turn.
 ALTER TABLE agents ADD COLUMN deadline INTEGER;
 CREATE INDEX agents_deadline ON agents (deadline)

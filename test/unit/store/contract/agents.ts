@@ -11,6 +11,7 @@ const none = {
   startCommit: null,
   wrapUpWhy: null,
   timeoutMs: null,
+  urgency: 0,
   deadline: null,
 };
 
@@ -41,10 +42,11 @@ export const agentsContract = ({ store }: Subject): void => {
       permissions: { commands: { allowed: ['npm'] } },
       skills: ['tdd'],
       timeoutMs: 500,
+      urgency: 2,
     };
     await store().transaction((tx) => tx.insertAgents([newAgent(C, own)]));
-    const { server, model, permissions, skills, timeoutMs } = (await store().agent(C)) ?? {};
-    assert.deepEqual({ server, model, permissions, skills, timeoutMs }, own);
+    const { server, model, permissions, skills, timeoutMs, urgency } = (await store().agent(C)) ?? {};
+    assert.deepEqual({ server, model, permissions, skills, timeoutMs, urgency }, own);
   });
 
   it('finds the agents whose time is over, those that have ended left out', async () => {

@@ -1,0 +1,142 @@
+import type { Agent, EndReason } from '../domain/agent.ts';
+import type { AccountId } from '../domain/ids.ts';
+import { newId } from '../domain/ids.ts';
+import type { Step } from '../domain/plan.ts';
+import { retryDelayMs } from '../domain/policy.ts';
+import { planningOf, type Run } from '../domain/run.ts';
+import { oneLine } from '../domain/text.ts';
+import type { Tx } from '../store/port.ts';
+import { notify, tellMissing } from './missing.ts';
+import type { EngineParts } from './parts.ts';
+import { asAgent, createdEvent, givenRole, journal, newAgent, releaseAgent } from './spawn.ts';
+
+type Makes = Pick<EngineParts, 'random' | 'clock'>;
+
+/** Another agent may do better. What it would have to decide again in the same way, it does not get to decide. */
+const MAY_PASS: ReadonlySet<EndReason> = new Set(['model-failed', 'bad-answers', 'internal', 'timeout']);
+/** Fewer tokens are not worth a new beginning. */
+const LEAST_TOKENS = 1000;
+
+export interface Failure {
+  readonly state: string;
+  readonly reason: EndReason;
+  readonly error: string | null;
+}
+
+/** Where the tokens of a fresh agent come from. */
+interface Funds {
+  /** What the old one leaves to its heir. */
+  readonly left: number;
+  /** What it had spent, as far as the run's pool has it to spare. */
+  readonly more: number;
+}
+
+/** How a failed step is tried again; null: it is not. Called before the agent's end is stored. */
+export const secondChance = async (
+  tx: Tx,
+  run: Run,
+  step: Step | undefined,
+  agent: Agent,
+  failure: Failure,
+): Promise<Funds | null> => {
+  if (!step || step.agent !== agent.id || step.state !== 'running' || failure.state !== 'failed') return null;
+  if (!MAY_PASS.has(failure.reason) || run.cancelRequested !== 'no') return null;
+  if (agent.wrapUp && agent.wrapUpWhy !== 'timeout') return null;
+  if (step.attempt > (step.retries ?? planningOf(run.options).retries)) return null;
+  const account = await tx.account(agent.id);
+  const pool = await tx.account(run.id);
+  const left = account?.available ?? 0;
+  const more = Math.min(account?.used ?? 0, pool?.available ?? 0);
+  return step.work?.kind === 'compute' || left + more >= LEAST_TOKENS ? { left, more } : null;
+};
+
+/**
+ * A fresh agent takes the place of one that has ended, from where that one began, on a branch of its own, after a pause
+ * that grows. `heir`: who has the old one's tokens now.
+ */
+export const tryAgain = async (
+  makes: Makes,
+  tx: Tx,
+  run: Run,
+  step: Step,
+  old: Agent,
+  failure: Failure,
+  heir: AccountId,
+  { left, more }: Funds,
+): Promise<void> => {
+  const now = makes.clock.now();
+  const attempt = step.attempt + 1;
+  const fresh = await replaceAgent(makes, tx, run, step, old, attempt);
+  await tx.moveStep(step.id, 'running');
+  const tokens = left + more;
+  if (left > 0) await tx.grant(heir, fresh.id, left, now);
+  if (more > 0) await tx.grant(run.id, fresh.id, more, now);
+  await journal(makes, tx, step, fresh);
+  const again = { ...step, agent: fresh.id };
+  await sendReports(makes, tx, run, again);
+  if (step.work?.kind !== 'compute') {
+    const why = `${failure.reason}${failure.error ? `: ${oneLine(failure.error, 300)}` : ''}`;
+    await notify(makes, tx, run, fresh.id, `An agent before you has failed at this task (${why}). Begin anew.`);
+  }
+  const delay = retryDelayMs(attempt, makes.random);
+  const reason = failure.error ?? failure.reason;
+  await tx.emit(now, [
+    createdEvent(fresh),
+    { type: 'budget.granted', run: run.id, agent: fresh.id, to: fresh.id, tokens },
+    { type: 'step.retried', run: run.id, agent: fresh.id, step: step.key, attempt, reason, startsAt: now + delay },
+  ]);
+  await releaseAgent(makes, tx, run, again, fresh, now + delay);
+};
+
+/** A pending agent for the step, which is pending again as well; the old one stays as it is. */
+const replaceAgent = async (
+  makes: Makes,
+  tx: Tx,
+  run: Run,
+  step: Step,
+  old: Agent,
+  attempt: number,
+): Promise<Agent> => {
+  const parent = old.parent ? ((await tx.agent(old.parent)) ?? null) : null;
+  const start = old.startCommit ?? old.headCommit ?? run.headCommit;
+  const name = `${oneLine(step.title, 48)} (try ${attempt})`;
+  const row = newAgent(
+    makes,
+    run,
+    { ...step, ...ownOf(old), role: givenRole(step.role), name, step: step.id, parent, start },
+    'pending',
+  );
+  // What was merged into the old one before it began is the fresh one's to bring home.
+  await tx.insertAgents([{ ...row, baseCommit: old.baseCommit }]);
+  await tx.renewStep(step.id, row.id, attempt);
+  return asAgent({ ...row, baseCommit: old.baseCommit });
+};
+
+const ownOf = ({ server = null, model = null }: Agent): Pick<Agent, 'server' | 'model'> => ({ server, model });
+
+/** The reports of the needs that are settled, for an agent that was not there when they came in; and what is missing. */
+export const sendReports = async (makes: Makes, tx: Tx, run: Run, step: Step): Promise<void> => {
+  if (step.work?.kind === 'compute' || step.needs.length === 0) return;
+  const needs = await tx.needs(step.id);
+  for (const need of needs) {
+    const author = need.state === 'done' || need.state === 'failed' ? await tx.agent(need.agent) : undefined;
+    if (!author) continue;
+    await tx.send({
+      id: newId('message', makes.random),
+      run: run.id,
+      to: step.agent,
+      from: author.id,
+      kind: 'report',
+      priority: 0,
+      body: reportOf(author, need.state === 'done'),
+      createdAt: makes.clock.now(),
+    });
+  }
+  await tellMissing(makes, tx, run, step, needs);
+};
+
+/** What others read of an agent that has ended. */
+export const reportOf = (agent: Agent, ok: boolean): string => {
+  const text = agent.report?.trim() || agent.error || 'It gave no report.';
+  return ok ? text : `It failed (${agent.endReason ?? 'unknown'}): ${text}`;
+};
