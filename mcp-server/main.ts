@@ -13,8 +13,8 @@ import { HELP } from './faces/cli/help.ts';
 import type { Terminal } from './faces/cli/terminal.ts';
 import { ENGINE_FLAGS } from './faces/host/engine-flags.ts';
 import {
-  connectIfRunning,
   connectToEngine,
+  connectToRunning,
   type EngineFinder,
   EXIT_LOCKED,
   startFailure,
@@ -128,6 +128,7 @@ const finderFor = (
   return {
     root: place.root,
     runtime: runtimeOf(place),
+    stateFile: join(place.root, '.coppice', 'engine.json'),
     uid: UID,
     version: version(),
     // A token is for clients; the engine, and what it starts, never see one.
@@ -171,7 +172,7 @@ const openContext = async (
     program: programName(),
     repoFlag: here?.root === place.root ? '' : ` --repo ${shellWord(place.root)}`,
     connect: async () => openClient(await connectToEngine(finder), finder.version),
-    connectIfRunning: () => connectIfRunning(finder.runtime.socket),
+    connectIfRunning: () => connectToRunning(finder),
     newKey: () => randomUUID(),
   };
 };

@@ -21,7 +21,7 @@ describe("the official inspector's command line", function () {
   });
   after(() => stage?.close());
 
-  const inspect = async (...args: readonly string[]): Promise<Record<string, unknown>> => {
+  const inspect = async (...args: readonly string[]): Promise<string> => {
     const child = spawn(process.execPath, [INSPECTOR ?? '', '--cli', ...args], {
       cwd: stage.repo.root,
       env: stage.environment,
@@ -33,7 +33,7 @@ describe("the official inspector's command line", function () {
     child.stderr.on('data', (chunk) => (stderr += String(chunk)));
     const status = await new Promise<number | null>((resolve) => child.once('close', resolve));
     assert.equal(status, 0, `${args.join(' ')}: ${stdout}${stderr}`);
-    return JSON.parse(stdout) as Record<string, unknown>;
+    return stdout;
   };
   const overHttp = (url: string) => [url, '--transport', 'http', '--header', `Authorization: Bearer ${TOKEN}`];
 
@@ -48,10 +48,9 @@ describe("the official inspector's command line", function () {
         [[], stdio],
       ] as const) {
         const ask = (...args: string[]) => inspect(...before, '--protocol-era', era, ...args, ...after);
-        const { tools } = (await ask('--method', 'tools/list', '--strict')) as { tools: { name: string }[] };
-        assert.ok(tools.some(({ name }) => name === 'run_start'));
+        assert.match(await ask('--method', 'tools/list', '--strict'), /"name": ?"run_start"/);
         const called = await ask('--method', 'tools/call', '--tool-name', 'run_list', '--tool-arg', 'limit=5');
-        assert.deepEqual(called['structuredContent'], { runs: [] });
+        assert.match(called, /"structuredContent": ?\{\s*"runs": ?\[\]/);
       }
       running.child.kill('SIGINT');
       await running.ended;
@@ -68,10 +67,13 @@ describe("the official inspector's command line", function () {
     try {
       const ask = (...args: string[]) => inspect(...overHttp(`${http.url}/mcp`), ...args);
       const listed = await ask('--method', 'skills/list', '--verify');
-      assert.equal((listed['skills'] as unknown[]).length, 2);
-      assert.ok(await ask('--method', 'skills/get', '--uri', 'skill://repository-map/SKILL.md'));
+      assert.match(
+        listed,
+        /skill:\/\/repository-map\/SKILL\.md[^]*skill:\/\/messy\/SKILL\.md|skill:\/\/messy[^]*repository-map/,
+      );
+      assert.match(await ask('--method', 'skills/get', '--uri', 'skill://repository-map/SKILL.md'), /sha256:/);
       const folder = await ask('--method', 'resources/directory/read', '--uri', 'skill://repository-map');
-      assert.equal((folder['resources'] as unknown[]).length, 3);
+      assert.match(folder, /inode\/directory/);
     } finally {
       await http.close();
       face.close();

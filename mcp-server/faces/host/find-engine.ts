@@ -2,16 +2,19 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
 import { connect, type Socket } from 'node:net';
+import { dirname, isAbsolute } from 'node:path';
 import type { Clock } from '../../domain/clock.ts';
 import { UserError, type UserErrorCode } from '../../domain/errors.ts';
 import type { Hello } from './control.ts';
 import { readJsonLines, writeJsonLine } from './json-lines.ts';
-import { ensurePrivateFolder, type RuntimePlace } from './place.ts';
+import { ensurePrivateFolder, isPrivateFolder, type RuntimePlace } from './place.ts';
 
 /** How to reach a repository's engine, and how to start one where there is none. */
 export interface EngineFinder {
   readonly root: string;
   readonly runtime: RuntimePlace;
+  /** `.coppice/engine.json`: where an engine that was started in another environment says how it is reached. */
+  readonly stateFile: string;
   readonly uid: number | null;
   readonly version: string;
   /** The command line of `coppice engine` for this repository, detached. */
@@ -37,9 +40,34 @@ export const startFailure = (pid: number, code: string, message: string): string
 /** A connection to the engine, which is started when there is none. Throws UserError with the reason of a failed start. */
 export const connectToEngine = async (finder: EngineFinder): Promise<Socket> => {
   await ensurePrivateFolder(finder.runtime.folder, finder.uid);
-  const running = await connectIfRunning(finder.runtime.socket);
+  const running = await connectToRunning(finder);
   if (running && (await keep(running, finder))) return running;
   return startEngine(finder);
+};
+
+/**
+ * A connection to the engine if one runs, else null. Clients give their servers only some of their environment, so the
+ * socket may lie elsewhere than one would think here.
+ */
+export const connectToRunning = async (
+  finder: Pick<EngineFinder, 'runtime' | 'stateFile' | 'uid'>,
+): Promise<Socket | null> => {
+  const here = await connectIfRunning(finder.runtime.socket);
+  if (here) return here;
+  const named = await namedSocket(finder.stateFile);
+  // The file lies in the repository: what it names is believed only in a folder that is closed to all others.
+  if (named === null || named === finder.runtime.socket || !(await isPrivateFolder(dirname(named), finder.uid)))
+    return null;
+  return connectIfRunning(named).catch(() => null);
+};
+
+const namedSocket = async (stateFile: string): Promise<string | null> => {
+  try {
+    const { socket } = JSON.parse(await readFile(stateFile, 'utf8')) as { socket?: unknown };
+    return typeof socket === 'string' && isAbsolute(socket) ? socket : null;
+  } catch {
+    return null;
+  }
 };
 
 /** A connection to the engine if one listens, else null. */
@@ -105,7 +133,7 @@ const startEngine = async (finder: EngineFinder): Promise<Socket> => {
   const deadline = finder.clock.now() + finder.startMs;
   let attempt = await spawnEngine(finder);
   for (;;) {
-    const socket = await connectIfRunning(finder.runtime.socket);
+    const socket = await connectToRunning(finder);
     if (socket && (await keep(socket, finder))) return socket;
     const exit = attempt.exit();
     // Locked: another engine starts, or one is just leaving. Whichever it is, its end or its socket will show.

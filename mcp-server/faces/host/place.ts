@@ -67,14 +67,18 @@ export const ensurePrivateFolder = async (folder: string, uid: number | null): P
       { cause: error },
     );
   });
-  if (uid === null) return;
-  const found = await lstat(folder);
-  if (found.isDirectory() && found.uid === uid && (found.mode & 0o077) === 0) return;
+  if (uid === null || (await isPrivateFolder(folder, uid))) return;
   throw new UserError(
     'permission-denied',
     `${folder} is not a folder that only you can open, so the engine would not be private there. ` +
       'Remove it, or set XDG_RUNTIME_DIR to another place.',
   );
+};
+
+/** Whether the folder is this user's own and closed to all others. Without user ids nobody can tell: false. */
+export const isPrivateFolder = async (folder: string, uid: number | null): Promise<boolean> => {
+  const found = await lstat(folder).catch(() => null);
+  return uid !== null && found !== null && found.isDirectory() && found.uid === uid && (found.mode & 0o077) === 0;
 };
 
 const gitDirOf = async (folder: string): Promise<string | null> => {

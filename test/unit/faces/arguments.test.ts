@@ -89,6 +89,35 @@ describe('an error for programs', () => {
     assert.equal(wantsJson(['run', '--', '--json']), false);
     assert.equal(wantsJson(['mcp', '--json']), false);
   });
+
+  it('knows where to serve, and what to do with tokens', () => {
+    const plain = parseArguments(['serve']);
+    assert.ok(plain.command === 'serve' && plain.port === 7717 && plain.scope === null && plain.token === null);
+    const full = parseArguments([
+      'serve',
+      '--port',
+      '0',
+      '--scope',
+      'read',
+      '--allow-origin',
+      'http://localhost:3000/x',
+    ]);
+    assert.ok(full.command === 'serve');
+    assert.deepEqual([full.port, full.scope, full.origins], [0, 'read', ['http://localhost:3000']]);
+    const tokenOf = (...argv: string[]) => {
+      const parsed = parseArguments(['serve', ...argv]);
+      return parsed.command === 'serve' ? parsed.token : null;
+    };
+    assert.deepEqual(tokenOf('token', 'add', 'ci', '--scope', 'run'), { kind: 'add', name: 'ci' });
+    assert.deepEqual(tokenOf('token', 'remove', 'ci'), { kind: 'remove', name: 'ci' });
+    assert.deepEqual(tokenOf('token'), { kind: 'list' });
+    for (const words of [['tokens'], ['token', 'add'], ['token', 'list', 'x'], ['token', 'add', 'a', 'b']])
+      assert.match(refusal('serve', ...words), /coppice serve knows/);
+    assert.match(refusal('serve', '--port', '65536'), /at most 65535/);
+    assert.match(refusal('serve', '--allow-origin', 'file:///x'), /wants an origin/);
+    const mcp = parseArguments(['mcp', '--print-config', 'zed']);
+    assert.ok(mcp.command === 'mcp' && mcp.printConfig === 'zed');
+  });
 });
 
 const NONE = {

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { systemClock } from '../../../mcp-server/domain/clock.ts';
 import { UserError } from '../../../mcp-server/domain/errors.ts';
 import { type Host, startHost } from '../../../mcp-server/faces/host/engine-host.ts';
-import { ask, connectIfRunning } from '../../../mcp-server/faces/host/find-engine.ts';
+import { ask, connectIfRunning, connectToRunning } from '../../../mcp-server/faces/host/find-engine.ts';
 import { openLog } from '../../../mcp-server/faces/host/log-file.ts';
 import { ensurePrivateFolder, findRepository, runtimePlace } from '../../../mcp-server/faces/host/place.ts';
 import { openMcpFace } from '../../../mcp-server/faces/mcp/face.ts';
@@ -156,6 +156,22 @@ describe('the host of an engine', () => {
     await host?.stop('the test is over');
     host = undefined;
     await rm(folder, { recursive: true, force: true });
+  });
+
+  it('is found from an environment that would look elsewhere, but only in a folder of this user alone', async () => {
+    const socket = await start();
+    const stateFile = join(folder, '.coppice', 'engine.json');
+    const elsewhere = { folder, socket: join(folder, 'none.sock'), startLog: '' };
+    const find = () => connectToRunning({ runtime: elsewhere, stateFile, uid: process.getuid?.() ?? null });
+    const found = await find();
+    assert.ok(found);
+    sockets.push(found);
+    assert.equal(JSON.parse(await readFile(stateFile, 'utf8')).socket, socket);
+    await chmod(folder, 0o755);
+    assert.equal(await find(), null);
+    await chmod(folder, 0o700);
+    await writeFile(stateFile, '{"socket": 5}');
+    assert.equal(await find(), null);
   });
 
   it('says who it is, on the socket and in its state file', async () => {
