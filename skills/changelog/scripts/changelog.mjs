@@ -12,10 +12,12 @@ const SECTIONS = [
 ];
 const INTERNAL = { title: 'Internal', types: ['refactor', 'docs', 'test', 'build', 'ci', 'chore', 'style', 'deps'] };
 
+const asSentence = (text) => `${text.slice(0, 1).toUpperCase()}${text.slice(1)}${/[.!?]$/.test(text) ? '' : '.'}`;
+
 const lineOf = (change) => {
   const scope = change.scope === null ? '' : `${change.scope}: `;
   const breaking = change.breaking ? '**Breaking:** ' : '';
-  const note = change.breakingNote === null ? '' : ` ${change.breakingNote}`;
+  const note = change.breakingNote === null ? '' : ` ${asSentence(change.breakingNote)}`;
   const request = change.request === null ? '' : ` (#${change.request})`;
   return `- ${breaking}${scope}${change.text}.${note}${request}`;
 };
