@@ -2,13 +2,12 @@ import type { Agent } from '../domain/agent.ts';
 import { FencedError, messageOf } from '../domain/errors.ts';
 import type { RunId } from '../domain/ids.ts';
 import type { Job, JobKind } from '../domain/job.ts';
-import { MAX_ATTEMPTS, retryDelayMs } from '../domain/policy.ts';
 import type { Run } from '../domain/run.ts';
 import { modelOf, modelOfServer } from '../domain/run-of-agent.ts';
 import type { Endpoint } from '../inference/port.ts';
-import { underClaim } from '../store/claimed-store.ts';
 import type { Tx } from '../store/port.ts';
 import { type Begun, beginTurn } from './begin-turn.ts';
+import { coreOf } from './claimed-core.ts';
 import type { Core } from './core.ts';
 import { meetDeadlines } from './deadlines.ts';
 import { DESK_KINDS, runDeskJob } from './desk-job.ts';
@@ -16,7 +15,7 @@ import { keepLeases } from './lease-keeper.ts';
 import { Pace } from './pace.ts';
 import { digestOf } from './plan-outcome.ts';
 import { PrefixSharing, type Share } from './prefix-sharing.ts';
-import { endAgent, isOver } from './settle.ts';
+import { putBack } from './put-back.ts';
 import { runTurnJob } from './turn-job.ts';
 
 /** Merges and closings at once; they are short, and serialised by git in part. */
@@ -399,7 +398,7 @@ export class Scheduler {
     if (job.agent) this.#core.leases.forget(job.agent);
     while (!this.#stop.signal.aborted) {
       try {
-        await store.transaction((tx) => this.#putBack(tx, job, messageOf(error)));
+        await store.transaction((tx) => putBack(this.#core.parts, tx, job, messageOf(error)));
         return;
       } catch (again) {
         log(`${job.id}: ${messageOf(again)}`);
@@ -409,55 +408,9 @@ export class Scheduler {
       }
     }
   }
-
-  async #putBack(tx: Tx, job: Job, error: string): Promise<void> {
-    const { clock, random } = this.#core.parts;
-    const now = clock.now();
-    if ((await tx.job(job.id))?.state !== 'running') return;
-    await this.#undo(tx, job, now);
-    if (job.attempts < MAX_ATTEMPTS) return tx.requeue(job.id, now + retryDelayMs(job.attempts, random), error);
-    if (await this.#failUnattended(tx, job, error)) return;
-    await tx.finishJob(job.id, 'parked', error);
-    await tx.emit(now, [{ type: 'job.parked', run: job.run, agent: job.agent, kind: job.kind, error }]);
-  }
-
-  /** Where nobody could let a parked turn try again, its agent fails. */
-  async #failUnattended(tx: Tx, job: Job, error: string): Promise<boolean> {
-    const run = await tx.run(job.run);
-    const agent = job.agent ? await tx.agent(job.agent) : undefined;
-    if (job.kind !== 'turn' || !run?.options.unattended || !agent || isOver(agent)) return false;
-    const open = await tx.openTurn(agent.id);
-    if (open) await tx.closeTurn(open.id, { commit: null, endedAt: this.#core.parts.clock.now() });
-    await tx.finishJob(job.id, 'done', error);
-    await endAgent(
-      this.#core.parts,
-      tx,
-      run,
-      agent,
-      { state: 'failed', reason: 'internal', report: null, error },
-      job.id,
-    );
-    return true;
-  }
-
-  async #undo(tx: Tx, job: Job, now: number): Promise<void> {
-    if (job.kind !== 'turn' || !job.agent) return;
-    const open = await tx.openTurn(job.agent);
-    if (open?.state === 'calling') {
-      await tx.settle(job.agent, open.id, 0, now);
-      await tx.dropTurn(open.id, now);
-    }
-    if ((await tx.agent(job.agent))?.state === 'running') await tx.moveAgent(job.agent, 'ready', { action: '' });
-  }
 }
 
 const hasRoom = (endpoint: Endpoint): boolean => {
   const { busy, total } = endpoint.slots();
   return busy < total;
 };
-
-/** The engine as the work of one claim sees it: once the claim is lost, none of its transactions takes place. */
-const coreOf = (core: Core, job: Job): Core => ({
-  ...core,
-  parts: { ...core.parts, store: underClaim(core.parts.store, job) },
-});

@@ -66,6 +66,9 @@ export type LandOutcome =
   | { readonly kind: 'dirty'; readonly files: readonly string[] }
   | { readonly kind: 'wrong-branch'; readonly current: string | null; readonly expected: string };
 
+/** Asked right before a branch moves. When it throws, nothing moves. */
+export type MayMove = () => Promise<void>;
+
 /**
  * The repository of one engine. Commits are made as objects first. The caller may `publish` one before it has stored it,
  * but only while nobody else may move that branch; the database says what holds. After a crash between the two
@@ -75,7 +78,7 @@ export interface Repository {
   readonly root: string;
   facts(): Promise<RepositoryFacts>;
   /** Creates the branch, or moves it: a ref only; no checkout. Idempotent. */
-  publish(branch: string, commit: Commit): Promise<void>;
+  publish(branch: string, commit: Commit, mayMove?: MayMove): Promise<void>;
   /** Publishes every branch that is not where it should be, in one go; returns how many were moved. */
   reconcile(expected: readonly { readonly branch: string; readonly commit: string }[]): Promise<number>;
   /** Keeps a commit reachable as refs/coppice/discarded/<name>, where no branch list shows it. */
@@ -97,7 +100,7 @@ export interface Repository {
     author: Author,
   ): Promise<{ readonly commit: Commit; readonly files: readonly string[] } | null>;
   /** Moves the lease's branch and files to the commit, dropping whatever else is in the worktree. */
-  reset(lease: Lease, commit: Commit): Promise<void>;
+  reset(lease: Lease, commit: Commit, mayMove?: MayMove): Promise<void>;
   /** Merges in the object store alone: no ref moves, no file changes. */
   merge(into: Commit, source: Commit, message: string, author: Author): Promise<MergeOutcome>;
   isAncestor(ancestor: Commit, descendant: Commit): Promise<boolean>;

@@ -6,6 +6,7 @@ import type { Commit } from '../domain/ids.ts';
 import type { Core } from './core.ts';
 import { GitError } from './git-exec.ts';
 import { assertCommit } from './objects.ts';
+import type { MayMove } from './port.ts';
 
 /** Git's rules for the name of a branch, and no leading dash, so that it is never read as an option. */
 export const assertBranch = (branch: string): string => {
@@ -25,10 +26,11 @@ export const branchHead = async (core: Core, branch: string): Promise<Commit | n
   ((await core.objects.info(`refs/heads/${assertBranch(branch)}`))?.oid as Commit | undefined) ?? null;
 
 /** Creates or moves a branch, if nobody else moved it meanwhile. Nothing happens when it is there already. */
-export const publish = async (core: Core, branch: string, commit: Commit): Promise<void> => {
+export const publish = async (core: Core, branch: string, commit: Commit, mayMove?: MayMove): Promise<void> => {
   assertCommit(commit);
   const old = await branchHead(core, branch);
   if (old === commit) return;
+  await mayMove?.();
   await updateRef(core, branch, updateLine(`refs/heads/${branch}`, commit, old));
 };
 

@@ -7,7 +7,7 @@ import type { Place } from './git-environment.ts';
 import { checkOut } from './lease.ts';
 import { checkedPlace, leasePath } from './lease-check.ts';
 import { assertCommit } from './objects.ts';
-import type { Author, Lease } from './port.ts';
+import type { Author, Lease, MayMove } from './port.ts';
 import { clearStaleLock, publish } from './refs.ts';
 import { readStatus, type StatusEntry } from './status.ts';
 
@@ -36,9 +36,9 @@ export const snapshot = (core: Core, lease: Lease, parent: Commit, message: stri
  * Makes branch, index and files exactly the commit. Ignored files, such as installed packages, stay. A worktree whose
  * folder is gone is made anew.
  */
-export const reset = (core: Core, lease: Lease, commit: Commit): Promise<void> =>
+export const reset = (core: Core, lease: Lease, commit: Commit, mayMove?: MayMove): Promise<void> =>
   core.perAgent.run(lease.agent, async () => {
-    await publish(core, lease.branch, commit);
+    await publish(core, lease.branch, commit, mayMove);
     if (!(await lstat(leasePath(core, lease)).catch(absent))) return checkOut(core, lease, commit);
     const place = await indexPlace(core, lease);
     await core.git.exec(place, ['read-tree', '--reset', '-u', commit]);

@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
-import type { RunId } from '../../mcp-server/domain/ids.ts';
+import { FencedError } from '../../mcp-server/domain/errors.ts';
+import type { Commit, RunId } from '../../mcp-server/domain/ids.ts';
 import type { Job } from '../../mcp-server/domain/job.ts';
 import { LEASE_MS } from '../../mcp-server/domain/policy.ts';
+import { coreOf } from '../../mcp-server/engine/claimed-core.ts';
+import type { Core } from '../../mcp-server/engine/core.ts';
 import type { Tx } from '../../mcp-server/store/port.ts';
 import { type Bench, openBench } from '../support/engine.ts';
 import { call, finish } from '../support/scripted-server.ts';
@@ -24,6 +27,11 @@ describe('a claimed job', () => {
   };
   const calling = (): Promise<void> =>
     bench.waitUntil('the call is under way', async () => bench.model.stats().processing === 1);
+  const untilCalling = async (run: RunId) => {
+    const job = await running(run);
+    await calling();
+    return { job, commit: bench.repo.git('rev-parse', 'HEAD') as Commit };
+  };
   /** What another engine would do that takes the job over: undo the call, then claim the job itself. */
   const takeOver = async (tx: Tx, job: Job, now: number): Promise<void> => {
     assert.ok(job.agent);
@@ -88,5 +96,19 @@ describe('a claimed job', () => {
     assert.equal(view.tokens.used, (answered[0]?.usage.prompt ?? 0) + (answered[0]?.usage.completion ?? 0));
     assert.equal((await bench.store.job(late.id))?.claims, 3);
     assert.equal(view.commit, bench.repo.git('rev-parse', 'HEAD'));
+  });
+
+  it('that was taken over moves no branch any more', async () => {
+    bench = await openBench({ speed: 300, server: { latencyMs: 250 }, script: () => finish('Done.') });
+    const { run } = await bench.engine.startRun({ task: 'Be slow', options: { maxAgents: 1 } });
+    const { job, commit } = await untilCalling(run);
+    const core = { parts: { store: bench.store, repository: bench.repository } } as Core;
+    const { repository } = coreOf(core, job).parts;
+    await repository.publish('coppice/before', commit);
+    await bench.store.transaction((tx) => takeOver(tx, job, job.leaseUntil));
+    await assert.rejects(repository.publish('coppice/after', commit), FencedError);
+    assert.equal(await bench.repository.branchHead('coppice/before'), commit);
+    assert.equal(await bench.repository.branchHead('coppice/after'), null);
+    await bench.waitEnd(run);
   });
 });
