@@ -1,0 +1,113 @@
+import type { Agent } from '../domain/agent.ts';
+import { UserError } from '../domain/errors.ts';
+import type { AccountId, RunId } from '../domain/ids.ts';
+import type { PlanStep, Step } from '../domain/plan.ts';
+import type { Run } from '../domain/run.ts';
+import { isSettled } from '../domain/transitions.ts';
+import { shareBudget } from '../planning/share-budget.ts';
+import type { NewAgent, Tx } from '../store/port.ts';
+import type { Core } from './core.ts';
+import { considerStep, isOver } from './settle.ts';
+import { asAgent, createdEvent, givenRole, newAgent } from './spawn.ts';
+import { sendReports } from './try-again.ts';
+
+/** Fewer tokens in the pool are not worth a new beginning. */
+const LEAST_BUDGET = 1000;
+
+/**
+ * A run that has ended with failed steps goes on: they, those that never began and all that needs them get fresh agents;
+ * what was done is kept. What a saga took back is done again. `budget`: tokens granted on top of what is left. Throws
+ * UserError when there is nothing to try again, or nothing to pay for it with.
+ */
+export const retryFailedSteps = async (core: Core, id: RunId, budget = 0): Promise<void> => {
+  const { store, clock } = core.parts;
+  await store.transaction(async (tx) => {
+    const run = await tx.run(id);
+    if (!run) throw new UserError('not-found', `There is no run ${id} in this repository.`);
+    const steps = await tx.steps(id);
+    const anew = await stepsAnew(tx, run, steps);
+    if (budget > 0) await tx.raiseBudget(id, budget, clock.now());
+    const available = (await tx.account(id))?.available ?? 0;
+    if (available < LEAST_BUDGET)
+      throw new UserError(
+        'budget-too-small',
+        `The run has ${available} tokens left, which is not enough to try again: grant more.`,
+      );
+    await tx.moveRun(id, 'running', { report: null, error: null, review: 'none', endedAt: null });
+    const current: Run = { ...run, state: 'running', report: null, error: null, review: 'none', endedAt: null };
+    await tx.emit(clock.now(), [{ type: 'run.retried', run: id, agent: null, steps: anew.length, budget }]);
+    const agents = await freshAgents(core, tx, current, anew, available);
+    for (const step of anew)
+      await sendReports(core.parts, tx, current, { ...step, agent: agents.get(step.key)?.id ?? step.agent });
+    for (const { id: step } of anew) {
+      const fresh = await tx.step(step);
+      if (fresh?.state === 'pending') await considerStep(core.parts, tx, current, fresh);
+    }
+  });
+  core.wake();
+};
+
+/** In the plan's order: parents before their children. */
+const stepsAnew = async (tx: Tx, run: Run, steps: readonly Step[]): Promise<readonly Step[]> => {
+  if (run.state !== 'partial' && run.state !== 'failed')
+    throw new UserError(
+      'wrong-state',
+      `Only a run that has ended with failed steps can try them again; it is ${run.state}.`,
+    );
+  if (run.review === 'landed' || run.review === 'discarded')
+    throw new UserError('wrong-state', `The run was ${run.review}: start a new one instead.`);
+  const undone = new Set((await tx.undos(run.id)).filter(({ state }) => state === 'done').map(({ agent }) => agent));
+  const again = new Set(
+    steps
+      .filter(({ state, agent }) => state === 'failed' || state === 'skipped' || undone.has(agent))
+      .map(({ key }) => key),
+  );
+  if (again.size === 0)
+    throw new UserError('wrong-state', 'No step of the run has failed; there is nothing to try again.');
+  for (let before = -1; before !== again.size; ) {
+    before = again.size;
+    for (const step of steps) if (step.needs.some((need) => again.has(need))) again.add(step.key);
+  }
+  const anew = steps.filter(({ key }) => again.has(key));
+  if (anew.some(({ state }) => !isSettled(state))) throw new Error('A run has ended with a step that has not.');
+  return anew;
+};
+
+/** Pending agents for the steps, which are pending again, with the tokens that are there. */
+const freshAgents = async (
+  core: Core,
+  tx: Tx,
+  run: Run,
+  anew: readonly Step[],
+  available: number,
+): Promise<ReadonlyMap<string, Agent>> => {
+  const keys = new Set(anew.map(({ key }) => key));
+  const parentOf = ({ parent }: PlanStep): string | null => (parent !== null && keys.has(parent) ? parent : null);
+  const shares = shareBudget({ steps: anew.map((step) => ({ ...step, parent: parentOf(step) })) }, available);
+  const agents = new Map<string, Agent>();
+  const rows: NewAgent[] = [];
+  for (const step of anew) {
+    const old = await tx.agent(step.agent);
+    const parent = agents.get(parentOf(step) ?? '') ?? (await aliveParent(tx, old));
+    const name = `${step.title} (again)`;
+    const spec = { ...step, name, role: givenRole(step.role), step: step.id, parent, start: run.headCommit };
+    const row = newAgent(core.parts, run, spec, 'pending');
+    rows.push(row);
+    agents.set(step.key, asAgent(row));
+  }
+  await tx.insertAgents(rows);
+  await tx.emit(core.parts.clock.now(), rows.map(createdEvent));
+  for (const step of anew) {
+    const agent = agents.get(step.key);
+    if (!agent) continue;
+    await tx.renewStep(step.id, agent.id, 1);
+    const from: AccountId = agents.get(parentOf(step) ?? '')?.id ?? run.id;
+    await tx.grant(from, agent.id, shares.get(step.key)?.subtree ?? 0, core.parts.clock.now());
+  }
+  return agents;
+};
+
+const aliveParent = async (tx: Tx, old: Agent | undefined): Promise<Agent | null> => {
+  const parent = old?.parent ? await tx.agent(old.parent) : undefined;
+  return parent && !isOver(parent) ? parent : null;
+};
