@@ -52,7 +52,7 @@ describe('What a person granted', () => {
       one.noteUse('a'),
       two.noteUse('a'),
       other.noteUse('a'),
-      n === 3 ? two.pin('p', true) : null,
+      n === 3 ? two.pin('p', true) : one.noteUse('b'),
     ]);
     await Promise.all(uses.flat());
     await one.refresh();

@@ -158,7 +158,7 @@ describe('The JSON schema of a manifest', () => {
       fc.array(item, { maxLength: 2 }),
       fc.constant('git'),
     );
-    const mostly = <T>(good: T, bad: fc.Arbitrary<unknown>) =>
+    const mostly = (good: unknown, bad: fc.Arbitrary<unknown>) =>
       fc.oneof({ weight: 6, arbitrary: fc.constant(good) }, bad);
     const known = fc.record(
       {

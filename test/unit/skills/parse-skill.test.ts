@@ -184,7 +184,7 @@ describe('Hostile SKILL.md files', () => {
   const head = '---\nname: bug-hunt\ndescription: Finds bugs.\n';
   const bomb = [
     'a: &a [x,x,x,x,x,x,x,x,x]',
-    ...[...'bcdefghi'].map((c, i) => `${c}: &${c} [${`*${'abcdefgh'[i]},`.repeat(9)}]`),
+    ...'bcdefghi'.split('').map((c, i) => `${c}: &${c} [${`*${'abcdefgh'[i]},`.repeat(9)}]`),
   ].join('\n');
   const attacks: Readonly<Record<string, string>> = {
     'a bomb of aliases': `${head}${bomb}\n---\nGo.`,

@@ -257,6 +257,20 @@ describe('The registry of skills', () => {
       await eventually(() => state(registry, 'one') === undefined, 'a removal');
     });
 
+    it('notices edits in folders that were replaced in one go', async () => {
+      const at = place();
+      workspace(at, 'one');
+      const registry = await at.open(watching);
+      for (const round of [1, 2, 3]) {
+        rmSync(join(at.repository, '.agents'), { recursive: true });
+        const file = workspace(at, 'one', skillText('one', `Replaced ${round}.`));
+        await eventually(() => registry.list()[0]?.description === `Replaced ${round}.`, `replaced, round ${round}`);
+        await registry.reload();
+        writeFileSync(file, skillText('one', `Edited ${round}.`));
+        await eventually(() => registry.list()[0]?.description === `Edited ${round}.`, `edited, round ${round}`);
+      }
+    });
+
     it('notices roots that appear later, go away and come again', async () => {
       const at = place();
       const registry = await at.open(watching);
