@@ -40,6 +40,7 @@ const toTool = (value) => {
 const IMPORTS = `import { existsSync, readFileSync } from 'node:fs';
 import { createRequire, registerHooks } from 'node:module';
 import { dirname, join } from 'node:path';
+import { env } from 'node:process';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 `;
 
@@ -96,7 +97,7 @@ const TOOL = ${JSON.stringify(tool, null, 2)};
 ${QUIET}${COMMON}
 const call = async () => {
   const args = JSON.parse(readFileSync(0, 'utf8'));
-  const { module, file } = await load(TOOL.spec, process.env.COPPICE_REPOSITORY ?? process.cwd());
+  const { module, file } = await load(TOOL.spec, env.COPPICE_REPOSITORY ?? process.cwd());
   const version = versionOf(file, TOOL.name);
   if (version !== TOOL.version)
     throw new Error(TOOL.name + ' is ' + version + ' now, and the skill was imported from ' + TOOL.version + '. Update the skill.');

@@ -206,6 +206,14 @@ describe('fetching a commit of somebody else’s repository', () => {
     assert.deepEqual(existsSync(join(temp, 'mark')), false);
   });
 
+  it('starts no other transport, even where the person’s own settings would', async () => {
+    const mark = join(temp, 'mark');
+    const settings = `[protocol]\n\tallow = always\n[url "ext::sh -c touch% ${mark}% #"]\n\tinsteadOf = https://example.invalid/\n`;
+    writeFileSync(join(temp, '.gitconfig'), settings);
+    await refused('https://example.invalid/x.git', 'not-found');
+    assert.equal(existsSync(mark), false);
+  });
+
   it('says what is missing: the folder, the repository, the branch, the commit', async () => {
     await refused(join(temp, 'nowhere'), 'not-found');
     await refused(temp, 'not-a-repository');
