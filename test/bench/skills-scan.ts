@@ -1,4 +1,5 @@
 import { mkdtempSync, rmSync } from 'node:fs';
+import { appendFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { systemClock } from '../../mcp-server/domain/clock.ts';
@@ -32,9 +33,13 @@ try {
   say(`search, middle of ${queries.length}`, median(times));
   say('search, 99 of 100 are quicker', quantile(times, 0.99));
   say('search, slowest', Math.max(...times));
-  await measure('the same with a change of one skill between', async () => {
-    await registry.pin(registry.list()[0]?.name ?? '', true);
+  const file = registry.list()[0]?.file ?? '';
+  await measure('an edit, until the list tells of it', async () => {
+    const heard = new Promise<void>((resolve) => void registry.onChange(resolve));
+    await appendFile(file, 'One line more.\n');
+    await heard;
   });
+  await measure('pin one', () => registry.pin(registry.list()[0]?.name ?? '', true));
   await measure('close', () => registry.close());
   console.log(`memory: ${Math.round((process.memoryUsage().rss - before) / 1024 / 1024)} MiB more`);
 } finally {
