@@ -26,6 +26,7 @@ export interface FilterRequest extends ProcessRequest {
   readonly input: string;
 }
 
+/** How such a program ended. */
 export type FilterOutcome =
   /** `cut`: standard output was longer than twice what is kept of it. */
   | {

@@ -10,6 +10,7 @@ export interface BoundedRequest {
   readonly keepChars: number;
 }
 
+/** How a program ended. */
 export type BoundedOutcome =
   /** `cut`: standard output was longer than what was kept. */
   | {

@@ -9,6 +9,7 @@ import { readRegular } from '../read-file.ts';
 import { type BoundedOutcome, cleanEnvironment, type NodeProgram, type SpawnBounded } from './bounded-process.ts';
 import { permissionArguments, readPlaces } from './node-permissions.ts';
 
+/** What running scripts needs. */
 export interface ScriptParts {
   readonly spawn: SpawnBounded;
   readonly node: NodeProgram;
@@ -21,6 +22,7 @@ export interface ScriptParts {
   readonly environment: Readonly<Record<string, string | undefined>>;
 }
 
+/** One execution. */
 export interface ScriptRequest {
   readonly skill: Pick<SkillSummary, 'name' | 'folder' | 'source' | 'hash' | 'manifest'>;
   /** Anything that JSON can say. */
@@ -31,6 +33,7 @@ export interface ScriptRequest {
   readonly outputChars: number;
 }
 
+/** How an execution ended. */
 export type ScriptOutcome =
   /** `output` is what it wrote, as JSON; null when it wrote nothing. Not yet held against the skill's output schema. */
   | {

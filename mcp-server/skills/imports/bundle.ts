@@ -151,6 +151,7 @@ export interface FileDifference {
   readonly removed: readonly string[];
 }
 
+/** Which files differ between two states of a skill. */
 export const compareFiles = (before: FileHashes, after: FileHashes): FileDifference => ({
   added: Object.keys(after)
     .filter((path) => !(path in before))
@@ -163,5 +164,6 @@ export const compareFiles = (before: FileHashes, after: FileHashes): FileDiffere
     .sort(),
 });
 
+/** No file differs. */
 export const isSame = ({ added, changed, removed }: FileDifference): boolean =>
   added.length + changed.length + removed.length === 0;

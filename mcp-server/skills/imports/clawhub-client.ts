@@ -5,6 +5,7 @@ import { oneLine } from '../../domain/text.ts';
 /** How the program talks to the network; the global `fetch` has this shape. */
 export type Fetch = (url: string, init: RequestInit) => Promise<Response>;
 
+/** What talking to a hub needs. */
 export interface HubParts {
   /** https, or http on this machine. */
   readonly baseUrl: string;

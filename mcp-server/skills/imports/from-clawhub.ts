@@ -7,6 +7,7 @@ import { badAnswer, createHubGet, type HubAnswer, type HubGet, type HubParts } f
 import { type FetchCommit, fetchFromGit } from './from-git.ts';
 import { readZip } from './zip.ts';
 
+/** A hit of a search. */
 export interface HubSkill {
   /** `owner/slug`, or the slug alone where the hub does not say whose it is: what `fetch` takes. */
   readonly slug: string;
@@ -15,6 +16,7 @@ export interface HubSkill {
   readonly version: string | null;
 }
 
+/** A version that can be asked for. */
 export interface HubVersion {
   readonly version: string;
   /** Milliseconds since 1970. */
@@ -50,6 +52,7 @@ export interface ClawHub {
   fetch(slug: string, version: string | null, signal: AbortSignal): Promise<HubFetched>;
 }
 
+/** What a client of a hub is made of. */
 export interface ClawHubParts extends HubParts {
   readonly limits: ImportLimits;
   readonly fetchCommit: FetchCommit;

@@ -39,6 +39,7 @@ export interface GitSource {
   readonly path: string | null;
 }
 
+/** What a repository gave. */
 export type GitFetched =
   | {
       readonly kind: 'skill';

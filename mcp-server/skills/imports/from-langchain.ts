@@ -10,6 +10,7 @@ import { skillNameOf } from '../parse-skill.ts';
 import { type ImportLimits, makeBundle, type SkillBundle } from './bundle.ts';
 import { INSPECT_PROGRAM, runProgram } from './langchain-programs.ts';
 
+/** What looking at an installed package needs. */
 export interface LangChainParts {
   readonly spawn: SpawnBounded;
   readonly node: NodeProgram;
@@ -30,6 +31,7 @@ export interface ToolSpec {
   readonly exported: string | null;
 }
 
+/** What a package gave. */
 export type LangChainFetched =
   | {
       readonly kind: 'skill';

@@ -29,6 +29,7 @@ export type ImportRequest = (
   readonly name?: string;
 };
 
+/** A preview, or what must be said before there can be one. */
 export type PreviewOutcome =
   | { readonly kind: 'preview'; readonly preview: ImportPreview }
   /** Several skills are there: ask again with one of these as `path` (git) or `spec` (langchain). */
@@ -62,6 +63,7 @@ export interface Importer {
   list(): Promise<readonly ImportedSkill[]>;
 }
 
+/** What an importer is made of. */
 export interface ImporterParts {
   /** `.coppice` of the repository. */
   readonly stateDir: string;
@@ -75,6 +77,7 @@ export interface ImporterParts {
   readonly hides: (name: string) => SkillSource | null;
 }
 
+/** The importer of one repository; make only one, because it is what keeps changes apart. */
 export const createImporter = (parts: ImporterParts): Importer => {
   const disk = createInstalledSkills(parts);
   let last: { readonly hash: string; readonly request: string; readonly fetched: Fetched } | null = null;

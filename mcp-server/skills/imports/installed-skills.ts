@@ -52,6 +52,7 @@ export interface InstalledSkills {
   ): Promise<{ readonly movedTo: string | null; readonly changes: FileDifference }>;
 }
 
+/** What the installed skills are kept with. */
 export interface InstalledParts {
   /** `.coppice` of the repository. */
   readonly stateDir: string;
@@ -61,6 +62,7 @@ export interface InstalledParts {
 
 const NONE: FileDifference = { added: [], changed: [], removed: [] };
 
+/** The imported skills below a state folder; every method throws UserError `wrong-state` while the lock file is corrupt. */
 export const createInstalledSkills = (parts: InstalledParts): InstalledSkills => {
   const lockFile = join(parts.stateDir, 'skills.lock.json');
   const folderOf = (name: string): string => join(parts.stateDir, 'skills', name);

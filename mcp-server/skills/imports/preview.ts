@@ -7,6 +7,7 @@ import type { SkillDiagnostic, SkillManifest, SkillPermissions } from '../port.t
 import { type FileDifference, type SkillBundle, size } from './bundle.ts';
 import type { ImportOrigin } from './lock-file.ts';
 
+/** A file as people see it before an import. */
 export interface PreviewFile {
   readonly path: string;
   readonly bytes: number;
