@@ -1,4 +1,5 @@
 import type { Complexity, Pattern, Plan } from './plan.ts';
+import type { StepState } from './transitions.ts';
 
 /** Half of the outcomes are expected below p50, nine in ten below p90. p50 <= p90. */
 export interface Quantiles {
@@ -94,9 +95,24 @@ export interface ForecastFacts {
   readonly pattern?: Pattern;
 }
 
+export const SHRINK_WAYS = ['fewer-agents', 'cheaper-tiers', 'tighter-steps'] as const;
+/** What a person may give up: agents side by side, agents that join the work, or patience with each step. */
+export type ShrinkWay = (typeof SHRINK_WAYS)[number];
+
 /** A plan that costs less, and what was done to it. */
 export interface ShrunkPlan {
   readonly plan: Plan;
+  /** Tokens that the run should get with it; null: as before. */
+  readonly budget: number | null;
   /** Sentences for a person; empty when nothing could be done. */
   readonly changes: readonly string[];
+}
+
+/** How far a step of a run under way is. */
+export interface StepProgress {
+  readonly state: StepState;
+  /** Of its newest agent; null: it has not begun. */
+  readonly startedAt: number | null;
+  /** Tokens that its agents have spent. */
+  readonly tokens: number;
 }
