@@ -14,11 +14,14 @@ export const SCOPE_WORDS: Readonly<Record<Scope, string>> = {
 
 /**
  * Where an operation's scope is not what its effect says. `setup_check` reads, but reaches out to a server that the
- * caller names; cancelling a run destroys nothing that was committed.
+ * caller names; cancelling a run destroys nothing that was committed; landing and saving a workflow write into the
+ * person's own files.
  */
 const BY_NAME: Readonly<Record<string, Scope>> = {
   setup_check: 'run',
   run_cancel: 'run',
+  review_land: 'land',
+  workflow_save: 'land',
   skill_run: 'skills',
 };
 
@@ -28,8 +31,7 @@ export const scopeOf = (operation: Pick<Operation, 'name' | 'effect'>): Scope =>
   if (named) return named;
   if (operation.effect === 'reads') return 'read';
   // Other changes of skills widen what agents may do: pin, trust, import.
-  if (operation.effect === 'destroys' || operation.name.startsWith('skill_')) return 'land';
-  return operation.name === 'review_land' ? 'land' : 'run';
+  return operation.effect === 'destroys' || operation.name.startsWith('skill_') ? 'land' : 'run';
 };
 
 /** Whether `held` holds `needed`. */
@@ -47,7 +49,9 @@ export const refusalOf = (
   const needs = scopeOf(operation);
   if (!includes(held, needs))
     return { needs, message: `${operation.name} needs a token of the scope "${needs}"; this one has "${held}".` };
-  const options = (input as { options?: unknown } | undefined)?.options;
+  const { options, yaml } = (input ?? {}) as { options?: unknown; yaml?: unknown };
+  if (operation.name === 'plan_edit' && yaml !== undefined && !includes(held, 'land'))
+    return { needs: 'land', message: 'The text of a plan can name servers: that needs a token of the scope "land".' };
   const asked = PERSONAL_OPTIONS.find((key) => typeof options === 'object' && options !== null && key in options);
   if (asked === undefined || includes(held, 'land')) return null;
   return {

@@ -73,7 +73,7 @@ const callOperation = async (call: Call, operation: Operation, input: Record<str
 };
 
 /** Operations that work for a while before they answer. */
-const LONG: ReadonlySet<string> = new Set(['skill_run', 'skill_import', 'setup_check']);
+const LONG: ReadonlySet<string> = new Set(['skill_run', 'skill_import', 'setup_check', 'plan_create']);
 
 /** Does the work; what waits for a person's word meanwhile is asked where the client can ask and may decide. */
 const withApprovals = async (
