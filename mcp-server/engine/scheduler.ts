@@ -1,21 +1,18 @@
-import type { Agent } from '../domain/agent.ts';
 import { FencedError, messageOf } from '../domain/errors.ts';
 import type { RunId } from '../domain/ids.ts';
 import type { Job, JobKind } from '../domain/job.ts';
 import type { Run } from '../domain/run.ts';
-import { modelOf, modelOfServer } from '../domain/run-of-agent.ts';
-import type { Endpoint } from '../inference/port.ts';
-import type { Tx } from '../store/port.ts';
-import { type Begun, beginTurn } from './begin-turn.ts';
 import { coreOf } from './claimed-core.ts';
+import { type Claimed, type ClaimedTurn, claimAll } from './claims.ts';
 import type { Core } from './core.ts';
 import { meetDeadlines } from './deadlines.ts';
 import { DESK_KINDS, runDeskJob } from './desk-job.ts';
 import { keepLeases } from './lease-keeper.ts';
 import { Pace } from './pace.ts';
 import { digestOf } from './plan-outcome.ts';
-import { PrefixSharing, type Share } from './prefix-sharing.ts';
+import { PrefixSharing } from './prefix-sharing.ts';
 import { putBack } from './put-back.ts';
+import { type Server, Servers } from './servers.ts';
 import { runTurnJob } from './turn-job.ts';
 
 /** Merges and closings at once; they are short, and serialised by git in part. */
@@ -25,57 +22,6 @@ const TICK_MS = 500;
 const MOST_CLAIMS = 8;
 /** Answers looked at in one turn of the event loop, at least: fewer cost more commits, more let slots stand idle. */
 const AT_ONCE = 2;
-/** How often a server that is away is asked again, ms. */
-const AWAY_MS = [500, 1000, 2000, 4000, 8000, 15_000];
-
-interface Server {
-  readonly name: string;
-  readonly model: string | null;
-  endpoint: Endpoint | null;
-  stopFree: () => void;
-  /** Failed asks in a row; 0: it is there. */
-  away: number;
-  error: string | null;
-  asking: boolean;
-  /** Prefixes of the last calls, newest first. */
-  hot: string[];
-}
-
-interface Claimed {
-  readonly job: Job;
-  /** Null: a merge or a closing. */
-  readonly turn: ClaimedTurn | null;
-}
-
-interface ClaimedTurn {
-  readonly server: Server;
-  readonly endpoint: Endpoint;
-  readonly permit: () => void;
-  /** The agent's own, which need not be the one that the server was first asked with. */
-  model: string | null;
-  /** What is to be laid into slots before it starts, and before others are claimed. */
-  share: Share | null;
-  /** Null: the job opens its turn itself. */
-  begun: Begun | null;
-}
-
-/** Its time runs from now on, and so does that of joins which wait for it only so long. */
-const firstTurn = async (tx: Tx, agent: Agent, now: number): Promise<Pick<Agent, 'startedAt' | 'deadline'>> => {
-  if (agent.step) await tx.armJoins(agent.step, now);
-  const { timeoutMs = null } = agent;
-  return { startedAt: now, ...(timeoutMs === null ? {} : { deadline: now + timeoutMs }) };
-};
-
-/** ready → running. */
-const startAgent = async (tx: Tx, job: Job, now: number): Promise<{ readonly run: Run; readonly agent: Agent }> => {
-  const agent = job.agent && (await tx.agent(job.agent));
-  const run = await tx.run(job.run);
-  if (!agent || !run) throw new Error('A turn job without its agent or run.');
-  const patch = { action: 'thinks', ...(agent.startedAt === null ? await firstTurn(tx, agent, now) : {}) };
-  const from = await tx.moveAgent(agent.id, 'running', patch);
-  await tx.emit(now, [{ type: 'agent.moved', run: job.run, agent: agent.id, from, to: 'running', reason: null }]);
-  return { run, agent: { ...agent, ...patch, state: 'running' } };
-};
 
 /**
  * A pool, not waves: whenever a permit is free and a job is queued, the best job is claimed. A permit is held from the
@@ -83,13 +29,10 @@ const startAgent = async (tx: Tx, job: Job, now: number): Promise<{ readonly run
  */
 export class Scheduler {
   readonly #core: Core;
-  readonly #servers = new Map<string, Server>();
+  readonly #servers: Servers;
   readonly #digests = new Map<RunId, Promise<string>>();
   readonly #running = new Set<Promise<void>>();
   readonly #stop = new AbortController();
-  /** Runs that go on; null when that may have changed. */
-  #runs: readonly Run[] | null = null;
-  readonly #unlisten: () => void;
   readonly #pace = new Pace(AT_ONCE);
   readonly #prefixes: PrefixSharing;
   readonly #leases: Promise<void>;
@@ -104,8 +47,10 @@ export class Scheduler {
 
   constructor(core: Core) {
     this.#core = core;
-    this.#unlisten = core.parts.store.onEvents((events) => {
-      if (events.some(({ type }) => type.startsWith('run.'))) this.#runs = null;
+    this.#servers = new Servers(core.parts, {
+      signal: this.#stop.signal,
+      wake: () => this.wake(),
+      keep: (work) => void this.#running.add(this.#forget(work)),
     });
     this.#prefixes = new PrefixSharing(core);
     this.#leases = keepLeases(core, this.#stop.signal);
@@ -128,6 +73,7 @@ export class Scheduler {
     this.#ticking = true;
     void this.#core.parts.clock.sleep(TICK_MS, this.#stop.signal).then(() => {
       this.#ticking = false;
+      this.#servers.lookAgain();
       if (!this.#stop.signal.aborted) this.#running.add(this.#forget(this.#meetDeadlines()));
       this.wake();
     });
@@ -142,14 +88,14 @@ export class Scheduler {
   }
 
   serverErrors(): ReadonlyMap<string, string> {
-    return new Map([...this.#servers.values()].flatMap((s) => (s.error ? [[s.name, s.error] as const] : [])));
+    return this.#servers.errors();
   }
 
   /** Why the runs of a server cannot go on just now, for people. */
   troubleOf(server: string): string | undefined {
     if (this.#unstored !== null)
       return `The state cannot be stored: ${this.#unstored}. Look at the disk below .coppice/; the work goes on by itself when that is mended.`;
-    const error = this.#servers.get(server)?.error;
+    const error = this.#servers.errorOf(server);
     return error ? `Waiting for the inference server: ${error}` : undefined;
   }
 
@@ -161,8 +107,7 @@ export class Scheduler {
     // A claim that was being made is tracked when the pump ends.
     await this.#pumped;
     await Promise.allSettled([...this.#running, this.#leases]);
-    for (const server of this.#servers.values()) server.stopFree();
-    this.#unlisten();
+    this.#servers.close();
   }
 
   get busy(): boolean {
@@ -173,7 +118,8 @@ export class Scheduler {
     try {
       while (this.#again && !this.#stop.signal.aborted) {
         this.#again = false;
-        const servers = await this.#activeServers();
+        const servers = await this.#servers.present();
+        if (this.#servers.runsGoOn) this.#tick();
         const claimed = await this.#claimAll(servers);
         if (claimed.length >= MOST_CLAIMS) this.#again = true;
         for (const one of claimed) this.#begin(one);
@@ -200,48 +146,15 @@ export class Scheduler {
     }
   }
 
-  /** With `most` 1, the turn that is claimed is not opened yet: what is wrong with it is then its own job's to find out. */
-  async #claimUpTo(servers: readonly Server[], most: number): Promise<readonly Claimed[]> {
-    const { store, clock } = this.#core.parts;
-    const claimed: Claimed[] = [];
-    try {
-      await store.transaction(async (tx) => {
-        const now = clock.now();
-        if (this.#stop.signal.aborted) return;
-        while (this.#desk + claimed.length < DESK_WORKERS && claimed.length < most) {
-          const job = await tx.claim({ kinds: DESK_KINDS, now, hot: [] });
-          if (!job) break;
-          claimed.push({ job, turn: null });
-        }
-        for (const server of servers) await this.#claimTurns(tx, server, now, most, claimed);
-      });
-    } catch (error) {
-      for (const { turn } of claimed) {
-        if (turn) this.#giveBackUnused(turn.permit);
-        if (turn?.share) this.#prefixes.forget(turn.server.name);
-      }
-      throw error;
-    }
-    return claimed;
-  }
-
-  async #claimTurns(tx: Tx, server: Server, now: number, most: number, claimed: Claimed[]): Promise<void> {
-    const { endpoint } = server;
-    if (!endpoint || server.away > 0) return;
-    while (claimed.length < most && !this.#stop.signal.aborted && !this.#prefixes.isSharing(server.name)) {
-      const permit = endpoint.tryPermit();
-      if (!permit) return;
-      const job = await tx.claim({ kinds: ['turn'], now, hot: server.hot, server: server.name });
-      if (!job) return this.#giveBackUnused(permit);
-      const turn: ClaimedTurn = { server, endpoint, permit, model: server.model, share: null, begun: null };
-      claimed.push({ job, turn });
-      server.hot = [job.prefix, ...server.hot.filter((prefix) => prefix !== job.prefix)].slice(0, 8);
-      const { run, agent } = await startAgent(tx, job, now);
-      turn.model = modelOf(run, agent);
-      if (most === 1) continue;
-      turn.share = await this.#prefixes.plan(tx, server.name, { job, run, agent }, endpoint);
-      if (!turn.share) turn.begun = await beginTurn(this.#core, tx, job, run, agent, endpoint.knownFacts());
-    }
+  #claimUpTo(servers: readonly Server[], most: number): Promise<readonly Claimed[]> {
+    return claimAll(this.#core, {
+      servers,
+      most,
+      desk: DESK_WORKERS - this.#desk,
+      signal: this.#stop.signal,
+      prefixes: this.#prefixes,
+      unused: (permit) => this.#giveBackUnused(permit),
+    });
   }
 
   #begin({ job, turn }: Claimed): void {
@@ -267,10 +180,8 @@ export class Scheduler {
       held = false;
     };
     const lost = (message: string): void => {
-      server.error = message;
-      server.away = Math.max(1, server.away);
       this.#prefixes.forget(server.name);
-      this.#ask(server);
+      this.#servers.lost(server, message);
     };
     this.#track(job, async (signal) => {
       try {
@@ -284,66 +195,6 @@ export class Scheduler {
         release();
       }
     });
-  }
-
-  /** Servers of runs that are going on, and those that turns wait for. */
-  async #activeServers(): Promise<readonly Server[]> {
-    this.#runs ??= await this.#core.parts.store.activeRuns();
-    if (this.#runs.some((run) => run.state !== 'planned')) this.#tick();
-    const wanted = new Map(this.#runs.map((run) => [run.options.server, run.options.model]));
-    for (const name of await this.#core.parts.store.queuedServers())
-      if (!wanted.has(name)) wanted.set(name, this.#modelOn(name));
-    for (const [name, model] of wanted) {
-      if (!this.#servers.has(name)) {
-        const server: Server = {
-          name,
-          model,
-          endpoint: null,
-          stopFree: () => {},
-          away: 0,
-          error: null,
-          asking: false,
-          hot: [],
-        };
-        this.#servers.set(name, server);
-      }
-      const server = this.#servers.get(name);
-      if (server && !server.endpoint) this.#ask(server);
-    }
-    return [...this.#servers.values()].filter((server) => server.endpoint !== null && server.away === 0);
-  }
-
-  /** What a run says of a server that steps are shared out to. */
-  #modelOn(server: string): string | null {
-    for (const run of this.#runs ?? []) {
-      const model = modelOfServer(run, server);
-      if (model !== null) return model;
-    }
-    return null;
-  }
-
-  /** Asks the server for its facts until it gives them; meanwhile its jobs stay queued. */
-  #ask(server: Server): void {
-    if (server.asking) return;
-    server.asking = true;
-    const { parts } = this.#core;
-    const attempt = async (): Promise<void> => {
-      try {
-        const endpoint = await parts.endpoint(server.name, server.model);
-        await endpoint.facts(this.#stop.signal);
-        server.stopFree();
-        server.stopFree = endpoint.onFree(() => this.wake());
-        Object.assign(server, { endpoint, away: 0, error: null, asking: false });
-      } catch (error) {
-        server.error = messageOf(error);
-        server.away += 1;
-        const delay = AWAY_MS[Math.min(server.away, AWAY_MS.length) - 1] ?? 15_000;
-        await parts.clock.sleep(delay, this.#stop.signal);
-        if (!this.#stop.signal.aborted) return attempt();
-      }
-      this.wake();
-    };
-    this.#running.add(this.#forget(attempt()));
   }
 
   /** A permit that was taken to no avail frees nothing that a claim could use: it must not wake the pool. */
@@ -380,8 +231,7 @@ export class Scheduler {
   async #look(): Promise<void> {
     if (this.#stop.signal.aborted) return;
     const { store, clock } = this.#core.parts;
-    const free = [...this.#servers.values()].some(({ endpoint }) => endpoint && hasRoom(endpoint));
-    const kinds: readonly JobKind[] = [...DESK_KINDS, ...(free ? (['turn'] as const) : [])];
+    const kinds: readonly JobKind[] = [...DESK_KINDS, ...(this.#servers.haveRoom ? (['turn'] as const) : [])];
     if (await store.anyQueued(kinds, clock.now())) this.wake();
   }
 
@@ -409,8 +259,3 @@ export class Scheduler {
     }
   }
 }
-
-const hasRoom = (endpoint: Endpoint): boolean => {
-  const { busy, total } = endpoint.slots();
-  return busy < total;
-};
