@@ -54,7 +54,7 @@ const PRIOR_AGENTS = 20;
 /** Looking around and reporting, the part of an agent's cost that does not grow with its work. */
 const FIXED_PART = 0.4;
 /** A long conversation is dearer than two short ones: each turn is charged all that came before it. */
-const GROWTH = 1.2;
+const GROWTH = 1.1;
 
 /** How much more a step of `parts` joined steps costs than one of them. */
 export const sizeFactor = (parts: number): number => FIXED_PART + (1 - FIXED_PART) * Math.max(0.05, parts) ** GROWTH;

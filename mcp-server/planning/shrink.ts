@@ -117,9 +117,11 @@ const sizeOf = (step: PlanStep): number => step.parts ?? 1;
 interface Pair {
   readonly a: PlanStep;
   readonly b: PlanStep;
+  /** Workers under the same joiner: where there are many, joining two of them hurts least. */
+  readonly among: number;
 }
 
-/** Pairs of workers that could be one, smallest first: under one parent, of one pattern, with the same needs or one after the other. */
+/** Pairs of workers that could be one, smallest first: under one parent, of one pattern, on one server. */
 const pairsOf = (steps: readonly PlanStep[]): readonly Pair[] => {
   const named = namedElsewhere(steps);
   const parents = new Set(steps.map((step) => step.parent));
@@ -138,10 +140,10 @@ const pairsOf = (steps: readonly PlanStep[]): readonly Pair[] => {
   for (const group of groups.values())
     for (const [index, b] of group.entries()) {
       const a = group[index - 1];
-      if (a) pairs.push({ a, b });
+      if (a) pairs.push({ a, b, among: group.length });
     }
   const cost = ({ a, b }: Pair): number => (sizeOf(a) + sizeOf(b)) * (a.role === b.role ? 1 : 1.5);
-  return pairs.sort((one, other) => cost(one) - cost(other));
+  return pairs.sort((one, other) => cost(one) - cost(other) || other.among - one.among);
 };
 
 const workersIn = (steps: readonly PlanStep[]): number =>
@@ -244,7 +246,8 @@ const tighterSteps = (plan: Plan, { history, facts }: ShrinkKnowledge): ShrunkPl
 
 /**
  * The plan with less of what a person is ready to give up. Each call goes one step further; `changes` is empty when there
- * is nothing left to give. No task is lost. Reckon its cost with `forecast`, with `budget` as the facts' where it is given.
+ * is nothing left to give. No task is lost. Fewer agents mean less disk and fewer to join, yet one long conversation can
+ * cost more tokens than two short ones: the forecast tells. Reckon its cost with `forecast`, with `budget` as the facts' where it is given.
  * Throws when the steps need each other in a circle.
  */
 export const shrinkPlan = (plan: Plan, way: ShrinkWay, knowledge: ShrinkKnowledge): ShrunkPlan => {
