@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 
 /** One check of the referee. */
 export interface Check {
@@ -18,12 +19,10 @@ export interface Verdict {
   readonly checks: readonly Check[];
 }
 
-const ROOT = join(import.meta.dirname, '..', '..');
-
 /** The official referees, by the name of the package here. */
-export const REFEREES = {
-  stable: join(ROOT, 'node_modules/@modelcontextprotocol/conformance/dist/index.js'),
-  next: join(ROOT, 'node_modules/conformance-next/dist/index.js'),
+const REFEREES = {
+  stable: fileURLToPath(import.meta.resolve('@modelcontextprotocol/conformance/dist/index.js')),
+  next: fileURLToPath(import.meta.resolve('conformance-next/dist/index.js')),
 } as const;
 
 /** Has a referee look at a server. */
