@@ -99,6 +99,17 @@ describe('Checking steps', () => {
     assert.deepEqual(checkSteps(whole, { task, files: repository }).doubts, []);
   });
 
+  it('leaves two alike apart where another step stands between them', () => {
+    const same = { task: 'Check every link of the manual' };
+    const { steps } = check([
+      step('a', same),
+      step('b', { needs: ['a'] }),
+      step('c', { task: 'Check all links in the manual', needs: ['b'] }),
+    ]);
+    assert.equal(keys(steps), 'a b c');
+    assert.equal(keys(check([step('a', same), step('c', same)]).steps), 'a');
+  });
+
   it('refuses a circle and an empty plan', () => {
     assert.equal(check([]).faults.length, 1);
     assert.match(check([step('a', { needs: ['b'] }), step('b', { needs: ['a'] })]).faults[0]?.message ?? '', /circle/);

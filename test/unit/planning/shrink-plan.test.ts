@@ -65,6 +65,23 @@ describe('Shrinking a plan', () => {
     assert.deepEqual(shrinkPlan(second.plan, 'cheaper-tiers', knowledge).changes, []);
   });
 
+  it('never joins two workers around another that stands between them', () => {
+    const [a, b, c] = planned(3, (n) => (n === 0 ? [] : [`s${n - 1}`])).map((one) => ({
+      ...one,
+      tier: 'worker' as const,
+      toleratesFailure: false,
+      parent: null,
+      weight: 1,
+      temperature: 0.7,
+    }));
+    assert.ok(a && b && c);
+    const source = { by: 'person' } as const;
+    const chain: Plan = { pattern: 'workflow', source, steps: [a, { ...b, server: 'http://127.0.0.1:1' }, c] };
+    assert.deepEqual(shrinkPlan(chain, 'fewer-agents', knowledge).changes, []);
+    const { plan } = shrinkPlan({ ...chain, steps: [a, b, c] }, 'fewer-agents', knowledge);
+    assert.equal(plan.steps.length, 2);
+  });
+
   it('never drops who makes one result of many, nor whoever is asked', () => {
     for (const pattern of ['map-reduce', 'scatter-gather'] as const) {
       const before = build(pattern, planned(3));
