@@ -18,7 +18,7 @@ export interface CheckedSteps {
 
 const ALIKE = 0.8;
 const ALIKE_BY_TITLE = 0.6;
-const LEAST_WORDS = 3;
+const LEAST_WORDS = 2;
 const MOST_TASK_CHARS = 3500;
 const MOST_TOPS = 4;
 /** A planner that is told of more mends none. */
