@@ -209,7 +209,7 @@ describe('coppice mcp --print-config', function () {
     const [head, ...lines] = text.trim().split('\n');
     assert.equal(head, '[mcp_servers.coppice]');
     const pairs = lines.map((line) => /^(\w+) = (.+)$/.exec(line));
-    return Object.fromEntries(pairs.map((pair) => [pair?.[1], JSON.parse(pair?.[2] ?? '')])) as unknown as Entry;
+    return Object.fromEntries(pairs.map((pair) => [pair?.[1], JSON.parse(pair?.[2] ?? '')])) as Entry;
   };
   const entryOf = (client: string, text: string): Entry => {
     if (client === 'codex') return fromToml(text);

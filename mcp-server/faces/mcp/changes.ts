@@ -18,6 +18,8 @@ export interface ListSource {
 
 /** How long changes are gathered before they are told, ms. */
 const GATHER_MS = 500;
+/** The same for lists: a reload of many skills is one change. */
+const LISTS_MS = 50;
 const WAIT_MS = 30_000;
 const PAGE = 5000;
 
@@ -34,11 +36,15 @@ export const openChanges = (parts: {
   const tell = (uris: ReadonlySet<string>): void => {
     if (uris.size > 0) for (const listener of resources) listener(uris);
   };
-  const stops = parts.sources.map((source) =>
-    source.onChange(() => {
+  let gathering: NodeJS.Timeout | undefined;
+  const changed = (): void => {
+    gathering ??= setTimeout(() => {
+      gathering = undefined;
       for (const listener of lists) listener();
-    }),
-  );
+    }, LISTS_MS);
+    gathering.unref();
+  };
+  const stops = parts.sources.map((source) => source.onChange(changed));
   const watch = (): void => {
     watching = new AbortController();
     const { signal } = watching;
@@ -61,6 +67,7 @@ export const openChanges = (parts: {
     },
     close: () => {
       for (const stop of stops) stop();
+      clearTimeout(gathering);
       watching?.abort();
       lists.clear();
       resources.clear();
