@@ -2,7 +2,10 @@ import { createHash } from 'node:crypto';
 import type { Tier } from '../domain/agent.ts';
 import type { Permissions } from '../domain/run.ts';
 import { permissionsOf } from '../domain/run-of-agent.ts';
+import { oneLine } from '../domain/text.ts';
+import { asData } from './data-text.ts';
 import type { ToolFacts } from './tool.ts';
+import { hasSkills } from './tools/skills.ts';
 import { offeredTools } from './tools/tools.ts';
 
 const BASE = `You are one agent of a team that works on a git repository. You have your own copy of it; nobody else changes your copy.
@@ -39,6 +42,10 @@ const ROLES: Readonly<Record<string, string>> = {
     'Your role: resolver. Two branches changed the same places. The files named in your task hold conflict markers (<<<<<<<, =======, >>>>>>>). Read each of them, keep what both sides meant, and remove every marker. Change nothing else.',
 };
 
+/** Pinned skills beyond these are found by search, as all others. */
+const MOST_PINNED = 20;
+const LINE_CHARS = 120;
+
 /** A role comes from a model or a person: one short line of plain words is all that it may add. */
 const roleLine = (role: string): string => {
   const known = Object.hasOwn(ROLES, role) ? ROLES[role] : undefined;
@@ -57,13 +64,24 @@ const commandLine = (commands: Permissions['commands']): string => {
   return `You may run these programs with run_command, and no others: ${commands.allowed.toSorted().join(', ')}.`;
 };
 
+/** However many skills there are, these lines hold the pinned ones only. */
+const skillLines = (facts: ToolFacts): string => {
+  if (!hasSkills(facts)) return '';
+  const pinned = (facts.run.options.skills?.pinned ?? []).slice(0, MOST_PINNED);
+  const lines = pinned.map(({ name, line }) => `- ${oneLine(asData(name), 64)}: ${oneLine(asData(line), LINE_CHARS)}`);
+  const told =
+    'Skills are tried instructions for kinds of work. Find one with skill_search, read it with use_skill before you begin such work.';
+  return [told, ...(lines.length > 0 ? ['The person recommends these skills:', ...lines] : [])].join('\n');
+};
+
 /**
  * The system message: byte-identical for all agents of one role, tier and permissions, so that the server's cache is
  * shared. It holds no id, no name and no time.
  */
 export const systemPrompt = ({ agent, run }: ToolFacts): string => {
   if (agent.tier === 'planner') return PLANNER;
-  const parts = [BASE, TIERS[agent.tier], roleLine(agent.role), commandLine(permissionsOf(run, agent).commands)];
+  const commands = commandLine(permissionsOf(run, agent).commands);
+  const parts = [BASE, TIERS[agent.tier], roleLine(agent.role), commands, skillLines({ agent, run })];
   return parts.filter(Boolean).join('\n');
 };
 

@@ -2,6 +2,7 @@ import type { z } from 'zod';
 import type { Agent } from '../domain/agent.ts';
 import type { Run } from '../domain/run.ts';
 import type { Tree, WritableTree } from '../worktrees/port.ts';
+import type { SkillDesk } from './skill-desk.ts';
 
 /** What a tool asks of the hierarchy. The engine carries it out in the transaction that ends the turn, exactly once. */
 export type Effect =
@@ -38,6 +39,8 @@ export interface ToolContext extends ToolFacts {
   readonly environment: Readonly<Record<string, string>>;
   /** Where commands are noted while they run, so that a later engine can end what a killed one left; null: nowhere. */
   readonly commandsDir: string | null;
+  /** Null: there are no skills. */
+  readonly skills: SkillDesk | null;
 }
 
 /** A function that a model may call, as data. */

@@ -58,6 +58,12 @@ export const PLANNING_DEFAULTS: PlanningOptions = {
   cache: true,
 };
 
+/** Skills that the agents of a run are told of: as they were when it began, because a prompt must not change under an agent. */
+export interface SkillOffer {
+  /** Those that the person has pinned, by name, each with one line. */
+  readonly pinned: readonly { readonly name: string; readonly line: string }[];
+}
+
 export interface RunOptions {
   /** Tokens that the whole run may spend. */
   readonly budget: number;
@@ -75,6 +81,8 @@ export interface RunOptions {
   readonly unattended: boolean;
   /** What is left out is as in PLANNING_DEFAULTS. */
   readonly planning?: Partial<PlanningOptions>;
+  /** Absent: there are no skills. Set by the engine when the run begins. */
+  readonly skills?: SkillOffer;
 }
 
 export const planningOf = (options: Pick<RunOptions, 'planning'>): PlanningOptions => ({

@@ -33,6 +33,7 @@ export const toolContext = (core: Core, run: Run, agent: Agent): TurnFolder => {
     limits: core.limits,
     environment: commandEnvironment,
     commandsDir: commandsDirOf(repository.stateDir),
+    skills: null,
     tree: async () => (held ? repository.treeOfLease(held) : repository.treeOf(head)),
     writable: async () => repository.treeOfLease(await lease()),
     folder: async () => (await lease()).path,

@@ -9,12 +9,14 @@ import { runCommand } from './command.ts';
 import { gitDiff } from './diff.ts';
 import { editFile, listFiles, readFile, writeFile } from './files.ts';
 import { searchFiles } from './search.ts';
+import { draftSkill, skillSearch, useSkill } from './skills.ts';
 import { askPerson, delegate, finish, sendMessage } from './team.ts';
 
 /** All tools, sorted by name: the order is part of the prompt. */
 export const tools: readonly Tool[] = [
   askPerson,
   delegate,
+  draftSkill,
   editFile,
   finish,
   gitDiff,
@@ -23,6 +25,8 @@ export const tools: readonly Tool[] = [
   runCommand,
   searchFiles,
   sendMessage,
+  skillSearch,
+  useSkill,
   writeFile,
 ] satisfies Tool[];
 

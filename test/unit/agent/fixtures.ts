@@ -173,6 +173,7 @@ export const contextFor = (
     limits: { outputChars: 2000 },
     environment: { PATH: process.env['PATH'] ?? '' },
     commandsDir: null,
+    skills: null,
     ...rest,
   };
   return context;
