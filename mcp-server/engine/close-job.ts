@@ -5,6 +5,7 @@ import type { Run } from '../domain/run.ts';
 import type { RunState } from '../domain/transitions.ts';
 import type { Core } from './core.ts';
 import { reportWithSources } from './sources.ts';
+import { undoneSection } from './undone-section.ts';
 
 /** Ends the run: what it came to, its report, whether there is something to review. */
 export const runCloseJob = async (core: Core, job: Job): Promise<void> => {
@@ -16,8 +17,13 @@ export const runCloseJob = async (core: Core, job: Job): Promise<void> => {
   const steps = await store.steps(run.id);
   const whole = steps.every((step) => step.state === 'done' || step.state === 'omitted');
   const own = reportOf(last(agents, steps), steps);
-  const report = own === null ? null : await reportWithSources(store, run.id, own);
-  const state = endState(run, agents, changes.length, whole, report);
+  const undone = undoneSection(steps, await store.undos(run.id));
+  const told = [own, undone].filter((part) => part !== null).join('\n\n');
+  const report = told === '' ? null : await reportWithSources(store, run.id, told);
+  const state =
+    undone !== null && changes.length === 0 && run.cancelRequested === 'no'
+      ? 'failed'
+      : endState(run, agents, changes.length, whole, report);
   const error = errorOf(last(agents, steps), state);
   await store.transaction(async (tx) => {
     const now = clock.now();

@@ -24,7 +24,7 @@ export const runMergeJob = async (core: Core, job: Job): Promise<void> => {
   const head = into?.headCommit ?? run.headCommit;
   const message = `Merge ${source.name}\n\nAgent: ${source.id}\n`;
   const outcome = await repository.merge(head, source.headCommit ?? head, message, COMMITTER);
-  if (outcome.kind !== 'conflict' && outcome.kind !== 'up-to-date') await publish(core, run, into, outcome.commit);
+  if (outcome.kind !== 'conflict' && outcome.kind !== 'up-to-date') await publishHead(core, run, into, outcome.commit);
   await store.transaction(async (tx) => {
     const current = (await tx.run(run.id)) ?? run;
     await tx.finishJob(job.id, 'done');
@@ -46,7 +46,8 @@ const retarget = (core: Core, job: Job, source: Agent): Promise<void> =>
 const goElsewhere = async (core: Core, tx: Tx, job: Job, source: Agent): Promise<void> =>
   tx.enqueue([mergeJob(core.parts, job.run, await heir(tx, source), source.id)], core.parts.clock.now());
 
-const publish = async (core: Core, run: Run, into: Agent | null, commit: Commit): Promise<void> => {
+/** Moves the branch of the run, or of an agent with its worktree. For whoever keeps it to itself just now. */
+export const publishHead = async (core: Core, run: Run, into: Agent | null, commit: Commit): Promise<void> => {
   const { repository } = core.parts;
   if (!into) {
     await keepForeignCommit(core, run, commit);
@@ -74,7 +75,8 @@ const merged = async (
       { type: 'agent.merged', run: run.id, agent: into?.id ?? null, source: source.id, commit: outcome.commit },
     ]);
   }
-  await settled(core, tx, run, job, source, into, true);
+  const now = !into && outcome.kind !== 'up-to-date' ? { ...run, headCommit: outcome.commit } : run;
+  await settled(core, tx, now, job, source, into, true);
 };
 
 /** A merge counts for the source's step, unless it only brought a needed step's work to one that starts. */
@@ -119,6 +121,9 @@ const conflict = async (
   await settled(core, tx, run, job, { ...source, error, endReason: 'conflict' }, into, false);
 };
 
+/** Whose conflicts nobody resolves. */
+const OWN_WAYS: ReadonlySet<string> = new Set(['resolver', 'undo']);
+
 /** Tokens below which a resolver is not worth starting. */
 const LEAST_TOKENS = 2000;
 
@@ -131,7 +136,7 @@ const spawnResolver = async (
   into: Agent | null,
   outcome: Extract<MergeOutcome, { kind: 'conflict' }>,
 ): Promise<Agent | undefined> => {
-  if (run.cancelRequested !== 'no' || source.role === 'resolver' || (into && isOver(into))) return undefined;
+  if (run.cancelRequested !== 'no' || OWN_WAYS.has(source.role) || (into && isOver(into))) return undefined;
   const payer = into?.id ?? run.id;
   const available = (await tx.account(payer))?.available ?? 0;
   const tokens = Math.floor(available / 2);

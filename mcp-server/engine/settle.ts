@@ -10,6 +10,7 @@ import type { Tx } from '../store/port.ts';
 import { tellMissing } from './missing.ts';
 import type { EngineParts } from './parts.ts';
 import { type NeedState, readiness } from './readiness.ts';
+import { isToBeUndone, undoSettled, waitsForUndo } from './saga.ts';
 import { withSources } from './sources.ts';
 import { mergeJob, releaseAgent, startStep, turnJob, undoJob } from './spawn.ts';
 import { reportOf, secondChance, tryAgain } from './try-again.ts';
@@ -163,6 +164,7 @@ export const settleAgent = async (
   current?: JobId,
 ): Promise<void> => {
   await answerParent(makes, tx, run, agent, ok);
+  if (agent.role === 'undo') await undoSettled(makes, tx, run, agent, ok);
   if (agent.role === 'resolver' && !ok) await releaseParent(makes, tx, run, agent);
   const step = await stepOf(tx, agent);
   if (step && !isSettled(step.state)) {
@@ -170,8 +172,7 @@ export const settleAgent = async (
     if (unwanted) await tx.moveStep(step.id, 'omitted');
     else if (step.state === 'pending') await tx.moveStep(step.id, 'skipped');
     else await tx.moveStep(step.id, ok ? 'done' : 'failed');
-    const sagaFailed = step.saga !== undefined && !unwanted && (!ok || step.state === 'pending');
-    if (sagaFailed && run.cancelRequested === 'no') await tx.enqueue([undoJob(makes, run.id)], makes.clock.now());
+    if (await isToBeUndone(tx, run, step)) await tx.enqueue([undoJob(makes, run.id)], makes.clock.now());
     await releaseDependents(makes, tx, run, step, agent, current);
   }
   await closeIfDone(makes, tx, run, current);
@@ -246,6 +247,7 @@ const consider = async (
   current?: JobId,
 ): Promise<void> => {
   const ready = readiness(step, needs, timeUp);
+  if (ready !== 'waits' && (await waitsForUndo(tx, run, step))) return;
   if (ready === 'waits') return timeUp ? tx.disarmJoin(step.id) : undefined;
   const stopped = run.cancelRequested !== 'no' || (await tx.agent(step.agent))?.wrapUp === true;
   if (stopped || ready === 'skips') return skip(makes, tx, run, step, stopped ? STOPPED : NEEDS_FAILED, current);

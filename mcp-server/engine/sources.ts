@@ -16,7 +16,9 @@ export const reportWithSources = async (reader: Reader, run: RunId, report: stri
   const steps = await reader.steps(run);
   if (steps.length < 2) return report;
   const agents = new Map((await reader.agents(run)).map((agent) => [agent.id, agent]));
-  const lines = linesOf(steps, agents, await filesOf(reader, run));
+  const undone = new Set((await reader.undos(run)).filter(({ state }) => state === 'done').map(({ agent }) => agent));
+  const left = steps.filter((step) => !undone.has(step.agent));
+  const lines = linesOf(left, agents, await filesOf(reader, run));
   if (lines.length === 0) return report;
   const shown = lines.slice(0, MOST_LINES);
   if (lines.length > shown.length) shown.push(`- … and ${lines.length - shown.length} more`);

@@ -54,13 +54,18 @@ const computeJob = (makes: Makes, run: Run, agent: Agent, runAt = 0): NewJob => 
   prefix: '',
 });
 
-/** What is to be undone in the run is looked at. */
-export const undoJob = (makes: Makes, run: RunId): NewJob => ({
+/** What is to be undone in the run is looked at; or, with a source, what that one did is taken out of `agent`'s branch. */
+export const undoJob = (
+  makes: Makes,
+  run: RunId,
+  agent: AgentId | null = null,
+  source: AgentId | null = null,
+): NewJob => ({
   id: newId('job', makes.random),
   run,
-  agent: null,
+  agent,
   kind: 'undo',
-  source: null,
+  source,
   priority: 'critical',
   server: '',
   prefix: '',
@@ -82,7 +87,7 @@ export interface ChildSpec extends Own {
 }
 
 /** Roles that the engine itself gives and treats in a way of their own. */
-const OWN_ROLES: ReadonlySet<string> = new Set(['planner', 'resolver']);
+const OWN_ROLES: ReadonlySet<string> = new Set(['planner', 'resolver', 'undo']);
 
 /** A role that a model made up. */
 export const givenRole = (role: string): string => (OWN_ROLES.has(role) ? 'worker' : role);

@@ -33,6 +33,6 @@ export const unneeded = (steps: readonly Step[], joined: Pick<Step, 'key'>): rea
     for (const { key: other } of dependents.get(key) ?? []) visit(other);
     order.push(step);
   };
-  for (const key of [...found]) visit(key);
+  for (const key of found) visit(key);
   return order;
 };

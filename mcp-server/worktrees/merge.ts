@@ -17,6 +17,17 @@ export const merge = async (
   const base = await mergeBase(core, into, source);
   if (base === source) return { kind: 'up-to-date' };
   if (base === into) return { kind: 'fast-forward', commit: source };
+  const { tree, files } = await mergeTrees(core, into, source);
+  const commit = await commitTree(core, tree, [into, source], message, author);
+  return files.length === 0 ? { kind: 'merged', commit } : { kind: 'conflict', files, marked: commit };
+};
+
+/** The tree of two commits' merge, and the files in conflict, which hold markers in it. */
+export const mergeTrees = async (
+  core: Core,
+  into: Commit,
+  source: Commit,
+): Promise<{ readonly tree: string; readonly files: readonly string[] }> => {
   await assertNoAttributes(core);
   const merged = await core.git.exec(
     core.store,
@@ -24,8 +35,8 @@ export const merge = async (
     { accept: [0, 1] },
   );
   const [tree = '', ...files] = merged.stdout.toString('utf8').split('\0').filter(Boolean);
-  const commit = await commitTree(core, assertTree(tree), [into, source], message, author);
-  return merged.exitCode === 0 ? { kind: 'merged', commit } : { kind: 'conflict', files: files.sort(), marked: commit };
+  if (merged.exitCode !== 0 && files.length === 0) throw new Error('A conflict without a file.');
+  return { tree: assertTree(tree), files: merged.exitCode === 0 ? [] : files.sort() };
 };
 
 /** A common ancestor; null when the two have none. */

@@ -50,6 +50,11 @@ export type MergeOutcome =
   /** `marked` is a merge commit whose files hold conflict markers. */
   | { readonly kind: 'conflict'; readonly files: readonly string[]; readonly marked: Commit };
 
+export type RevertOutcome =
+  | { readonly kind: 'up-to-date' }
+  | { readonly kind: 'reverted'; readonly commit: Commit }
+  | { readonly kind: 'conflict'; readonly files: readonly string[] };
+
 export interface FileChange {
   readonly path: string;
   readonly oldPath: string | null;
@@ -103,6 +108,13 @@ export interface Repository {
   reset(lease: Lease, commit: Commit, mayMove?: MayMove): Promise<void>;
   /** Merges in the object store alone: no ref moves, no file changes. */
   merge(into: Commit, source: Commit, message: string, author: Author): Promise<MergeOutcome>;
+  /** Takes what happened from one commit to another out of `onto`, as an object only; what came after it stays. */
+  revert(
+    onto: Commit,
+    change: { readonly from: Commit; readonly to: Commit },
+    message: string,
+    author: Author,
+  ): Promise<RevertOutcome>;
   isAncestor(ancestor: Commit, descendant: Commit): Promise<boolean>;
   /** Files of the commit, among `paths`, that still hold conflict markers. */
   conflictMarkers(commit: Commit, paths: readonly string[]): Promise<readonly string[]>;

@@ -8,6 +8,7 @@ import type { Repository } from './port.ts';
 import { branches, branchHead, deleteBranch, pin, publish, reconcile } from './refs.ts';
 import { removeLease, sweep } from './remove.ts';
 import { changes, patch } from './review.ts';
+import { revert } from './revert.ts';
 import { reset, snapshot } from './snapshot.ts';
 import { treeOfLease } from './worktree-tree.ts';
 
@@ -30,6 +31,7 @@ export const createRepository = (core: Core): Repository => {
     snapshot: (lease, parent, message, author) => snapshot(core, lease, parent, message, author),
     reset: (lease, commit, mayMove) => reset(core, lease, commit, mayMove),
     merge: (into, source, message, author) => merge(core, into, source, message, author),
+    revert: (onto, change, message, author) => revert(core, onto, change, message, author),
     isAncestor: (ancestor, descendant) => isAncestor(core, ancestor, descendant),
     conflictMarkers: (commit, paths) => conflictMarkers(trees, commit, paths),
     changes: (base, head) => changes(core, base, head),
