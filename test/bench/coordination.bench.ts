@@ -14,7 +14,10 @@ import { agentsIn, idealMs, type Shape } from './shape.ts';
 const SIZES = [20, 100, 500];
 const ROUNDS = 3;
 const LATENCY_MS = 100;
-const WARM_UP: Shape = { workers: 60, latencyMs: 1 };
+/** Carried out by both sides before they are measured: an engine lives for hours, cold code is a matter of its first seconds. */
+const WARM_UP: Shape = { workers: 200, latencyMs: 1 };
+/** A large run warms its code itself, and its memory is to be that of one such run. */
+const WARM_UP_OF_LARGE: Shape = { workers: 60, latencyMs: 1 };
 
 const textsOf = (most: number): BareTexts => {
   const run = { options: { maxDepth: 3, permissions: { commands: 'off' } } } as Run;
@@ -59,7 +62,8 @@ const summary = (shape: Shape, used: readonly Used[]): Result => {
 };
 
 const measureOne = async (url: string, root: string, shape: Shape): Promise<Results> => {
-  const job = { url, root, shape, warmUp: WARM_UP };
+  const warmUp = shape.workers > WARM_UP.workers ? WARM_UP_OF_LARGE : WARM_UP;
+  const job = { url, root, shape, warmUp };
   const bare: Used[] = [];
   const coppice: CoppiceUsed[] = [];
   // In turn, so that whatever else the machine does falls on both.
@@ -109,8 +113,9 @@ export const benchCoordination = async (): Promise<readonly Row[]> => {
   const repo = makeRepository();
   try {
     const { url } = server;
-    const warmUp = { workers: 200, latencyMs: 1 };
-    await inChild('bare-child.ts', { url, root: repo.root, shape: warmUp, warmUp, texts: textsOf(200) });
+    // The server has its own code to warm.
+    const job = { shape: WARM_UP, warmUp: WARM_UP, texts: textsOf(WARM_UP.workers) };
+    await inChild('bare-child.ts', { url, root: repo.root, ...job });
     const rows: Row[] = [];
     for (const workers of SIZES) {
       const shape = { workers, latencyMs: LATENCY_MS };

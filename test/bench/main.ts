@@ -7,7 +7,11 @@ import { benchWorktree } from './worktree.bench.ts';
 
 /** Prints what is measured; `-- NAME…` keeps only the parts that are named, `--json` prints one JSON document. */
 const parts: Readonly<Record<string, Part>> = {
-  coordination: { title: 'Coordination of a whole run, 100 ms latency, 32 slots', run: benchCoordination },
+  coordination: {
+    title:
+      'Coordination of a whole run, 100 ms latency, 32 slots, a connection a call as with llama-server, both sides warmed up by 200 workers (60 before 500)',
+    run: benchCoordination,
+  },
   plan: { title: 'Planning, without the time of the model', run: benchPlan },
   recovery: { title: 'Recovery', run: benchRecovery },
   status: { title: 'Answers while many agents are under way', run: benchStatus },
