@@ -5,6 +5,7 @@ import type { RunId } from '../../mcp-server/domain/ids.ts';
 import type { RunOptions } from '../../mcp-server/domain/run.ts';
 import { createEngine } from '../../mcp-server/engine/engine.ts';
 import type { Engine, RunView } from '../../mcp-server/engine/facade.ts';
+import type { EngineParts } from '../../mcp-server/engine/parts.ts';
 import { createEndpoint } from '../../mcp-server/inference/endpoint.ts';
 import { createEndpoints } from '../../mcp-server/inference/registry.ts';
 import { checkInvariants } from '../../mcp-server/store/invariants.ts';
@@ -45,6 +46,8 @@ export interface BenchOptions {
   readonly settings?: Partial<RunOptions>;
   readonly limits?: Partial<AgentLimits>;
   readonly stallMs?: number;
+  /** The person's own processors. */
+  readonly processors?: EngineParts['processors'];
   /** How much faster the engine's time goes by than the server's: 1 when absent. */
   readonly speed?: number;
 }
@@ -102,6 +105,7 @@ const assemble = async (repo: TestRepository, model: Rehearsal, options: BenchOp
       commandEnvironment: { PATH: process.env['PATH'] ?? '' },
       endpoint: async (url, name) => endpoints.get(url, name),
       log: (line) => log.push(line),
+      ...(options.processors ? { processors: options.processors } : {}),
     },
     { ...DEFAULT_LIMITS, ...options.limits },
   );
