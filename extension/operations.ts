@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import type { startOptions } from '../mcp-server/operations/runs.ts';
+import type { startOptions } from '../mcp-server/operations/start-options.ts';
 import type {
   AccountView,
   AgentView,

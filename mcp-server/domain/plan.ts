@@ -126,6 +126,8 @@ export interface Plan {
   /** When it was taken out of the cache: when it was made, ms. */
   readonly cachedAt?: number;
   readonly distribution?: Distribution;
+  /** Tokens that its agents share out among them; absent: all that the run has. */
+  readonly budget?: number;
 }
 
 /** What a step may say and need not. */

@@ -4,10 +4,11 @@ import { offeredTools, toSpec } from '../agent/tools/tools.ts';
 import type { Agent } from '../domain/agent.ts';
 import type { AgentId } from '../domain/ids.ts';
 import type { Message } from '../domain/message.ts';
-import type { Run } from '../domain/run.ts';
+import { planningOf, type Run } from '../domain/run.ts';
 import type { Call, Turn } from '../domain/turn.ts';
 import type { ChatMessage, ChatRequest } from '../inference/port.ts';
-import { planningMessages, planSchema } from '../planning/plan-prompt.ts';
+import { type PlanOffer, planningMessages, planSchema } from '../planning/plan-prompt.ts';
+import { chooseStrategy } from '../planning/strategies/choose.ts';
 import type { Reader } from '../store/port.ts';
 
 /** The rows that an agent's prompt is made of. */
@@ -94,12 +95,21 @@ const known = (
 export const mostSteps = (run: Pick<Run, 'options'>): number => Math.max(1, run.options.maxAgents - 1);
 
 /** The longest answer of a planner, tokens: a model writes a step in about fifty. */
-export const planAnswerTokens = (run: Pick<Run, 'options'>): number => Math.max(4096, mostSteps(run) * 50);
+export const planAnswerTokens = (run: Pick<Run, 'options'>): number => Math.max(4096, mostSteps(run) * 80);
+
+/** What the planner of a run may choose from. */
+export const planOffer = (run: Run): PlanOffer => ({
+  strategy: chooseStrategy(run.task, planningOf(run.options).domain).strategy,
+  permissions: run.options.permissions,
+  pattern: planningOf(run.options).pattern === null,
+});
 
 const planDraft = (c: Conversation): Draft => {
   const { task } = c.run;
   const maxSteps = mostSteps(c.run);
-  const first = planningMessages({ task, digest: c.digest, maxSteps });
+  const offer = planOffer(c.run);
+  const { workers } = planningOf(c.run.options);
+  const first = planningMessages({ task, digest: c.digest, maxSteps, workers, ...offer });
   const messages = [
     ...first,
     ...c.turns.flatMap((turn) => plannerTurn(turn, c.delivered)),
@@ -108,7 +118,7 @@ const planDraft = (c: Conversation): Draft => {
   const request: ChatRequest = {
     messages: joinUsers(messages),
     tools: [],
-    jsonSchema: { name: 'plan', schema: planSchema(maxSteps) },
+    jsonSchema: { name: 'plan', schema: planSchema(maxSteps, offer) },
     maxTokens: planAnswerTokens(c.run),
     temperature: c.agent.temperature,
   };

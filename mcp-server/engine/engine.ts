@@ -11,6 +11,7 @@ import type { Engine, JobView, RunView } from './facade.ts';
 import { Leases, leaseOf } from './leases.ts';
 import { messageAgent } from './messages.ts';
 import type { EngineParts } from './parts.ts';
+import { planningFacade } from './planning-desk.ts';
 import { recover } from './recover.ts';
 import { discard, land, listReviews, reviewDiff } from './review.ts';
 import { Scheduler } from './scheduler.ts';
@@ -75,6 +76,7 @@ const facadeOf = (core: Core, scheduler: Scheduler, tidier: Tidier): Engine => {
       await resume(core, (await runOf(store, run)).id);
       return statusOf(run);
     },
+    ...planningFacade(core, view),
     events: (input) => waitForEvents(core, input),
     listAgents: ({ run, changedSince }) => listAgents(core, run, changedSince),
     transcript: (id) => transcriptView(store, id),
@@ -90,7 +92,8 @@ const facadeOf = (core: Core, scheduler: Scheduler, tidier: Tidier): Engine => {
     land: (run) => reviews(async () => land(core, await runOf(store, run))),
     discard: (run) => reviews(async () => discard(core, await runOf(store, run))),
     checkSetup: (options) => checkSetup(parts, optionsOf(parts.settings, options)),
-    isIdle: async () => !scheduler.busy && !tidier.busy && (await store.activeRuns()).length === 0,
+    isIdle: async () =>
+      !scheduler.busy && !tidier.busy && (await store.activeRuns()).every(({ state }) => state === 'planned'),
     stop: () => {
       stopped ??= stop();
       return stopped;

@@ -2,9 +2,10 @@ import type { Agent } from '../domain/agent.ts';
 import type { EngineEvent } from '../domain/event.ts';
 import type { AgentId, JobId, RunId } from '../domain/ids.ts';
 import type { JobKind, Priority } from '../domain/job.ts';
-import type { Run, RunOptions } from '../domain/run.ts';
+import type { PlanningOptions, Run, RunOptions } from '../domain/run.ts';
 import type { Answer, Call, Timings, Usage } from '../domain/turn.ts';
 import type { FileChange, LandOutcome } from '../worktrees/port.ts';
+import type { PlanningFacade } from './planning-facade.ts';
 
 /** Tokens of one account. `subtreeUsed` adds what all descendants used. */
 export interface TokensView {
@@ -146,13 +147,17 @@ export interface SetupProblem {
   readonly fix: string;
 }
 
-export type StartOptions = { readonly [K in keyof RunOptions]?: RunOptions[K] | undefined };
+type Loose<T> = { readonly [K in keyof T]?: T[K] | undefined };
+
+export type StartOptions = Omit<Loose<RunOptions>, 'planning'> & {
+  readonly planning?: Loose<PlanningOptions> | undefined;
+};
 
 /**
  * All that a face may ask of an engine: plain data in, plain data out. Methods throw UserError for what the person can
  * put right. `signal` ends the asking, never the work.
  */
-export interface Engine {
+export interface Engine extends PlanningFacade {
   /** Returns at once; the same `key` returns the same run again instead of starting a second one. */
   startRun(input: { task: string; options: StartOptions; key?: string | undefined }): Promise<RunView>;
   runStatus(run: RunId): Promise<RunView>;

@@ -21,6 +21,8 @@ export interface EngineParts {
   readonly version: string;
   /** Allow-listed environment for commands of agents. */
   readonly commandEnvironment: Readonly<Record<string, string>>;
+  /** Folder of the workflows that come with Coppice; absent: none do. */
+  readonly bundledWorkflows?: string | undefined;
   /** One line for the log file. */
   log(line: string): void;
 }

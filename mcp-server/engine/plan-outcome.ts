@@ -1,36 +1,39 @@
 import type { Agent } from '../domain/agent.ts';
-import type { Commit, JobId } from '../domain/ids.ts';
+import type { JobId } from '../domain/ids.ts';
 import { newId } from '../domain/ids.ts';
-import type { Plan } from '../domain/plan.ts';
-import type { Run } from '../domain/run.ts';
+import type { Plan, PlanFault } from '../domain/plan.ts';
+import { planningOf, type Run } from '../domain/run.ts';
 import type { Answer, Turn } from '../domain/turn.ts';
+import { checkCommands } from '../planning/check-commands.ts';
+import { checkSteps } from '../planning/check-steps.ts';
 import { repositoryDigest } from '../planning/digest.ts';
-import { forkJoin } from '../planning/fork-join.ts';
 import { parsePlan } from '../planning/parse-plan.ts';
 import { rulePlan } from '../planning/rule-plan.ts';
 import type { PlannedStep } from '../planning/steps.ts';
+import { chooseStrategy } from '../planning/strategies/choose.ts';
 import type { Tx } from '../store/port.ts';
+import { baseFiles } from './base-files.ts';
 import { type Conversation, mostSteps } from './conversation.ts';
 import type { Core } from './core.ts';
+import { offerPlan } from './gate.ts';
+import { cacheKeyOf, complexityOf, makePlan } from './make-plan.ts';
 import { closeIfDone, type Ending, isOver, retire } from './settle.ts';
-import { acceptPlan, turnJob } from './spawn.ts';
+import { turnJob } from './spawn.ts';
 
-/** Files of the run's base; the repository caches them. */
-export const baseFiles = (core: Core, commit: Commit): Promise<readonly string[]> =>
-  core.parts.repository.treeOf(commit).files();
-
-export const digestOf = async (core: Core, run: Run): Promise<string> =>
-  repositoryDigest(await baseFiles(core, run.baseCommit));
-
-const toPlan = (run: Run, steps: readonly PlannedStep[], source: Plan['source']): Plan => ({
-  ...forkJoin(steps, { ...run.options, maxAgents: mostSteps(run), fanIn: 5 }),
-  source,
-});
+export const digestOf = async (core: Core, run: Run): Promise<string> => {
+  const tree = core.parts.repository.treeOf(run.baseCommit);
+  const files = await tree.files();
+  return repositoryDigest(files, { commands: await checkCommands(files, (path) => tree.read(path)) });
+};
 
 /** The plan by rule, for a task that needs no model to plan it, or a model that could not. */
 export const planByRule = async (core: Core, run: Run, reason: string): Promise<Plan> => {
   const files = await baseFiles(core, run.baseCommit);
-  return toPlan(run, rulePlan({ task: run.task, files, maxSteps: mostSteps(run) }), { by: 'rules', reason });
+  const { domain, workers } = planningOf(run.options);
+  const { level } = await complexityOf(core, run);
+  const { strategy } = chooseStrategy(run.task, domain);
+  const steps = rulePlan({ task: run.task, files, maxSteps: mostSteps(run), strategy, level, workers });
+  return makePlan(core, run, steps, { by: 'rules', reason });
 };
 
 /**
@@ -43,17 +46,28 @@ export const planOutcome = async (
   turn: Turn & { readonly answer: Answer },
 ): Promise<(tx: Tx, job: JobId) => Promise<void>> => {
   const { run, agent } = conversation;
-  const parsed = parsePlan(turn.answer.content, { maxSteps: mostSteps(run) });
-  if (parsed.ok) {
-    const plan = toPlan(run, parsed.steps, { by: 'model' });
-    return (tx, job) => accept(core, tx, run, agent, turn, job, plan);
-  }
-  const faults = parsed.faults.map((fault) => `- ${fault.step ? `${fault.step}: ` : ''}${fault.message}`).join('\n');
+  const parsed = parsePlan(turn.answer.content, {
+    maxSteps: mostSteps(run),
+    permissions: run.options.permissions,
+  });
+  const doubts = parsed.ok ? await doubtsOf(core, run, parsed.steps) : parsed.faults;
   const mended = [...conversation.delivered, ...conversation.pending].some(({ from }) => from === 'engine');
-  if (!mended) return (tx, job) => repair(core, tx, run, agent, turn, job, faults);
-  const plan = await planByRule(core, run, `The model's plan had faults:\n${faults}`);
-  return (tx, job) => accept(core, tx, run, agent, turn, job, plan);
+  if (doubts.length > 0 && !mended) return (tx, job) => repair(core, tx, run, agent, turn, job, faultText(doubts));
+  if (!parsed.ok) {
+    const plan = await planByRule(core, run, `The model's plan had faults:\n${faultText(parsed.faults)}`);
+    return accept(core, run, agent, turn, plan);
+  }
+  const plan = await makePlan(core, run, parsed.steps, { by: 'model' }, parsed.pattern);
+  return accept(core, run, agent, turn, plan);
 };
+
+const doubtsOf = async (core: Core, run: Run, steps: readonly PlannedStep[]): Promise<readonly PlanFault[]> => {
+  const { doubts, faults } = checkSteps(steps, { task: run.task, files: await baseFiles(core, run.baseCommit) });
+  return [...faults, ...doubts];
+};
+
+const faultText = (faults: readonly PlanFault[]): string =>
+  faults.map((fault) => `- ${fault.step ? `${fault.step}: ` : ''}${fault.message}`).join('\n');
 
 const repair = async (
   core: Core,
@@ -86,19 +100,23 @@ const planAgain = async (core: Core, tx: Tx, run: Run, planner: Agent, action: s
   await tx.enqueue([turnJob(core.parts, run, planner)], core.parts.clock.now());
 };
 
+/** Keeps the model's plan for the next run of the same task, and lets its agents begin, or wait. */
 const accept = async (
   core: Core,
-  tx: Tx,
   run: Run,
   agent: Agent,
   turn: Turn,
-  job: JobId,
   plan: Plan,
-): Promise<void> => {
-  await tx.closeTurn(turn.id, { commit: null, endedAt: core.parts.clock.now() });
-  await tx.finishJob(job, 'done');
+): Promise<(tx: Tx, job: JobId) => Promise<void>> => {
+  const offer = await offerPlan(core, run, plan);
   const report = plan.source.by === 'rules' ? plan.source.reason : `Planned ${plan.steps.length} steps.`;
-  await adopt(core, tx, run, agent, job, { state: 'completed', reason: 'finished', report, error: null }, plan);
+  return async (tx, job) => {
+    const now = core.parts.clock.now();
+    await tx.closeTurn(turn.id, { commit: null, endedAt: now });
+    await tx.finishJob(job, 'done');
+    if (plan.source.by === 'model') await tx.cachePlan(cacheKeyOf(run, []), plan, now);
+    await adopt(core, tx, run, agent, job, { state: 'completed', reason: 'finished', report, error: null }, offer);
+  };
 };
 
 /** The planner ends, and the plan's agents begin; or the run has been cancelled meanwhile, and nothing begins. */
@@ -109,7 +127,7 @@ const adopt = async (
   agent: Agent,
   job: JobId,
   ending: Ending,
-  plan: Plan,
+  offer: (tx: Tx) => Promise<void>,
 ): Promise<void> => {
   const current = await tx.run(run.id);
   const planner = await tx.agent(agent.id);
@@ -119,8 +137,7 @@ const adopt = async (
     return planAgain(core, tx, current, planner, 'reads your message');
   await retire(core.parts, tx, current, planner, cancelled ? CANCELLED : ending);
   if (cancelled) return closeIfDone(core.parts, tx, current, job);
-  await tx.moveRun(run.id, 'running');
-  await acceptPlan(core.parts, tx, current, plan);
+  await offer(tx);
 };
 
 const CANCELLED: Ending = { state: 'cancelled', reason: 'cancelled', report: null, error: null };
@@ -135,6 +152,6 @@ export const planWithoutModel = async (
   agent: Agent,
   ending: Ending & { readonly error: string },
 ): Promise<(tx: Tx, job: JobId) => Promise<void>> => {
-  const plan = await planByRule(core, run, ending.error);
-  return (tx, job) => adopt(core, tx, run, agent, job, ending, plan);
+  const offer = await offerPlan(core, run, await planByRule(core, run, ending.error));
+  return (tx, job) => adopt(core, tx, run, agent, job, ending, offer);
 };

@@ -168,7 +168,7 @@ const topDown = (plan: Plan): Plan['steps'] => {
 export const acceptPlan = async (makes: Makes, tx: Tx, run: Run, plan: Plan): Promise<void> => {
   const now = makes.clock.now();
   const pool = await tx.account(run.id);
-  const shares = shareBudget(plan, pool?.available ?? 0);
+  const shares = shareBudget(plan, Math.min(pool?.available ?? 0, plan.budget ?? Number.POSITIVE_INFINITY));
   const agents = new Map<string, NewAgent>();
   const steps: Step[] = [];
   const order = topDown({ ...plan, steps: withSagas(plan.steps) });

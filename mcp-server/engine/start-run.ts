@@ -1,13 +1,16 @@
 import { UserError } from '../domain/errors.ts';
 import { newId, type RunId, randomSuffix } from '../domain/ids.ts';
-import type { Permissions, Run, RunOptions } from '../domain/run.ts';
-import { complexity } from '../planning/complexity.ts';
-import type { NewRun } from '../store/port.ts';
+import type { Plan } from '../domain/plan.ts';
+import { type Permissions, type PlanningOptions, planningOf, type Run, type RunOptions } from '../domain/run.ts';
+import { strategyNamed } from '../planning/strategies/choose.ts';
+import type { NewRun, Tx } from '../store/port.ts';
 import { planAnswerTokens } from './conversation.ts';
 import type { Core } from './core.ts';
 import type { StartOptions } from './facade.ts';
-import { baseFiles, planByRule } from './plan-outcome.ts';
-import { acceptPlan, asAgent, createdEvent, newAgent, turnJob } from './spawn.ts';
+import { offerPlan } from './gate.ts';
+import { cacheKeyOf, complexityOf, distribute } from './make-plan.ts';
+import { planByRule } from './plan-outcome.ts';
+import { asAgent, createdEvent, newAgent, turnJob } from './spawn.ts';
 
 /** Below this not even one agent could read its task and answer. */
 const LEAST_BUDGET = 1000;
@@ -18,7 +21,13 @@ const PLANNER_TOKENS = 16_000;
 /** Starts a run and returns its row; the same key returns the run that it started before. */
 export const startRun = async (
   core: Core,
-  input: { task: string; options: StartOptions; key?: string | undefined },
+  input: {
+    readonly task: string;
+    readonly options: StartOptions;
+    readonly key?: string | undefined;
+    /** A plan that is there already, made for the run as it will be. */
+    readonly plan?: (draft: Run) => Promise<Plan>;
+  },
 ): Promise<Run> => {
   const { store, repository } = core.parts;
   const before = input.key === undefined ? undefined : await store.runByKey(input.key);
@@ -29,6 +38,8 @@ export const startRun = async (
       'budget-too-small',
       `A budget of ${options.budget} tokens cannot pay for one turn. Grant at least ${LEAST_BUDGET}.`,
     );
+  const { domain } = planningOf(options);
+  if (domain !== null) strategyNamed(domain);
   await (await core.parts.endpoint(options.server, options.model)).facts();
   const facts = await repository.facts();
   const { random, clock } = core.parts;
@@ -42,7 +53,7 @@ export const startRun = async (
     branch: `coppice/${slug(input.task)}-${randomSuffix(random, 6)}`,
     createdAt: clock.now(),
   };
-  const id = await insertRun(core, row);
+  const id = await insertRun(core, row, input.plan);
   core.wake();
   const run = await store.run(id);
   if (!run) throw new Error('The run that was just inserted is gone.');
@@ -50,12 +61,11 @@ export const startRun = async (
 };
 
 /** Returns the id of the run that there is for the key now: this one, or one that was quicker. */
-const insertRun = async (core: Core, row: NewRun): Promise<RunId> => {
+const insertRun = async (core: Core, row: NewRun, given?: (draft: Run) => Promise<Plan>): Promise<RunId> => {
   const { store, clock } = core.parts;
   const draft = asRun(row);
-  const level = complexity(row.task, await baseFiles(core, row.baseCommit));
-  const plan =
-    level.level === 'atomic' || row.options.maxAgents === 1 ? await planByRule(core, draft, level.because) : null;
+  const plan = given ? await given(draft) : await readyPlan(core, draft);
+  const offer = plan && (await offerPlan(core, draft, plan));
   return store.transaction(async (tx) => {
     const quicker = row.key === null ? undefined : await tx.runByKey(row.key);
     if (quicker) return quicker.id;
@@ -63,29 +73,39 @@ const insertRun = async (core: Core, row: NewRun): Promise<RunId> => {
     await tx.emit(clock.now(), [
       { type: 'run.created', run: row.id, agent: null, task: row.task, branch: row.branch, budget: row.options.budget },
     ]);
-    if (plan) {
-      await tx.moveRun(row.id, 'running');
-      await acceptPlan(core.parts, tx, draft, plan);
-      return row.id;
-    }
-    const spec = {
-      parent: null,
-      tier: 'planner',
-      role: 'planner',
-      name: 'plan',
-      task: row.task,
-      temperature: 0.3,
-      step: null,
-      start: row.baseCommit,
-    } as const;
-    const planner = newAgent(core.parts, draft, spec, 'ready');
-    await tx.insertAgents([planner]);
-    const tokens = Math.min(PLANNER_TOKENS + 2 * planAnswerTokens(row), Math.floor(row.options.budget * PLANNER_SHARE));
-    await tx.grant(row.id, planner.id, tokens, clock.now());
-    await tx.enqueue([turnJob(core.parts, draft, asAgent(planner))], clock.now());
-    await tx.emit(clock.now(), [createdEvent(planner)]);
+    await (offer ? offer(tx) : insertPlanner(core, tx, draft));
     return row.id;
   });
+};
+
+/** A plan that needs no model: of an earlier run, or by rule for a task that one agent does. */
+const readyPlan = async (core: Core, draft: Run): Promise<Plan | null> => {
+  const level = await complexityOf(core, draft);
+  if (draft.options.maxAgents === 1 || (level.level === 'atomic' && planningOf(draft.options).workers === null))
+    return planByRule(core, draft, level.because);
+  if (!planningOf(draft.options).cache) return null;
+  const kept = await core.parts.store.cachedPlan(cacheKeyOf(draft, []));
+  return kept ? distribute(core, draft, { ...kept.plan, cachedAt: kept.createdAt }) : null;
+};
+
+const insertPlanner = async (core: Core, tx: Tx, run: Run): Promise<void> => {
+  const { clock } = core.parts;
+  const spec = {
+    parent: null,
+    tier: 'planner',
+    role: 'planner',
+    name: 'plan',
+    task: run.task,
+    temperature: 0.3,
+    step: null,
+    start: run.baseCommit,
+  } as const;
+  const planner = newAgent(core.parts, run, spec, 'ready');
+  await tx.insertAgents([planner]);
+  const tokens = Math.min(PLANNER_TOKENS + 2 * planAnswerTokens(run), Math.floor(run.options.budget * PLANNER_SHARE));
+  await tx.grant(run.id, planner.id, tokens, clock.now());
+  await tx.enqueue([turnJob(core.parts, run, asAgent(planner))], clock.now());
+  await tx.emit(clock.now(), [createdEvent(planner)]);
 };
 
 const asRun = (row: NewRun): Run => ({
@@ -101,12 +121,14 @@ const asRun = (row: NewRun): Run => ({
 
 /** What is left out comes from the settings; permissions can only be narrowed. */
 export const optionsOf = (settings: RunOptions, wanted: StartOptions): RunOptions => {
-  const given = Object.fromEntries(
-    Object.entries(wanted).filter(([, value]) => value !== undefined),
-  ) as Partial<RunOptions>;
+  const given = said(wanted) as Partial<RunOptions>;
   const permissions = given.permissions ? narrowed(settings.permissions, given.permissions) : settings.permissions;
-  return { ...settings, ...given, permissions };
+  const planning = { ...settings.planning, ...said(wanted.planning ?? {}) } as Partial<PlanningOptions>;
+  return { ...settings, ...given, permissions, planning };
 };
+
+const said = (values: object): object =>
+  Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined));
 
 const narrowed = (most: Permissions, wanted: Permissions): Permissions => {
   if (wanted.commands === 'off' || most.commands === 'any') return wanted;

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { AgentId, RunId } from '../domain/ids.ts';
 import { defineOperation, inputObject } from './define.ts';
-import { startOptions } from './runs.ts';
+import { startOptions } from './start-options.ts';
 import { accountView, agentView, jobView, serverView, setupProblem, transcriptEntry } from './views.ts';
 
 const run = z.string().min(1);

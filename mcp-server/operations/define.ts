@@ -35,3 +35,6 @@ export const inputObject = <S extends z.ZodRawShape>(shape: S) =>
 export const defineOperation = <I extends z.ZodObject, O extends z.ZodObject>(
   operation: Operation<I, O>,
 ): Operation<I, O> => operation;
+
+/** A list in an operation's output: what the engine returns is not for changing. */
+export const list = <T extends z.ZodType>(of: T) => z.array(of).readonly();

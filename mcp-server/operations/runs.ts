@@ -1,53 +1,40 @@
 import { z } from 'zod';
+import { UserError } from '../domain/errors.ts';
 import type { AgentId, RunId } from '../domain/ids.ts';
 import { defineOperation, inputObject } from './define.ts';
+import { workflowValue } from './planning-views.ts';
+import { startOptions } from './start-options.ts';
 import { engineEvent, runView } from './views.ts';
 
 const run = z.string().min(1).describe('The id of a run, such as r-3k9m1p7q2zhx.');
-
-/** What a person can set for one run; what is left out comes from the settings of the engine. */
-export const startOptions = inputObject({
-  budget: z.int().min(1).optional().describe('Tokens that the whole run may spend.'),
-  maxDepth: z.int().min(1).max(20).optional().describe('Levels of agents below the run.'),
-  maxAgents: z
-    .int()
-    .min(1)
-    .max(10_000)
-    .optional()
-    .describe('Planner, workers and their children, in all. Agents that resolve merge conflicts come on top.'),
-  maxAgentsPerLevel: z.int().min(1).max(10_000).optional(),
-  concurrency: z
-    .int()
-    .min(1)
-    .max(10_000)
-    .optional()
-    .describe("Turns in flight at once; the server's slots bound it too."),
-  server: z.string().optional().describe('http://host:port of a llama-server, or "rehearsal" for the built-in rules.'),
-  model: z.string().nullable().optional(),
-  permissions: inputObject({
-    commands: z.union([z.enum(['off', 'any']), z.strictObject({ allowed: z.array(z.string()) })]),
-  })
-    .optional()
-    .describe('What agents may do besides files. Commands are off unless the settings of the repository allow them.'),
-  unattended: z.boolean().optional().describe('No person will answer questions.'),
-});
 
 const runStart = defineOperation({
   name: 'run_start',
   title: 'Start a run',
   description:
     'Start a run: one task, planned and carried out by a hierarchy of agents on the local model, on a branch of its own. ' +
+    'Give "task"; or "workflow" with its "parameters"; or "plan", the id of a run that waits in state "planned", to carry its plan out. ' +
     '"maxAgents" bounds planner, workers and their children; agents that resolve merge conflicts come on top. ' +
     'Returns at once with the id of the run; follow it with run_wait or events, then review_diff and review_land.',
   effect: 'changes',
   idempotent: false,
   input: inputObject({
-    task: z.string().trim().min(1).max(100_000).describe('What is to be done, in plain words.'),
+    task: z.string().trim().min(1).max(100_000).optional().describe('What is to be done, in plain words.'),
+    plan: z.string().min(1).optional().describe('The id of a run that plan_create has made.'),
+    workflow: z.string().min(1).optional().describe('The name of a workflow; workflow_list has them.'),
+    parameters: z.record(z.string(), workflowValue).optional().describe('Of the workflow.'),
     options: startOptions.optional(),
     key: z.string().max(200).optional().describe('Idempotency key: the same key returns the same run.'),
   }),
   output: runView,
-  handle: (engine, { task, options, key }) => engine.startRun({ task, options: options ?? {}, key }),
+  handle: (engine, { task, plan, workflow, parameters, options = {}, key }) => {
+    const given = [task, plan, workflow].filter((one) => one !== undefined);
+    if (given.length !== 1) throw new UserError('bad-input', 'Give one of: task, plan, workflow.');
+    if (plan !== undefined) return engine.approvePlan(plan as RunId);
+    if (workflow !== undefined)
+      return engine.runWorkflow({ name: workflow, parameters: parameters ?? {}, options, key });
+    return engine.startRun({ task: task ?? '', options, key });
+  },
 });
 
 const runStatus = defineOperation({

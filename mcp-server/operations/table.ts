@@ -1,9 +1,17 @@
 import { agentOperations } from './agents.ts';
 import type { Operation } from './define.ts';
+import { planningOperations } from './planning.ts';
 import { reviewOperations } from './reviews.ts';
 import { runOperations } from './runs.ts';
+import { workflowOperations } from './workflows.ts';
 
 /** Every operation there is, sorted by name so that tool lists are the same each time. */
 export const operations: readonly Operation[] = (
-  [...runOperations, ...agentOperations, ...reviewOperations] as unknown as Operation[]
+  [
+    ...runOperations,
+    ...planningOperations,
+    ...workflowOperations,
+    ...agentOperations,
+    ...reviewOperations,
+  ] as unknown as Operation[]
 ).sort((a, b) => (a.name < b.name ? -1 : 1));

@@ -122,6 +122,8 @@ export interface Repository {
   /** Unified diff; `path` limits it. Bounded to `maxBytes`, with a last line that says what was cut. */
   patch(base: Commit, head: Commit, options: { readonly path?: string; readonly maxBytes: number }): Promise<string>;
   fileAt(commit: Commit, path: string): Promise<string | null>;
+  /** Bytes of all files of the commit together. */
+  checkoutBytes(commit: Commit): Promise<number>;
   /**
    * Merges into the person's branch, which must be checked out; never touches their uncommitted changes. Always makes a
    * merge commit with the message, unless all of it is there already.

@@ -1,3 +1,4 @@
+import { checkoutBytes } from './checkout-size.ts';
 import { createCommitTrees } from './commit-tree.ts';
 import type { Core } from './core.ts';
 import { readFacts } from './facts.ts';
@@ -7,8 +8,8 @@ import { conflictMarkers, isAncestor, merge } from './merge.ts';
 import type { Repository } from './port.ts';
 import { branches, branchHead, deleteBranch, pin, publish, reconcile } from './refs.ts';
 import { removeLease, sweep } from './remove.ts';
-import { changes, patch } from './review.ts';
 import { revert } from './revert.ts';
+import { changes, patch } from './review.ts';
 import { reset, snapshot } from './snapshot.ts';
 import { treeOfLease } from './worktree-tree.ts';
 
@@ -37,6 +38,7 @@ export const createRepository = (core: Core): Repository => {
     changes: (base, head) => changes(core, base, head),
     patch: (base, head, options) => patch(core, base, head, options),
     fileAt: trees.fileAt,
+    checkoutBytes: (commit) => checkoutBytes(core, commit),
     land: (head, options) => land(core, head, options),
     remove: (lease, safe) => removeLease(core, lease, safe),
     sweep: (known) => sweep(core, known),

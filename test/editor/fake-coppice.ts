@@ -1,6 +1,7 @@
 // Stands in for dist/coppice.js: `fake-coppice.ts mcp --repo PATH` speaks MCP on stdio with the fake engine behind it.
-import { serveStdio } from '@modelcontextprotocol/server/stdio';
-import { createMcpServer } from '../../mcp-server/faces/mcp/server.ts';
+import type { Socket } from 'node:net';
+import { Duplex } from 'node:stream';
+import { openMcpFace } from '../../mcp-server/faces/mcp/face.ts';
 import { FakeEngine } from './fake-engine.ts';
 
 const number = (name: string, byDefault: number): number => Number(process.env[name] ?? byDefault);
@@ -16,16 +17,8 @@ if (process.argv[2] === 'mcp') {
     stepMs: number('COPPICE_FAKE_STEP_MS', 100),
     steps: number('COPPICE_FAKE_STEPS', 0),
   });
-  const ending = new AbortController();
-  process.stdin.once('end', () => {
-    ending.abort();
-    fake.stop();
-  });
-  const parts = {
-    engine: fake.engine(),
-    version: '0.0.0',
-    ending: ending.signal,
-    log: (line: string) => console.error(line),
-  };
-  serveStdio(() => createMcpServer(parts));
+  process.stdin.once('end', () => fake.stop());
+  const face = openMcpFace({ engine: fake.engine(), version: '0.0.0', log: (line) => console.error(line) });
+  const stdio = Duplex.from({ readable: process.stdin, writable: process.stdout });
+  face.serve(stdio as unknown as Socket, async () => null);
 }

@@ -2,6 +2,7 @@ import { UserError } from '../../mcp-server/domain/errors.ts';
 import type { EngineEvent, EventBody } from '../../mcp-server/domain/event.ts';
 import type { AgentId, Commit, JobId, MessageId, RunId } from '../../mcp-server/domain/ids.ts';
 import type { AgentView, Engine, RunView } from '../../mcp-server/engine/facade.ts';
+import { noPlanning } from '../support/no-planning.ts';
 
 /** How the scripted run goes. */
 export interface Script {
@@ -44,6 +45,7 @@ export class FakeEngine {
   /** What the faces call; typed as the real one. */
   engine(): Engine {
     return {
+      ...noPlanning,
       startRun: async ({ task, options }) => this.#start(task, options.budget ?? 500_000),
       runStatus: async (run) => this.#run(run),
       waitRun: async (run) => this.#run(run),

@@ -169,7 +169,10 @@ describe('a hierarchy', () => {
               steps: ['left', 'right'].map((key) => ({
                 key,
                 title: key,
-                task: `Append ${key} to shared.txt out/0.txt`,
+                task:
+                  key === 'left'
+                    ? 'Append left, the greeting of the morning crew'
+                    : 'Append right, as the auditors want it',
                 role: 'worker',
                 needs: [],
               })),
@@ -204,7 +207,10 @@ describe('a hierarchy', () => {
               steps: ['left', 'right'].map((key) => ({
                 key,
                 title: key,
-                task: `Append ${key} to shared.txt`,
+                task:
+                  key === 'left'
+                    ? 'Append left, the greeting of the morning crew'
+                    : 'Append right, as the auditors want it',
                 role: 'worker',
                 needs: [],
               })),

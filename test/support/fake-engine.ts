@@ -2,6 +2,7 @@ import { UserError } from '../../mcp-server/domain/errors.ts';
 import type { EngineEvent } from '../../mcp-server/domain/event.ts';
 import type { AgentId, Commit, RunId } from '../../mcp-server/domain/ids.ts';
 import type { AgentView, Engine, RunView } from '../../mcp-server/engine/facade.ts';
+import { noPlanning } from './no-planning.ts';
 
 /** An engine of a few objects in memory, for tests of the faces alone. */
 export interface FakeEngine extends Engine {
@@ -134,6 +135,7 @@ export const createFakeEngine = (): FakeEngine => {
       notify();
     },
     fail: (name, error) => void failures.set(name, error),
+    ...noPlanning,
     startRun: async ({ task, key }) => {
       enter('startRun');
       const known = key === undefined ? undefined : keys.get(key);

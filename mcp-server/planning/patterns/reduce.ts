@@ -11,7 +11,7 @@ import {
   withOneExit,
 } from './fragment.ts';
 import type { Reduction } from './spec.ts';
-import { JOINING, titles } from './tiers.ts';
+import { JOINING, levelsOf, tiersFor, titles, withTiers } from './tiers.ts';
 
 /** Reductions that an agent does; the others are processors. */
 export const AGENT_REDUCTIONS = ['merge', 'best-of'] as const;
@@ -74,9 +74,17 @@ const chunks = <T>(all: readonly T[], most: number): readonly (readonly T[])[] =
 const fanInOf = (reduction: Reduction, scope: Scope): number =>
   Math.max(2, reduction.fanIn ?? (reduction.by === 'merge' ? scope.fanIn : Number.POSITIVE_INFINITY));
 
+/** A merge of which nothing else is said is the joining of every other pattern: the table of synthesis tiers holds. */
+const byTable = (units: number, { by, ...said }: Reduction, scope: Scope): boolean =>
+  by === 'merge' &&
+  Object.values(said).every((value) => value === undefined) &&
+  tiersFor(units, { fanIn: scope.fanIn, maxDepth: scope.levels }).synthesizers > 0;
+
 /** Levels of agents that reducing `units` results takes up. */
 export const reductionLevels = (units: number, reduction: Reduction, scope: Scope): number => {
   if (!isByAgent(reduction)) return 0;
+  if (byTable(units, reduction, scope))
+    return levelsOf(tiersFor(units, { fanIn: scope.fanIn, maxDepth: scope.levels }));
   let levels = 0;
   for (let left = units; left > 1; left = Math.ceil(left / fanInOf(reduction, scope))) levels += 1;
   return levels;
@@ -106,6 +114,7 @@ const oneStep = (
 export const reduced = (units: readonly Unit[], reduction: Reduction, scope: Scope, join?: Join): Fragment => {
   const [only] = units;
   if (only && units.length === 1 && isByAgent(reduction)) return only.fragment;
+  if (!join && byTable(units.length, reduction, scope)) return withTiers(units, scope);
   let level = isByAgent(reduction) ? units : units.map((unit) => withOneExit(unit, scope));
   const fanIn = join ? Number.POSITIVE_INFINITY : fanInOf(reduction, scope);
   let made = 0;

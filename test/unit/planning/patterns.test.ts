@@ -103,7 +103,7 @@ describe('Map-reduce', () => {
   });
 
   it('reduces in a tree, none of whose agents takes in more than the fan-in', () => {
-    const plan = planOf('map-reduce', steps(23), { ...roomy, fanIn: 3 });
+    const plan = planOf('map-reduce', steps(23), roomy, { reduce: { by: 'merge', fanIn: 3 } });
     const reducers = plan.steps.filter((one) => one.tier !== 'worker');
     assert.equal(reducers.length, 8 + 3 + 1);
     assert.ok(reducers.every((one) => one.needs.length === 2 || one.needs.length === 3));

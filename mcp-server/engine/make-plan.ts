@@ -1,0 +1,111 @@
+import { createHash } from 'node:crypto';
+import type { Complexity, Pattern, Plan, PlanSource } from '../domain/plan.ts';
+import { planningOf, type Run } from '../domain/run.ts';
+import { checkSteps } from '../planning/check-steps.ts';
+import { complexity } from '../planning/complexity.ts';
+import { distributeSteps, type ServerLoad } from '../planning/distribute-steps.ts';
+import { fitSteps } from '../planning/fit-steps.ts';
+import { planOf } from '../planning/patterns/plan-of.ts';
+import type { PatternOptions } from '../planning/patterns/spec.ts';
+import { planCacheKey } from '../planning/plan-cache-key.ts';
+import { type PatternStats, patternStats, recommend } from '../planning/recommend.ts';
+import type { PlannedStep } from '../planning/steps.ts';
+import { baseFiles } from './base-files.ts';
+import { mostSteps } from './conversation.ts';
+import type { Core } from './core.ts';
+
+/** Runs that recommendations learn from, at the most. */
+const MOST_RUNS = 500;
+/** What an observation of a whole run has in the places of role and tier. */
+export const WHOLE_RUN = 'run';
+
+/** How patterns did in this repository. */
+export const statsOf = async (core: Core): Promise<readonly PatternStats[]> =>
+  patternStats(await core.parts.store.observations({ role: WHOLE_RUN, tier: WHOLE_RUN, limit: MOST_RUNS }));
+
+/** What bounds the plan of a run. */
+export const patternOptions = (run: Run): PatternOptions => ({
+  maxDepth: run.options.maxDepth,
+  maxAgents: mostSteps(run),
+  maxAgentsPerLevel: run.options.maxAgentsPerLevel,
+  fanIn: planningOf(run.options).fanIn,
+});
+
+/** How much a run's task is. */
+export const complexityOf = async (core: Core, run: Pick<Run, 'task' | 'baseCommit'>): Promise<Complexity> =>
+  complexity(run.task, await baseFiles(core, run.baseCommit));
+
+/**
+ * The plan of steps that somebody has thought of: as many as were wished for, in the pattern that the person named or that
+ * fits their shape, with the tiers that join their work, and each on its server.
+ */
+export const makePlan = async (
+  core: Core,
+  run: Run,
+  steps: readonly PlannedStep[],
+  source: PlanSource,
+  hint: Pattern | null = null,
+): Promise<Plan> => {
+  const wished = planningOf(run.options);
+  const files = await baseFiles(core, run.baseCommit);
+  const checked = checkSteps(steps, { task: run.task, files });
+  const sound = checked.faults.length > 0 ? steps : checked.steps;
+  const fitted = fitSteps(sound, { workers: wished.workers, maxSteps: mostSteps(run), files });
+  const chosen = await choosePattern(core, run, fitted.steps, hint);
+  const notes = [chosen.because, ...fitted.notes];
+  const plan = planOf(chosen.pattern, fitted.steps, {
+    ...patternOptions(run),
+    source,
+    because: notes.filter(Boolean).join(' '),
+    complexity: await complexityOf(core, run),
+  });
+  return distribute(core, run, plan);
+};
+
+const choosePattern = async (
+  core: Core,
+  run: Run,
+  steps: readonly PlannedStep[],
+  hint: Pattern | null,
+): Promise<{ readonly pattern: Pattern; readonly because: string }> => {
+  const { pattern, fanIn } = planningOf(run.options);
+  if (pattern !== null) return { pattern, because: `${pattern}: as you wished.` };
+  const advice = recommend({ steps, task: run.task }, await statsOf(core));
+  if (advice.pattern === 'map-reduce' && steps.length < fanIn)
+    return { pattern: 'fork-join', because: `${steps.length} steps side by side, too few for somebody to join them.` };
+  if (hint === null || hint === advice.pattern || steps.length < 2) return advice;
+  const other = advice.alternatives.find((one) => one.pattern === hint);
+  return other ? { ...other, because: `The planner proposed it. ${other.because}` } : advice;
+};
+
+/** Where there are several servers, each step is given one. */
+export const distribute = async (core: Core, run: Run, plan: Plan): Promise<Plan> => {
+  const { servers, distribution } = planningOf(run.options);
+  if (servers.length === 0) return plan;
+  const own = { server: run.options.server, model: run.options.model, capabilities: [] };
+  const loads = await Promise.all([own, ...servers].map((one) => loadOf(core, one)));
+  const { plan: placed, notes } = distributeSteps(plan, loads.flat(), distribution);
+  const because = [plan.because, ...notes].filter(Boolean).join(' ');
+  return { ...placed, distribution, ...(because ? { because } : {}) };
+};
+
+/** A server that cannot be asked just now gets nothing. */
+const loadOf = async (
+  core: Core,
+  option: Pick<ServerLoad, 'server' | 'model' | 'capabilities'>,
+): Promise<readonly ServerLoad[]> => {
+  try {
+    const endpoint = await core.parts.endpoint(option.server, option.model);
+    await endpoint.facts();
+    const { busy, total } = endpoint.slots();
+    return [{ ...option, slots: Math.max(1, total), busy }];
+  } catch {
+    return [];
+  }
+};
+
+/** Under which a run's plan is kept. */
+export const cacheKeyOf = (run: Pick<Run, 'task' | 'baseCommit' | 'options'>, skills: readonly string[]): string =>
+  createHash('sha256')
+    .update(planCacheKey({ task: run.task, commit: run.baseCommit, options: run.options, skills }))
+    .digest('hex');

@@ -1,0 +1,76 @@
+import { extname } from 'node:path';
+import { checkAllowed } from '../agent/tools/command.ts';
+import { ApprovalNeeded } from '../domain/approval.ts';
+import { UserError } from '../domain/errors.ts';
+import type { Permissions } from '../domain/run.ts';
+import { commonPermissions } from '../domain/run-of-agent.ts';
+import { permissionLines } from '../skills/imports/preview.ts';
+import type { SkillSummary } from '../skills/port.ts';
+
+/** Bundled, or trusted by the person for the content that it has now. */
+export const isUsable = ({ state }: Pick<SkillSummary, 'state'>): boolean => state === 'bundled' || state === 'trusted';
+
+/** What a skill may do once it is trusted, in words for a person. */
+export const mayLines = ({ kind, manifest }: Pick<SkillSummary, 'kind' | 'manifest'>): readonly string[] => [
+  ...(kind === 'script' ? [`run its script ${manifest.entry ?? ''}`] : []),
+  ...permissionLines(manifest.permissions),
+];
+
+const APPROVAL = /^skill-trust:([^:]+):([0-9a-f]{64})$/;
+
+/** Throws what keeps a skill from being used: ApprovalNeeded where the person's trust is all that is missing. */
+export const requireUsable = (skill: SkillSummary): void => {
+  if (isUsable(skill)) return;
+  const { name, state, hash } = skill;
+  if (state === 'draft')
+    throw new UserError('permission-denied', `${name} is a draft. Nobody can use it before a person approves it.`);
+  if (state === 'error')
+    throw new UserError('wrong-state', `The skill ${name} has errors and cannot be used. "skill_check" names them.`);
+  const may = mayLines(skill);
+  throw new ApprovalNeeded({
+    id: `skill-trust:${name}:${hash}`,
+    question:
+      `The skill ${name} (${skill.folder}) needs your trust for the content that it has now. ` +
+      `It may then ${may.length > 0 ? may.join(', ') : 'instruct agents, and nothing else'}. Trust it?`,
+    where: `trust it in the Skills view, or with skill_trust and its hash ${hash}`,
+  });
+};
+
+/** The skill and the content that an approval is about; null: it is about something else. */
+export const trustedBy = (approval: string): { readonly name: string; readonly hash: string } | null => {
+  const [, name, hash] = APPROVAL.exec(approval) ?? [];
+  return name === undefined || hash === undefined ? null : { name, hash };
+};
+
+const JAVASCRIPT = /^\.[cm]?[jt]s$/;
+const INTERPRETERS: Readonly<Record<string, string>> = { '.py': 'python3', '.sh': 'sh' };
+
+/** Programs that a script needs to be allowed: those it declares, and what runs it where nothing holds it to them. */
+export const programsOf = ({ manifest }: Pick<SkillSummary, 'manifest'>, held: boolean): readonly string[] => {
+  const { entry, permissions } = manifest;
+  if (entry === null) return permissions.commands;
+  const ending = extname(entry).toLowerCase();
+  if (JAVASCRIPT.test(ending)) return held ? permissions.commands : ['node', ...permissions.commands];
+  return [INTERPRETERS[ending] ?? `./${entry}`, ...permissions.commands];
+};
+
+/** Throws UserError unless an agent with these permissions may run the script. */
+export const requireAllowed = (skill: SkillSummary, permissions: Permissions, held: boolean): void => {
+  for (const program of programsOf(skill, held)) {
+    try {
+      checkAllowed(permissions.commands, program);
+    } catch (error) {
+      if (!(error instanceof UserError)) throw error;
+      throw new UserError('permission-denied', `The skill ${skill.name} needs to run ${program}. ${error.message}`);
+    }
+  }
+};
+
+/** What an agent may do that carries a skill out: never more than the run, nor than what the person granted to the skill. */
+export const permissionsFor = (skill: SkillSummary, most: Permissions): Permissions => {
+  if (skill.state === 'bundled') return most;
+  const { commands } = skill.manifest.permissions;
+  return commands.length === 0
+    ? { commands: 'off' }
+    : commonPermissions(most, { commands: { allowed: [...commands].sort() } });
+};

@@ -1,0 +1,60 @@
+import { UserError } from '../domain/errors.ts';
+import type { Plan } from '../domain/plan.ts';
+import type { Run } from '../domain/run.ts';
+import { expandWorkflow } from '../planning/workflows/expand-workflow.ts';
+import type { Values } from '../planning/workflows/placeholders.ts';
+import { planFromYaml } from '../planning/workflows/plan-yaml.ts';
+import { workflowFromPlan } from '../planning/workflows/save-workflow.ts';
+import { mostSteps } from './conversation.ts';
+import type { Core } from './core.ts';
+import type { StartOptions } from './facade.ts';
+import { notYet } from './gate.ts';
+import { complexityOf, distribute, patternOptions } from './make-plan.ts';
+import { startRun } from './start-run.ts';
+import type { WorkflowLibrary } from './workflow-library.ts';
+
+/** Starts a run that a workflow plans. */
+export const runWorkflow = async (
+  core: Core,
+  library: WorkflowLibrary,
+  input: {
+    readonly name: string;
+    readonly parameters: Values;
+    readonly options: StartOptions;
+    readonly key?: string | undefined;
+  },
+): Promise<Run> => {
+  const { workflow, library: others } = await library.load(input.name);
+  const plan = async (draft: Run): Promise<Plan> => {
+    const expanded = expandWorkflow(workflow, input.parameters, others, patternOptions(draft));
+    if (!expanded.ok) throw new UserError('bad-input', `The workflow ${input.name}: ${expanded.problems.join(' ')}`);
+    const because = `${workflow.description} ${expanded.plan.because ?? ''}`.trim();
+    return distribute(core, draft, { ...expanded.plan, because, complexity: await complexityOf(core, draft) });
+  };
+  const task = `${input.name}: ${taskOf(workflow.description, input.parameters)}`;
+  return startRun(core, { task, options: input.options, key: input.key, plan });
+};
+
+/** What the person gave says what it is about; the rest is as in every run of the workflow. */
+const taskOf = (description: string, parameters: Values): string => {
+  const given = Object.entries(parameters).map(
+    ([name, value]) => `${name}: ${Array.isArray(value) ? value.join(', ') : value}`,
+  );
+  return [description, ...given].join('\n');
+};
+
+/** The plan of a text that a person has changed. Throws UserError with the faults and their lines. */
+export const editedPlan = (run: Run, yaml: string): Plan => {
+  const limits = { ...run.options, maxAgents: mostSteps(run) };
+  const read = planFromYaml(yaml, limits);
+  if (read.ok) return read.plan;
+  const faults = read.faults.map(({ line, column, message }) => `${line + 1}:${column + 1}: ${message}`);
+  throw new UserError('bad-input', `The plan has faults and was left as it is:\n${faults.join('\n')}`);
+};
+
+/** Writes the plan of a run as a workflow; returns its path. */
+export const saveWorkflow = async (core: Core, library: WorkflowLibrary, run: Run, name: string): Promise<string> => {
+  const plan = await core.parts.store.plan(run.id);
+  if (!plan) throw notYet(run);
+  return library.save(name, workflowFromPlan(plan, { task: run.task, name }));
+};

@@ -1,0 +1,65 @@
+import { z } from 'zod';
+import { DISTRIBUTIONS } from '../domain/plan.ts';
+import { inputObject } from './define.ts';
+import { patternName } from './planning-views.ts';
+
+const seconds = z.int().min(1000).nullable();
+
+/** How a run is planned; what is left out comes from the settings of the engine. */
+const planning = inputObject({
+  pattern: patternName
+    .exclude(['single', 'workflow'])
+    .nullable()
+    .optional()
+    .describe('Null: chosen from the shape of the steps.'),
+  domain: z.enum(['software', 'research', 'analysis', 'planning']).nullable().optional(),
+  workers: z
+    .int()
+    .min(1)
+    .max(1000)
+    .nullable()
+    .optional()
+    .describe('Workers that are wished for; null: as many as the task needs.'),
+  fanIn: z.int().min(2).max(50).optional().describe('Reports that one synthesizer joins.'),
+  distribution: z.enum(DISTRIBUTIONS).optional().describe('How steps are shared out among inference servers.'),
+  retries: z.int().min(0).max(10).optional().describe('Fresh tries of a failed step.'),
+  timeouts: inputObject({ worker: seconds, synthesizer: seconds, executive: seconds })
+    .optional()
+    .describe('Wall time of one agent by tier, ms; null: no bound.'),
+  gate: z.enum(['ask', 'go']).optional().describe('"ask": the plan waits for plan_approve before any agent begins.'),
+  maxForecastTokens: z
+    .int()
+    .min(1)
+    .nullable()
+    .optional()
+    .describe('A plan whose p90 is above this waits for plan_approve.'),
+  cache: z.boolean().optional().describe('False: a plan of an earlier run of the same task and commit is not taken.'),
+});
+
+/** What a person can set for one run; what is left out comes from the settings of the engine. */
+export const startOptions = inputObject({
+  budget: z.int().min(1).optional().describe('Tokens that the whole run may spend.'),
+  maxDepth: z.int().min(1).max(20).optional().describe('Levels of agents below the run.'),
+  maxAgents: z
+    .int()
+    .min(1)
+    .max(10_000)
+    .optional()
+    .describe('Planner, workers and their children, in all. Agents that resolve merge conflicts come on top.'),
+  maxAgentsPerLevel: z.int().min(1).max(10_000).optional(),
+  concurrency: z
+    .int()
+    .min(1)
+    .max(10_000)
+    .optional()
+    .describe("Turns in flight at once; the server's slots bound it too."),
+  server: z.string().optional().describe('http://host:port of a llama-server, or "rehearsal" for the built-in rules.'),
+  model: z.string().nullable().optional(),
+  permissions: inputObject({
+    commands: z.union([z.enum(['off', 'any']), z.strictObject({ allowed: z.array(z.string()) })]),
+  })
+    .optional()
+    .describe('What agents may do besides files. Commands are off unless the settings of the repository allow them.'),
+  unattended: z.boolean().optional().describe('No person will answer questions.'),
+  planning: planning.optional(),
+});
