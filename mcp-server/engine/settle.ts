@@ -171,12 +171,16 @@ export const settleAgent = async (
     const unwanted = agent.endReason === 'omitted' || agent.wrapUpWhy === 'not-needed';
     if (unwanted) await tx.moveStep(step.id, 'omitted');
     else if (step.state === 'pending') await tx.moveStep(step.id, 'skipped');
-    else await tx.moveStep(step.id, ok ? 'done' : 'failed');
+    else await tx.moveStep(step.id, ok && (await isWhole(tx, step, agent)) ? 'done' : 'failed');
     if (await isToBeUndone(tx, run, step)) await tx.enqueue([undoJob(makes, run.id)], makes.clock.now());
     await releaseDependents(makes, tx, run, step, agent, current);
   }
   await closeIfDone(makes, tx, run, current);
 };
+
+/** A resolver that has joined the work of an agent which was stopped does not make its step done. */
+const isWhole = async (tx: Tx, step: Step, agent: Agent): Promise<boolean> =>
+  step.agent === agent.id || (await tx.agent(step.agent))?.state === 'completed';
 
 /** A parent that delegated gets the report as its tool's result; when it waits for nobody else, its next turn is queued. */
 const answerParent = async (makes: Makes, tx: Tx, run: Run, agent: Agent, ok: boolean): Promise<void> => {

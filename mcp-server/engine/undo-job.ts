@@ -9,7 +9,7 @@ import type { Tx } from '../store/port.ts';
 import { COMMITTER, type Core } from './core.ts';
 import { publishHead } from './merge-job.ts';
 import { endUndo, type FailedSaga, failedSagas } from './saga.ts';
-import { askToStop, closeIfDone, considerStep, isOver } from './settle.ts';
+import { askToStop, closeIfDone, considerStep, endAgent, isOver } from './settle.ts';
 import { undoJob } from './spawn.ts';
 import { runUndoCommand, startUndoAgent, startUndoCommand } from './undo-worker.ts';
 
@@ -46,6 +46,7 @@ const rest = async (core: Core, tx: Tx, job: Job, going: FailedSaga | undefined)
   const run = await tx.run(job.run);
   await tx.finishJob(job.id, 'done');
   if (!run) return;
+  if (run.cancelRequested !== 'no') await endCommands(core, tx, run, job);
   if (going) {
     for (const step of going.members.toReversed())
       if (!isSettled(step.state) && step.state !== 'merging')
@@ -60,6 +61,15 @@ const rest = async (core: Core, tx: Tx, job: Job, going: FailedSaga | undefined)
       if (fresh?.state === 'pending') await considerStep(core.parts, tx, run, fresh, false, job.id);
     }
   await closeIfDone(core.parts, tx, run, job.id);
+};
+
+/** Commands of a run that has been cancelled are not run again. */
+const endCommands = async (core: Core, tx: Tx, run: Run, job: Job): Promise<void> => {
+  for (const { state, worker, undo } of await tx.undos(run.id)) {
+    const agent = state === 'running' && undo.kind === 'command' && worker ? await tx.agent(worker) : undefined;
+    const ending = { state: 'cancelled', reason: 'cancelled', report: null, error: 'The run was cancelled.' } as const;
+    if (agent && !isOver(agent)) await endAgent(core.parts, tx, run, agent, ending, job.id);
+  }
 };
 
 /** A command that was cut by the end of an engine is run again; an agent goes on by itself. */

@@ -1,10 +1,13 @@
 import { join } from 'node:path';
 import { type CrashPoint, composeEngine } from '../../mcp-server/compose.ts';
 import { systemClock } from '../../mcp-server/domain/clock.ts';
-import type { RunId } from '../../mcp-server/domain/ids.ts';
+import { newId, type RunId } from '../../mcp-server/domain/ids.ts';
+import type { PlanStep } from '../../mcp-server/domain/plan.ts';
+import { acceptPlan } from '../../mcp-server/engine/spawn.ts';
 import { checkInvariants } from '../../mcp-server/store/invariants.ts';
 import { openStore } from '../../mcp-server/store/open.ts';
 import type { Reader } from '../../mcp-server/store/port.ts';
+import { openRepository } from '../../mcp-server/worktrees/open.ts';
 
 /**
  * An engine in a process of its own, for tests that kill it: starts the run if it is not there yet, waits for its end, and
@@ -15,6 +18,8 @@ export interface Order {
   readonly server: string;
   readonly task: string;
   readonly crash: CrashPoint | null;
+  /** The plan; absent: the task is planned. */
+  readonly steps?: readonly PlanStep[];
   /** Agents may run programs. */
   readonly commands?: boolean;
 }
@@ -24,6 +29,7 @@ export interface Verdict {
   readonly branch: string;
   readonly commit: string;
   readonly error: string | null;
+  readonly report: string | null;
   /** What was wrong before the engine took up its work, and at the end. */
   readonly faults: readonly string[];
   readonly log: readonly string[];
@@ -90,6 +96,35 @@ const compose = () =>
     crash: () => process.kill(process.pid, 'SIGKILL'),
   });
 
+/** A run that has its plan already is there before the engine is. */
+const plant = async (steps: readonly PlanStep[]): Promise<void> => {
+  const clock = systemClock;
+  const repository = await openRepository({ path: order.root, random: Math.random, clock, environment: process.env });
+  const facts = await repository.facts();
+  const { store } = await openStore({
+    path: join(repository.stateDir, 'state.db'),
+    backupDir: join(repository.stateDir, 'backups'),
+    clock,
+    version: 'test',
+  });
+  const { apiKey: _, ...options } = config;
+  const planning = { retries: 0 };
+  const id = newId('run', Math.random);
+  const row = { id, key: 'the-run', task: order.task, options: { ...options, planning }, createdAt: clock.now() };
+  const place = { baseBranch: facts.branch, baseCommit: facts.head, branch: `coppice/${id}` };
+  await store.transaction(async (tx) => {
+    if (await tx.runByKey('the-run')) return;
+    await tx.insertRun({ ...row, ...place });
+    await tx.moveRun(id, 'running');
+    const run = await tx.run(id);
+    if (run)
+      await acceptPlan({ random: Math.random, clock }, tx, run, { pattern: 'saga', source: { by: 'person' }, steps });
+  });
+  await store.close();
+  await repository.close();
+};
+
+if (order.steps) await plant(order.steps);
 const before = order.crash === null ? await inspect().catch((error: unknown) => [String(error)]) : [];
 const { engine, release } = await compose();
 const options = { unattended: true };
@@ -106,6 +141,7 @@ const verdict: Verdict = {
   branch: view.branch,
   commit: view.commit,
   error: view.error,
+  report: view.report,
   faults: [...before, ...after],
   log,
 };

@@ -1,0 +1,142 @@
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { rmSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { promisify } from 'node:util';
+import type { CrashPoint } from '../../mcp-server/compose.ts';
+import type { PlanStep } from '../../mcp-server/domain/plan.ts';
+import { bundleEngineProcess } from '../support/engine-bundle.ts';
+import type { Verdict } from '../support/engine-process.ts';
+import { keyOf, step } from '../support/plans.ts';
+import { makeRepository, type TestRepository } from '../support/repository.ts';
+import {
+  call,
+  calls,
+  finish,
+  type ParsedRequest,
+  type Rehearsal,
+  type ScriptedAnswer,
+  startRehearsal,
+} from '../support/scripted-server.ts';
+
+/** Writes `cleaned.txt`; its other effect, outside of git, is one line for each time that it was run. */
+const CLEAN = "const fs = require('fs'); fs.appendFileSync('cleaned.txt', 'clean\\n'); ";
+
+const steps: readonly PlanStep[] = [
+  step('one', { saga: 'all' }),
+  step('two', { saga: 'all', needs: ['one'], undo: { kind: 'command', argv: ['node', '-e', CLEAN] } }),
+  step('three', { saga: 'all', needs: ['two'], undo: { kind: 'agent', task: 'write told.txt' } }),
+  step('four', { saga: 'all', needs: ['three'] }),
+  step('bad', { saga: 'all', needs: ['four'] }),
+];
+
+const script = (request: ParsedRequest): ScriptedAnswer => {
+  if (request.firstUser.includes('must be undone'))
+    return request.lastTool ? finish('Told.') : call('write_file', { path: 'told.txt', content: 'told\n' });
+  const key = keyOf(request);
+  if (key === 'bad') return finish('It went wrong.', 'blocked');
+  if (request.lastTool) return finish(`${key} is done.`);
+  if (key === 'two' || key === 'three') return finish(`${key} has told the world.`);
+  return calls(
+    ['write_file', { path: `out/${key}.txt`, content: `${key}\n` }],
+    ['write_file', { path: 'shared.txt', content: `${key}\n` }],
+  );
+};
+
+interface Ended {
+  readonly killed: boolean;
+  readonly verdict: Verdict | null;
+}
+
+describe('an engine that is killed while it undoes', () => {
+  let program: string;
+  let model: Rehearsal;
+  before(async function () {
+    this.timeout(60_000);
+    program = await bundleEngineProcess();
+    model = await startRehearsal({ slots: 4, answer: script });
+  });
+  after(async () => {
+    await model.close();
+    rmSync(dirname(program), { recursive: true, force: true });
+  });
+
+  const start = async (repo: TestRepository, crash: CrashPoint | null): Promise<Ended> => {
+    const order = JSON.stringify({
+      root: repo.root,
+      server: model.url,
+      task: 'The whole',
+      crash,
+      steps,
+      commands: true,
+    });
+    try {
+      const { stdout } = await promisify(execFile)(process.execPath, [program, order], { timeout: 60_000 });
+      return { killed: false, verdict: JSON.parse(stdout.trim().split('\n').at(-1) ?? '') as Verdict };
+    } catch (error) {
+      if ((error as { signal?: string }).signal === 'SIGKILL') return { killed: true, verdict: null };
+      throw error;
+    }
+  };
+
+  const assertUndone = (repo: TestRepository, verdict: Verdict): void => {
+    const context = JSON.stringify(verdict, null, 1);
+    assert.deepEqual(verdict.faults, [], context);
+    assert.equal(verdict.state, 'partial', context);
+    const files = repo.git('ls-tree', '-r', '--name-only', verdict.commit).split('\n');
+    assert.deepEqual(files, ['README.md', 'cleaned.txt', 'shared.txt', 'told.txt'], context);
+    assert.equal(repo.git('show', `${verdict.commit}:shared.txt`), 'start', context);
+    assert.equal(repo.git('show', `${verdict.commit}:cleaned.txt`), 'clean', 'what it did to files counts once');
+    assert.equal(repo.git('rev-parse', verdict.branch), verdict.commit, context);
+    const undone = (verdict.report ?? '').match(/^- \w+: undone: /gm);
+    assert.deepEqual(undone, ['- four: undone: ', '- three: undone: ', '- two: undone: ', '- one: undone: '], context);
+    assert.equal(repo.git('worktree', 'list', '--porcelain').match(/^worktree /gm)?.length, 1, context);
+  };
+
+  const withRepo = async (work: (repo: TestRepository) => Promise<void>): Promise<void> => {
+    const repo = makeRepository({ 'shared.txt': 'start\n', 'README.md': '# Kill\n' });
+    try {
+      await work(repo);
+    } finally {
+      repo.remove();
+    }
+  };
+
+  it('undoes all of it when it is not killed', async function () {
+    this.timeout(60_000);
+    await withRepo(async (repo) => {
+      const { verdict } = await start(repo, null);
+      assert.ok(verdict);
+      assertUndone(repo, verdict);
+    });
+  });
+
+  /** Kills at every n-th point; `COPPICE_KILL_STRIDE=1` tries them all. */
+  for (const [where, usual] of [
+    ['store', 7],
+    ['git', 11],
+  ] as const)
+    it(`goes on where it was, killed at many a ${where} step`, async function () {
+      this.timeout(600_000);
+      const stride = Number(process.env['COPPICE_KILL_STRIDE'] ?? 0) || usual;
+      let at = stride === 1 ? 1 : 5;
+      let points = 0;
+      const lane = async (): Promise<void> => {
+        for (;;) {
+          const point = at;
+          at += stride;
+          let killed = true;
+          await withRepo(async (repo) => {
+            killed = (await start(repo, { where, at: point })).killed;
+            const { verdict } = await start(repo, null);
+            assert.ok(verdict, `${where} ${point}`);
+            assertUndone(repo, verdict);
+          });
+          if (!killed) return;
+          points += 1;
+        }
+      };
+      await Promise.all([lane(), lane()]);
+      assert.ok(points >= 5, `only ${points} points were tried`);
+    });
+});
