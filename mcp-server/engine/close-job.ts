@@ -1,9 +1,12 @@
 import type { Agent } from '../domain/agent.ts';
 import type { Job } from '../domain/job.ts';
+import type { Observation } from '../domain/observation.ts';
 import type { Step } from '../domain/plan.ts';
 import type { Run } from '../domain/run.ts';
 import type { RunState } from '../domain/transitions.ts';
+import type { Tx } from '../store/port.ts';
 import type { Core } from './core.ts';
+import { WHOLE_RUN } from './make-plan.ts';
 import { reportWithSources } from './sources.ts';
 import { undoneSection } from './undone-section.ts';
 
@@ -30,8 +33,29 @@ export const runCloseJob = async (core: Core, job: Job): Promise<void> => {
     await tx.finishJob(job.id, 'done');
     await tx.moveRun(run.id, state, { report, error, review: changes.length > 0 ? 'open' : 'none', endedAt: now });
     await tx.emit(now, [{ type: 'run.ended', run: run.id, agent: null, state, commit: run.headCommit, error }]);
+    if (steps.length > 0) await tx.observe(await wholeRun(tx, run, state, now));
   });
   core.tidy(true);
+  core.runEnded(run.id);
+};
+
+/** How the pattern did; a run that somebody cancelled says nothing of it, but what it cost. */
+const wholeRun = async (tx: Tx, run: Run, state: RunState, at: number): Promise<Observation> => {
+  const facts = await tx.planFacts(run.id);
+  const accounts = await tx.accounts(run.id);
+  return {
+    run: run.id,
+    agent: null,
+    role: WHOLE_RUN,
+    tier: WHOLE_RUN,
+    pattern: state === 'cancelled' ? '' : (facts?.pattern ?? ''),
+    complexity: facts?.complexity ?? '',
+    tokens: accounts.reduce((sum, account) => sum + account.used, 0),
+    wallMs: at - run.createdAt,
+    turns: 0,
+    ok: state === 'completed' || state === 'answered',
+    at,
+  };
 };
 
 /** Without those whose step another one has tried again. */

@@ -21,6 +21,8 @@ export interface Core {
   readonly inFlight: Map<JobId, InFlight>;
   /** Agents and runs that a person aborted; their work under way ends as cancelled instead of going on later. */
   readonly aborting: Set<AgentId | RunId>;
+  /** The run has ended, and that is stored; what it cost is set beside its forecast. */
+  runEnded(run: RunId): void;
   /** There may be a job to claim. */
   wake(): void;
   /** Looks whether worktrees of ended agents can go; when a run has ended, its merged branches too. */

@@ -8,6 +8,7 @@ import { cancel, finishAborts } from './cancel.ts';
 import type { Core } from './core.ts';
 import { waitForEvents } from './event-wait.ts';
 import type { Engine, JobView, RunView } from './facade.ts';
+import { ForecastKeeper } from './forecasts.ts';
 import { Leases, leaseOf } from './leases.ts';
 import { messageAgent } from './messages.ts';
 import type { EngineParts } from './parts.ts';
@@ -17,6 +18,8 @@ import { discard, land, listReviews, reviewDiff } from './review.ts';
 import { Scheduler } from './scheduler.ts';
 import { serverViews } from './server-views.ts';
 import { checkSetup } from './setup-check.ts';
+import type { RunFollower } from './skill-runs.ts';
+import { skillsFacade } from './skills-desk.ts';
 import { optionsOf, startRun } from './start-run.ts';
 import { Tidier } from './tidy.ts';
 import { accountViews, agentViews, runOf, runView, transcriptView } from './views.ts';
@@ -25,12 +28,14 @@ import { accountViews, agentViews, runOf, runView, transcriptView } from './view
 export const createEngine = async (parts: EngineParts, limits: Partial<AgentLimits> = {}): Promise<Engine> => {
   let scheduler: Scheduler | undefined;
   let tidier: Tidier | undefined;
+  let keeper: ForecastKeeper | undefined;
   const core: Core = {
     parts,
     limits: { ...DEFAULT_LIMITS, ...limits },
     leases: new Leases(parts),
     inFlight: new Map(),
     aborting: new Set(),
+    runEnded: (run) => keeper?.note(run),
     wake: () => scheduler?.wake(),
     tidy: (runEnded) => tidier?.request(runEnded),
   };
@@ -41,12 +46,13 @@ export const createEngine = async (parts: EngineParts, limits: Partial<AgentLimi
   await parts.repository.sweep(rows.map(leaseOf));
   scheduler = new Scheduler(core);
   tidier = new Tidier(core);
+  keeper = new ForecastKeeper(core);
   scheduler.wake();
   tidier.request(true);
-  return facadeOf(core, scheduler, tidier);
+  return facadeOf(core, scheduler, tidier, keeper);
 };
 
-const facadeOf = (core: Core, scheduler: Scheduler, tidier: Tidier): Engine => {
+const facadeOf = (core: Core, scheduler: Scheduler, tidier: Tidier, keeper: ForecastKeeper): Engine => {
   const { parts } = core;
   const { store, repository } = parts;
   const view = (run: Run): Promise<RunView> => runView(store, repository, run, scheduler.troubleOf(run.options.server));
@@ -56,27 +62,32 @@ const facadeOf = (core: Core, scheduler: Scheduler, tidier: Tidier): Engine => {
   const stop = async (): Promise<void> => {
     await scheduler.stop();
     await tidier.stop();
+    await keeper.stop();
     await repository.close();
     await store.close();
   };
-  return {
-    startRun: async (input) => view(await startRun(core, input)),
-    runStatus: statusOf,
+  const follow: RunFollower = {
     waitRun: async (run, waitMs, signal) => {
       await waitForEnd(core, run, waitMs, signal);
       return statusOf(run);
     },
-    listRuns: async (limit) => Promise.all((await store.runs(limit)).map(view)),
     cancelRun: async ({ run, agent, mode }) => {
       const { server } = (await runOf(store, run)).options;
       await cancel(core, run, agent, mode, !scheduler.serverErrors().has(server));
       return statusOf(run);
     },
+  };
+  return {
+    ...follow,
+    startRun: async (input) => view(await startRun(core, input)),
+    runStatus: statusOf,
+    listRuns: async (limit) => Promise.all((await store.runs(limit)).map(view)),
     resumeRun: async (run) => {
       await resume(core, (await runOf(store, run)).id);
       return statusOf(run);
     },
     ...planningFacade(core, view),
+    ...skillsFacade(core, follow),
     events: (input) => waitForEvents(core, input),
     listAgents: ({ run, changedSince }) => listAgents(core, run, changedSince),
     transcript: (id) => transcriptView(store, id),

@@ -1,3 +1,4 @@
+import { messageOf } from '../domain/errors.ts';
 import type { Forecast, ForecastFacts, PastForecast, Remaining, ShrunkPlan } from '../domain/forecast.ts';
 import type { Commit, RunId } from '../domain/ids.ts';
 import type { Plan } from '../domain/plan.ts';
@@ -119,10 +120,12 @@ const summaryOf = (run: Run, said: Forecast, left: Remaining | null, now: number
  * Of a run that has ended: what it cost, beside what would have been said before it, so that the error of forecasts is
  * known. It is reckoned here where nobody asked before the run, since then nobody had to wait for it.
  */
-export const recordActual = async (core: Core, run: Run): Promise<void> => {
+const recordActual = async (core: Core, id: RunId): Promise<void> => {
   const { store } = core.parts;
-  const plan = await store.plan(run.id);
-  if (!plan || run.endedAt === null) return;
+  const run = await store.run(id);
+  const plan = await store.plan(id);
+  if (!run || !plan || run.endedAt === null) return;
+  const { endedAt } = run;
   const kept = await store.forecast(run.id);
   const said = kept ? null : await forecastOf(core, run, plan);
   const agents = (await store.agents(run.id)).filter((agent) => agent.tier !== 'planner');
@@ -130,10 +133,10 @@ export const recordActual = async (core: Core, run: Run): Promise<void> => {
   const begun = Math.min(...agents.map((agent) => agent.createdAt));
   const actual = {
     tokens: agents.reduce((sum, agent) => sum + (used.get(agent.id) ?? 0), 0),
-    wallMs: run.endedAt - begun,
+    wallMs: endedAt - begun,
   };
   await store.transaction(async (tx) => {
-    if (said) await tx.putForecast(run.id, said, run.endedAt ?? begun);
+    if (said) await tx.putForecast(run.id, said, endedAt);
     await tx.closeForecast(run.id, actual);
   });
 };
@@ -144,3 +147,23 @@ export const shrunk = async (core: Core, run: Run, plan: Plan, how: ShrinkHow): 
   const less = shrinkPlan(plan, how, knowledge);
   return less.budget === null ? less : { ...less, plan: { ...less.plan, budget: less.budget } };
 };
+
+/** Compares runs that have ended with their forecasts, one after another, while nobody waits for it. */
+export class ForecastKeeper {
+  readonly #core: Core;
+  #last: Promise<void> = Promise.resolve();
+
+  constructor(core: Core) {
+    this.#core = core;
+  }
+
+  note(run: RunId): void {
+    this.#last = this.#last
+      .then(() => recordActual(this.#core, run))
+      .catch((error: unknown) => this.#core.parts.log(`forecast of ${run}: ${messageOf(error)}`));
+  }
+
+  stop(): Promise<void> {
+    return this.#last;
+  }
+}

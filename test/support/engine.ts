@@ -104,6 +104,7 @@ const assemble = async (repo: TestRepository, model: Rehearsal, options: BenchOp
       settings: settingsFor(model, options.settings ?? {}),
       commandEnvironment: { PATH: process.env['PATH'] ?? '' },
       endpoint: async (url, name) => endpoints.get(url, name),
+      bundledWorkflows: join(import.meta.dirname, '../../media/workflows'),
       log: (line) => log.push(line),
       ...(options.processors ? { processors: options.processors } : {}),
     },

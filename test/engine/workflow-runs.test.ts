@@ -1,0 +1,79 @@
+import assert from 'node:assert/strict';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type Bench, openBench } from '../support/engine.ts';
+import { call, finish, type ParsedRequest, type ScriptedAnswer } from '../support/scripted-server.ts';
+
+const GIVEN: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  'backend-dev': { feature: 'a login' },
+  tdd: { behaviour: 'it adds numbers' },
+  research: { question: 'why is it slow' },
+  review: { target: 'src/' },
+  refactor: { target: 'src/', aim: 'smaller files' },
+  docs: { parts: 'src, test' },
+};
+
+/** Writes one file of its own name, then reports; whoever tidies up says that the loop is done. */
+const worker = (request: ParsedRequest): ScriptedAnswer => {
+  const name = /You are "([^"]+)"/.exec(request.firstUser)?.[1] ?? 'agent';
+  if (!request.lastTool)
+    return call('write_file', { path: `out/${name.replace(/\W+/g, '-')}.txt`, content: `${name}\n` });
+  return finish(name.includes('tidy') ? 'All is tidy: nothing is left.' : `${name} is done.`);
+};
+
+describe('A workflow', () => {
+  let bench: Bench;
+  afterEach(async () => {
+    for (const run of await bench.engine.listRuns(20)) assert.deepEqual(await bench.invariants(run.run), []);
+    await bench.close();
+  });
+
+  for (const [name, parameters] of Object.entries(GIVEN))
+    it(`${name}, which comes with Coppice, runs on a real repository`, async () => {
+      bench = await openBench({ script: worker });
+      const { run } = await bench.engine.runWorkflow({ name, parameters, options: {} });
+      const view = await bench.waitEnd(run, 30_000);
+      assert.equal(view.state, 'completed', JSON.stringify(view, null, 1));
+      const plan = await bench.engine.showPlan(run);
+      assert.equal(plan.by, `the workflow ${name}`);
+      const states = new Set(plan.steps.map((step) => step.state));
+      assert.deepEqual(
+        [...states].filter((state) => state !== 'done' && state !== 'omitted'),
+        [],
+      );
+      if (name === 'tdd') assert.equal(plan.steps.filter((step) => step.state === 'omitted').length, 9);
+      assert.match(view.report ?? '', /is done/);
+    });
+
+  it('of the repository wins over the bundled one of its name, and its faults are told with their lines', async () => {
+    bench = await openBench({ script: worker });
+    const folder = join(bench.repo.root, '.coppice', 'workflows');
+    mkdirSync(folder, { recursive: true });
+    writeFileSync(join(folder, 'review.yaml'), 'name: review\ndescription: my own\nnodes:\n  look: {prompt: look}\n');
+    writeFileSync(join(folder, 'bad.yaml'), 'name: bad\ndescription: d\nnodes:\n  a: {promt: x}\n');
+    const listed = await bench.engine.listWorkflows();
+    assert.equal(listed.find(({ name }) => name === 'review')?.source, 'repository');
+    assert.match(listed.find(({ name }) => name === 'bad')?.faults[0]?.message ?? '', /no "promt"/);
+    await assert.rejects(bench.engine.runWorkflow({ name: 'bad', parameters: {}, options: {} }), /4:7: .*promt/);
+    await assert.rejects(bench.engine.runWorkflow({ name: 'none', parameters: {}, options: {} }), /Workflows: .*tdd/);
+    await assert.rejects(
+      bench.engine.runWorkflow({ name: 'tdd', parameters: {}, options: {} }),
+      /"behaviour" must be given/,
+    );
+    const { run } = await bench.engine.runWorkflow({ name: 'review', parameters: {}, options: {} });
+    assert.equal((await bench.waitEnd(run)).agents.total, 1);
+  });
+
+  it('can be made from a run that went well, and run again', async () => {
+    bench = await openBench({ script: worker });
+    const first = await bench.engine.runWorkflow({ name: 'review', parameters: { target: 'src/' }, options: {} });
+    await bench.waitEnd(first.run);
+    const { path } = await bench.engine.saveWorkflow({ run: first.run, name: 'my-review' });
+    assert.match(readFileSync(path, 'utf8'), /^name: my-review$/m);
+    await assert.rejects(bench.engine.saveWorkflow({ run: first.run, name: 'my-review' }), /already/);
+    const again = await bench.engine.runWorkflow({ name: 'my-review', parameters: {}, options: {} });
+    const view = await bench.waitEnd(again.run);
+    assert.equal(view.state, 'completed');
+    assert.equal(view.agents.total, 5);
+  });
+});
