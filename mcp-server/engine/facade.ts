@@ -6,6 +6,7 @@ import type { PlanningOptions, Run, RunOptions } from '../domain/run.ts';
 import type { Answer, Call, Timings, Usage } from '../domain/turn.ts';
 import type { FileChange, LandOutcome } from '../worktrees/port.ts';
 import type { PlanningFacade } from './planning-facade.ts';
+import type { SkillsFacade } from './skills-facade.ts';
 
 /** Tokens of one account. `subtreeUsed` adds what all descendants used. */
 export interface TokensView {
@@ -157,7 +158,7 @@ export type StartOptions = Omit<Loose<RunOptions>, 'planning'> & {
  * All that a face may ask of an engine: plain data in, plain data out. Methods throw UserError for what the person can
  * put right. `signal` ends the asking, never the work.
  */
-export interface Engine extends PlanningFacade {
+export interface Engine extends PlanningFacade, SkillsFacade {
   /** Returns at once; the same `key` returns the same run again instead of starting a second one. */
   startRun(input: { task: string; options: StartOptions; key?: string | undefined }): Promise<RunView>;
   runStatus(run: RunId): Promise<RunView>;

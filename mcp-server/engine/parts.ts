@@ -5,6 +5,7 @@ import type { Endpoint } from '../inference/port.ts';
 import type { Processor } from '../planning/processors.ts';
 import type { Store } from '../store/port.ts';
 import type { Repository } from '../worktrees/port.ts';
+import type { SkillParts } from './skill-parts.ts';
 
 /** All that an engine is made of; the composition root hands it over ready to use. The engine closes store and repository. */
 export interface EngineParts {
@@ -23,6 +24,8 @@ export interface EngineParts {
   readonly commandEnvironment: Readonly<Record<string, string>>;
   /** Folder of the workflows that come with Coppice; absent: none do. */
   readonly bundledWorkflows?: string | undefined;
+  /** Absent: there are no skills. The engine does not close the registry. */
+  readonly skills?: SkillParts | undefined;
   /** One line for the log file. */
   log(line: string): void;
 }

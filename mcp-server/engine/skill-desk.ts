@@ -6,7 +6,6 @@ import { permissionsOf } from '../domain/run-of-agent.ts';
 import { oneLine } from '../domain/text.ts';
 import { checkInput, checkOutput } from '../skills/execute/check-json.ts';
 import type { Skill, SkillRegistry } from '../skills/port.ts';
-import { writeDraft } from './draft-files.ts';
 import type { SkillParts } from './skill-parts.ts';
 import { isUsable, requireAllowed, requireUsable } from './skill-permissions.ts';
 
@@ -31,7 +30,6 @@ export const skillDesk = (
     readonly run: Run;
     readonly agent: Agent;
     readonly root: string;
-    readonly stateDir: string;
     readonly now: () => number;
     readonly folder: () => Promise<string>;
   },
@@ -43,11 +41,13 @@ export const skillDesk = (
       return hits
         .filter(({ skill }) => isUsable(skill))
         .slice(0, FOUND)
-        .map(({ skill }): FoundSkill => ({
-          name: skill.name,
-          line: oneLine(skill.description, LINE_CHARS),
-          kind: skill.kind,
-        }));
+        .map(
+          ({ skill }): FoundSkill => ({
+            name: skill.name,
+            line: oneLine(skill.description, LINE_CHARS),
+            kind: skill.kind,
+          }),
+        );
     },
     read: async (name, file) => {
       const skill = await usable(registry, name);
@@ -70,7 +70,12 @@ export const skillDesk = (
       signal.throwIfAborted();
       return usedOf(outcome, skill);
     },
-    draft: (draft) => writeDraft(place.stateDir, draft, { run: place.run.id, agent: place.agent.id, at: place.now() }),
+    draft: async (draft) => {
+      const author = { run: place.run.id, agent: place.agent.id, at: place.now() };
+      const problems = await parts.drafts.write(draft, author);
+      await registry.reload();
+      return problems.filter(({ severity }) => severity !== 'hint').map(({ message }) => message);
+    },
   };
 };
 

@@ -1,3 +1,4 @@
+import type { Drafts } from '../skills/drafts/drafts.ts';
 import type { ScriptOutcome, ScriptRequest } from '../skills/execute/run-script.ts';
 import type { HubSkill } from '../skills/imports/from-clawhub.ts';
 import type { Importer } from '../skills/imports/import-skill.ts';
@@ -6,6 +7,7 @@ import type { SkillRegistry } from '../skills/port.ts';
 /** What an engine needs to offer skills; whoever puts the program together hands it over and closes the registry. */
 export interface SkillParts {
   readonly registry: SkillRegistry;
+  readonly drafts: Drafts;
   /** Runs the script of a skill once, as `runScript` does. */
   run(request: ScriptRequest, signal: AbortSignal): Promise<ScriptOutcome>;
   /** Node's permission model holds JavaScript to what its skill declares. */

@@ -1,5 +1,5 @@
-import { originText } from '../skills/imports/preview.ts';
 import type { ImportedSkill } from '../skills/imports/installed-skills.ts';
+import { originText } from '../skills/imports/preview.ts';
 import type { SkillSummary } from '../skills/port.ts';
 import { mayLines } from './skill-permissions.ts';
 import type { ImportedView, SkillView } from './skills-facade.ts';

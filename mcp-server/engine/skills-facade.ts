@@ -154,9 +154,10 @@ export interface SkillsFacade {
   trustSkill(input: { readonly name: string; readonly hash: string }): Promise<SkillView>;
   distrustSkill(name: string): Promise<SkillView>;
   /** All problems, of one skill, or of one file with the text that a quick fix would make of it. */
-  checkSkills(of: { readonly name?: string | undefined; readonly file?: string | undefined }): Promise<
-    readonly SkillProblem[]
-  >;
+  checkSkills(of: {
+    readonly name?: string | undefined;
+    readonly file?: string | undefined;
+  }): Promise<readonly SkillProblem[]>;
   /** Without `hash` it only looks. */
   importSkill(
     input: { readonly request: ImportRequest; readonly hash: string | null; readonly replaceChanged: boolean },

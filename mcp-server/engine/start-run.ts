@@ -10,6 +10,7 @@ import type { StartOptions } from './facade.ts';
 import { offerPlan } from './gate.ts';
 import { cacheKeyOf, complexityOf, distribute } from './make-plan.ts';
 import { planByRule } from './plan-outcome.ts';
+import { skillOffer } from './skill-desk.ts';
 import { asAgent, createdEvent, newAgent, turnJob } from './spawn.ts';
 
 /** Below this not even one agent could read its task and answer. */
@@ -32,7 +33,8 @@ export const startRun = async (
   const { store, repository } = core.parts;
   const before = input.key === undefined ? undefined : await store.runByKey(input.key);
   if (before) return before;
-  const options = optionsOf(core.parts.settings, input.options);
+  const skills = core.parts.skills && skillOffer(core.parts.skills.registry);
+  const options = { ...optionsOf(core.parts.settings, input.options), ...(skills ? { skills } : {}) };
   if (options.budget < LEAST_BUDGET)
     throw new UserError(
       'budget-too-small',

@@ -6,6 +6,7 @@ import type { Commit } from '../domain/ids.ts';
 import type { Run } from '../domain/run.ts';
 import type { Lease } from '../worktrees/port.ts';
 import { COMMITTER, type Core } from './core.ts';
+import { skillDesk } from './skill-desk.ts';
 
 /** The files that one turn works on. */
 export interface TurnFolder {
@@ -19,7 +20,7 @@ export interface TurnFolder {
 }
 
 export const toolContext = (core: Core, run: Run, agent: Agent): TurnFolder => {
-  const { repository, commandEnvironment } = core.parts;
+  const { repository, commandEnvironment, skills } = core.parts;
   const head = agent.headCommit ?? run.headCommit;
   let held: Lease | undefined;
   const lease = async (): Promise<Lease> => {
@@ -27,16 +28,18 @@ export const toolContext = (core: Core, run: Run, agent: Agent): TurnFolder => {
     return held;
   };
   const snapshot = async (message: string) => (held ? repository.snapshot(held, head, message, COMMITTER) : null);
+  const folder = async (): Promise<string> => (await lease()).path;
+  const desk = { run, agent, root: repository.root, now: () => core.parts.clock.now(), folder };
   const context: ToolContext = {
     agent,
     run,
     limits: core.limits,
     environment: commandEnvironment,
     commandsDir: commandsDirOf(repository.stateDir),
-    skills: null,
+    skills: skills ? skillDesk(skills, desk) : null,
     tree: async () => (held ? repository.treeOfLease(held) : repository.treeOf(head)),
     writable: async () => repository.treeOfLease(await lease()),
-    folder: async () => (await lease()).path,
+    folder,
     diff: async (path) => {
       const now = (await snapshot('so far'))?.commit ?? head;
       const from = agent.baseCommit ?? run.baseCommit;

@@ -2,6 +2,7 @@ import { UserError } from '../../mcp-server/domain/errors.ts';
 import type { EngineEvent, EventBody } from '../../mcp-server/domain/event.ts';
 import type { AgentId, Commit, JobId, MessageId, RunId } from '../../mcp-server/domain/ids.ts';
 import type { AgentView, Engine, RunView } from '../../mcp-server/engine/facade.ts';
+import { withoutSkills } from '../../mcp-server/engine/skills-desk.ts';
 import { noPlanning } from '../support/no-planning.ts';
 
 /** How the scripted run goes. */
@@ -46,6 +47,7 @@ export class FakeEngine {
   engine(): Engine {
     return {
       ...noPlanning,
+      ...withoutSkills(),
       startRun: async ({ task, options }) => this.#start(task, options.budget ?? 500_000),
       runStatus: async (run) => this.#run(run),
       waitRun: async (run) => this.#run(run),

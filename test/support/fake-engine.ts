@@ -2,6 +2,7 @@ import { UserError } from '../../mcp-server/domain/errors.ts';
 import type { EngineEvent } from '../../mcp-server/domain/event.ts';
 import type { AgentId, Commit, RunId } from '../../mcp-server/domain/ids.ts';
 import type { AgentView, Engine, RunView } from '../../mcp-server/engine/facade.ts';
+import { withoutSkills } from '../../mcp-server/engine/skills-desk.ts';
 import { noPlanning } from './no-planning.ts';
 
 /** An engine of a few objects in memory, for tests of the faces alone. */
@@ -136,6 +137,7 @@ export const createFakeEngine = (): FakeEngine => {
     },
     fail: (name, error) => void failures.set(name, error),
     ...noPlanning,
+    ...withoutSkills(),
     startRun: async ({ task, key }) => {
       enter('startRun');
       const known = key === undefined ? undefined : keys.get(key);

@@ -173,7 +173,9 @@ const outcomeOf = (outcome: BoundedOutcome, request: ScriptRequest, program: str
   if (outcome.code !== 0) {
     const why = saidError(outcome.stdout) ?? lastLine(notes);
     const message = `The script failed with exit code ${outcome.code}${why === '' ? '.' : `: ${why}`}`;
-    return { kind: 'failed', reason: 'exit', message, notes };
+    // A test says on its standard output what is wrong.
+    const said = notes || truncate(outcome.stdout.trim(), NOTE_CHARS);
+    return { kind: 'failed', reason: 'exit', message, notes: said };
   }
   if (outcome.cut) {
     const message = `The script wrote more than ${request.outputChars} characters.`;

@@ -11,7 +11,7 @@ describe('Tools', () => {
   it('are sorted by name and described by small schemas', () => {
     const names = tools.map((tool) => tool.name);
     assert.deepEqual(names, names.toSorted());
-    assert.equal(new Set(names).size, 11);
+    assert.equal(new Set(names).size, 14);
     for (const tool of tools) {
       const spec = toSpec(tool);
       assert.equal(spec, toSpec(tool));
