@@ -89,8 +89,11 @@ const runAgent: Runner = async (core, parts, follow, skill, input, signal) => {
   if (!hasEnded(view.state)) return { ...facts, state: 'running' };
   const { report, error } = view;
   const result = skill.manifest.output === null ? null : jsonIn(report ?? '');
-  return { ...facts, state: view.state === 'completed' ? 'done' : 'failed', report, error, result };
+  return { ...facts, state: DONE.has(view.state) ? 'done' : 'failed', report, error, result };
 };
+
+/** An agent may answer in plain text, or find that there is nothing to do. */
+const DONE: ReadonlySet<string> = new Set(['completed', 'answered', 'nothing']);
 
 /** Whoever takes the question back wants no answer: the run is cancelled. */
 const followed = async (follow: RunFollower, run: RunId, waitMs: number, signal: AbortSignal): Promise<RunView> => {

@@ -4,6 +4,7 @@ import { UserError } from '../domain/errors.ts';
 import { oneLine } from '../domain/text.ts';
 import { fixOf } from '../skills/fixes.ts';
 import type { Importer, ImportRequest } from '../skills/imports/import-skill.ts';
+import { previewText } from '../skills/imports/preview.ts';
 import { checkName, templateFiles } from '../skills/new-skill.ts';
 import type { SkillDiagnostic, SkillRegistry, SkillSummary } from '../skills/port.ts';
 import type { Core } from './core.ts';
@@ -192,7 +193,10 @@ const imports = ({ registry, imports: offered }: SkillParts): Imports => {
     { hash, replaceChanged }: { readonly hash: string | null; readonly replaceChanged: boolean },
     signal: AbortSignal,
   ): Promise<ImportResult> => {
-    if (hash === null) return importer().preview(request, signal);
+    if (hash === null) {
+      const shown = await importer().preview(request, signal);
+      return shown.kind === 'preview' ? { ...shown, text: previewText(shown.preview) } : shown;
+    }
     const skill = await importer().install(request, hash, { replaceChanged }, signal);
     await registry.reload();
     return { kind: 'installed', skill: importedView(skill), hash: skill.hash, folder: skill.folder };

@@ -76,9 +76,14 @@ export interface SkillRun {
   readonly ms: number;
 }
 
+/** What to import. */
+export type ImportAsked = ImportRequest;
+
 /** What became of an import. Without a hash, and where something has to be chosen or agreed to, nothing was installed. */
 export type ImportResult =
-  | PreviewOutcome
+  /** `text`: all of it, as a person reads it. */
+  | (Extract<PreviewOutcome, { kind: 'preview' }> & { readonly text: string })
+  | Exclude<PreviewOutcome, { kind: 'preview' }>
   | { readonly kind: 'installed'; readonly skill: ImportedView; readonly hash: string; readonly folder: string };
 
 export interface DraftView {
@@ -160,7 +165,7 @@ export interface SkillsFacade {
   }): Promise<readonly SkillProblem[]>;
   /** Without `hash` it only looks. */
   importSkill(
-    input: { readonly request: ImportRequest; readonly hash: string | null; readonly replaceChanged: boolean },
+    input: { readonly request: ImportAsked; readonly hash: string | null; readonly replaceChanged: boolean },
     signal: AbortSignal,
   ): Promise<ImportResult>;
   updateSkill(

@@ -12,6 +12,8 @@ export interface Operation<I extends z.ZodObject = z.ZodObject, O extends z.ZodO
   readonly effect: Effect;
   /** Calling it again with the same input changes nothing more. */
   readonly idempotent: boolean;
+  /** It talks to somebody outside of this machine. */
+  readonly openWorld?: true;
   readonly input: I;
   readonly output: O;
   handle(engine: Engine, input: z.infer<I>, signal: AbortSignal): Promise<z.infer<O>>;

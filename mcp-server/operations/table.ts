@@ -3,6 +3,8 @@ import type { Operation } from './define.ts';
 import { planningOperations } from './planning.ts';
 import { reviewOperations } from './reviews.ts';
 import { runOperations } from './runs.ts';
+import { skillSourceOperations } from './skill-sources.ts';
+import { skillOperations } from './skills.ts';
 import { workflowOperations } from './workflows.ts';
 
 /** Every operation there is, sorted by name so that tool lists are the same each time. */
@@ -13,5 +15,7 @@ export const operations: readonly Operation[] = (
     ...workflowOperations,
     ...agentOperations,
     ...reviewOperations,
+    ...skillOperations,
+    ...skillSourceOperations,
   ] as unknown as Operation[]
 ).sort((a, b) => (a.name < b.name ? -1 : 1));

@@ -96,21 +96,26 @@ Input: \`{"text": "…"}\`. The result holds \`words\`.
 2. Call \`finish\` with what it counted.
 `;
 
-const SCRIPT = `// Reads one JSON value from standard input and writes one to standard output.
-// COPPICE_ROOT is the folder that the paths of manifest.json are relative to.
-export const count = (text) => text.split(/\\s+/).filter(Boolean).length;
+// Line by line, so that nobody takes what they import for imports of this file.
+const SCRIPT = [
+  "import { argv, stdin, stdout } from 'node:process';",
+  '',
+  '// Reads one JSON value from standard input and writes one to standard output.',
+  '// COPPICE_ROOT in the environment is the folder that the paths of manifest.json are relative to.',
+  'export const count = (text) => text.split(/\\s+/).filter(Boolean).length;',
+  '',
+  'if (argv[1] === import.meta.filename) {',
+  "  let input = '';",
+  '  for await (const chunk of stdin) input += chunk;',
+  "  const { text = '' } = JSON.parse(input) ?? {};",
+  '  stdout.write(JSON.stringify({ words: count(text) }));',
+  '}',
+].join('\n');
 
-if (process.argv[1] === import.meta.filename) {
-  let input = '';
-  for await (const chunk of process.stdin) input += chunk;
-  const { text = '' } = JSON.parse(input) ?? {};
-  process.stdout.write(JSON.stringify({ words: count(text) }));
-}
-`;
-
-const TEST = `import assert from 'node:assert/strict';
-import { count } from '../scripts/main.mjs';
-
-assert.equal(count('one two'), 2);
-assert.equal(count(''), 0);
-`;
+const TEST = [
+  "import assert from 'node:assert/strict';",
+  "import { count } from '../scripts/main.mjs';",
+  '',
+  "assert.equal(count('one two'), 2);",
+  "assert.equal(count(''), 0);",
+].join('\n');

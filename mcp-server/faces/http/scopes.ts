@@ -14,7 +14,7 @@ export const SCOPE_WORDS: Readonly<Record<Scope, string>> = {
 
 /**
  * Where an operation's scope is not what its effect says. `setup_check` reads, but reaches out to a server that the
- * caller names; cancelling a run destroys nothing that was committed; landing and saving a workflow write into the
+ * caller names, and so does a search of the hub; cancelling a run destroys nothing that was committed; landing and saving a workflow write into the
  * person's own files.
  */
 const BY_NAME: Readonly<Record<string, Scope>> = {
@@ -23,6 +23,7 @@ const BY_NAME: Readonly<Record<string, Scope>> = {
   review_land: 'land',
   workflow_save: 'land',
   skill_run: 'skills',
+  skill_hub: 'run',
 };
 
 /** The scope that an operation needs. What is not known to be less is for `land`. */

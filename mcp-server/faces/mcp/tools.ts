@@ -38,7 +38,7 @@ export const registerOperations = (server: McpServer, core: McpCore, caller: Cal
           readOnlyHint: operation.effect === 'reads',
           destructiveHint: operation.effect === 'destroys',
           idempotentHint: operation.idempotent,
-          openWorldHint: false,
+          openWorldHint: operation.openWorld === true,
         },
       },
       (input: Record<string, unknown>, context: ServerContext) =>
