@@ -33,6 +33,8 @@ export interface EngineIngredients {
   readonly environment: Readonly<Record<string, string | undefined>>;
   /** For commands of agents. */
   readonly commandEnvironment: Readonly<Record<string, string>>;
+  /** Folder of the workflows that come with Coppice; absent: none do. */
+  readonly bundledWorkflows?: string | undefined;
   readonly crashPoint: CrashPoint | null;
   /** What the person should know of the settings, in words. */
   readonly warnings?: readonly string[];
@@ -91,6 +93,7 @@ export const composeEngine = async (parts: EngineIngredients): Promise<ComposedE
       random: parts.random,
       version: parts.version,
       commandEnvironment: parts.commandEnvironment,
+      bundledWorkflows: parts.bundledWorkflows,
       log: (line) => parts.log(line),
       endpoint: (server, model) => servers.endpoint(server, model),
     });

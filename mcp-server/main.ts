@@ -334,6 +334,7 @@ const runEngine = async (invocation: Extract<Invocation, { command: 'engine' }>)
           (pair): pair is [string, string] => COMMAND_VARIABLES.test(pair[0]) && pair[1] !== undefined,
         ),
       ),
+      bundledWorkflows: join(import.meta.dirname, '..', 'media', 'workflows'),
       crashPoint: crashPointOf(env['COPPICE_CRASH_AT']),
       crash: () => kill(process.pid),
       rehearsalLatencyMs: wholeNumber('COPPICE_REHEARSAL_LATENCY_MS') ?? 0,
