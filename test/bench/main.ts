@@ -1,4 +1,5 @@
 import { benchCoordination } from './coordination.bench.ts';
+import { benchLevels } from './levels.bench.ts';
 import { type Part, type Row, rounded } from './part.ts';
 import { benchPlan } from './plan.bench.ts';
 import { benchRecovery } from './recovery.bench.ts';
@@ -12,6 +13,7 @@ const parts: Readonly<Record<string, Part>> = {
       'Coordination of a whole run, 100 ms latency, 32 slots, a connection a call as with llama-server, both sides warmed up by 200 workers (60 before 500)',
     run: benchCoordination,
   },
+  levels: { title: 'A hierarchy of four levels, 100 ms latency', run: benchLevels },
   plan: { title: 'Planning, without the time of the model', run: benchPlan },
   recovery: { title: 'Recovery', run: benchRecovery },
   status: { title: 'Answers while many agents are under way', run: benchStatus },
