@@ -175,7 +175,18 @@ export const settleAgent = async (
     if (await isToBeUndone(tx, run, step)) await tx.enqueue([undoJob(makes, run.id)], makes.clock.now());
     await releaseDependents(makes, tx, run, step, agent, current);
   }
+  await endStopped(makes, tx, run, agent, current);
   await closeIfDone(makes, tx, run, current);
+};
+
+/** An agent that was asked to stop before it began ends when the last of its children has. */
+const endStopped = async (makes: Makes, tx: Tx, run: Run, child: Agent, current?: JobId): Promise<void> => {
+  const agent = child.parent ? await tx.agent(child.parent) : undefined;
+  if (agent?.state !== 'pending' || !agent.wrapUp) return;
+  if ((await tx.children(agent.id)).some((other) => !isOver(other))) return;
+  const open = await tx.jobs({ run: run.id, states: ['queued', 'running', 'parked'] });
+  if (open.some((job) => job.kind === 'merge' && job.agent === agent.id && job.id !== current)) return;
+  await endAgent(makes, tx, run, agent, isUnwanted(agent) ? OMITTED : STOPPED, current);
 };
 
 /** A resolver that has joined the work of an agent which was stopped does not make its step done. */
@@ -321,10 +332,9 @@ export const askToStop = async (
   await tx.patchAgent(id, patch);
   const asked = { ...agent, ...patch };
   if (agent.state === 'running') return;
-  if (agent.startedAt === null) {
-    const open = (await tx.children(id)).some((child) => !isOver(child));
-    return open ? undefined : endAgent(makes, tx, run, asked, why === 'not-needed' ? OMITTED : STOPPED, current);
-  }
+  // What its children still bring goes to its heir.
+  if (agent.startedAt === null)
+    return endAgent(makes, tx, run, asked, why === 'not-needed' ? OMITTED : STOPPED, current);
   if (agent.state === 'ready') return tx.hastenJobs(id, makes.clock.now());
   if (agent.state !== 'waiting') return;
   const result = { ok: false, output: 'There was no answer in time.' };
