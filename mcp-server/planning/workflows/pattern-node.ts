@@ -13,14 +13,11 @@ export const patternOf = (name: string, node: WorkflowNode, values: Values, step
   if (node.pattern === 'scatter-gather') return scattered(name, node, work);
   const items = named(node.over === undefined ? [] : itemsOf(node.over, values));
   if (items.length === 0) return null;
-  switch (node.pattern) {
-    case 'map-reduce':
-      return { pattern: 'map-reduce', mappers: mappersFor(items, work), reduce: { by: node.reduce ?? 'concat' } };
-    case 'pipeline':
-      return { pattern: 'pipeline', items, stages: stagesOf(node, values, work), gather: null };
-    default:
-      return { pattern: 'fork-join', parts: mappersFor(items, work) };
-  }
+  if (node.pattern === 'pipeline')
+    return { pattern: 'pipeline', items, stages: stagesOf(node, values, work), gather: null };
+  const parts = mappersFor(items, work);
+  if (node.pattern === 'fork-join') return { pattern: 'fork-join', parts };
+  return { pattern: 'map-reduce', mappers: parts, reduce: { by: node.reduce ?? 'concat' } };
 };
 
 const named = (items: readonly string[]): readonly Item[] => {

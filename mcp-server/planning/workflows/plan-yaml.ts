@@ -98,7 +98,7 @@ export const planToYaml = (plan: Plan): string => {
   );
 };
 
-const shown = ({ key: _, ...step }: PlanStep): Record<string, unknown> =>
+const shown = ({ key: _key, ...step }: PlanStep): Record<string, unknown> =>
   Object.fromEntries(
     Object.entries(step).filter(
       ([name, value]) => value !== undefined && value !== USUAL[name] && !(name === 'needs' && step.needs.length === 0),

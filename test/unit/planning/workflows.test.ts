@@ -93,7 +93,8 @@ describe('a workflow file', () => {
   });
 
   it('never makes anything but plain data, and is not blown up by aliases', () => {
-    const bomb = `a: &a [x,x,x,x,x,x,x,x,x]\n${[...'bcdefghij']
+    const bomb = `a: &a [x,x,x,x,x,x,x,x,x]\n${'bcdefghij'
+      .split('')
       .map((key, index) => `${key}: &${key} [${Array(9).fill(`*${'abcdefghij'[index]}`).join(',')}]`)
       .join('\n')}\n`;
     assert.equal(parseWorkflow(bomb).ok, false);
