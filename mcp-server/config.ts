@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { UserError } from './domain/errors.ts';
-import type { RunOptions } from './domain/run.ts';
+import { DISTRIBUTIONS } from './domain/plan.ts';
+import { PLANNING_DEFAULTS, type PlanningOptions, type RunOptions } from './domain/run.ts';
 
 const count = z.int().min(1);
 const server = z
@@ -9,6 +10,31 @@ const server = z
     (text) => text === 'rehearsal' || isHttpUrl(text),
     'must be http://host:port of a llama-server, or "rehearsal"',
   );
+
+const timeout = z.int().min(1000).nullable().default(null);
+
+/** How runs are planned by default; PlanningOptions in `domain/run.ts` says what each key means. */
+const planning = z.strictObject({
+  pattern: z.enum(['fork-join', 'map-reduce', 'pipeline', 'scatter-gather', 'saga']).nullable().optional(),
+  domain: z.enum(['software', 'research', 'analysis', 'planning']).nullable().optional(),
+  workers: count.max(1000).nullable().optional(),
+  fanIn: z.int().min(2).max(50).optional(),
+  distribution: z.enum(DISTRIBUTIONS).optional(),
+  servers: z
+    .array(
+      z.strictObject({
+        server,
+        model: z.string().min(1).nullable().default(null),
+        capabilities: z.array(z.string().min(1)).default([]),
+      }),
+    )
+    .optional(),
+  retries: z.int().min(0).max(10).optional(),
+  timeouts: z.strictObject({ worker: timeout, synthesizer: timeout, executive: timeout }).optional(),
+  gate: z.enum(['ask', 'go']).optional(),
+  maxForecastTokens: count.nullable().optional(),
+  cache: z.boolean().optional(),
+});
 
 /** What a settings file, the environment and flags may set; every key is optional there. */
 export const configShape = z.strictObject({
@@ -26,6 +52,11 @@ export const configShape = z.strictObject({
     })
     .optional(),
   unattended: z.boolean().optional(),
+  planning: planning.optional(),
+  skillHub: z
+    .string()
+    .refine((text) => isSafeUrl(text), 'must be https://…, or http:// on this machine')
+    .optional(),
 });
 
 /** One source's part of the settings. */
@@ -34,6 +65,9 @@ export type PartialConfig = z.infer<typeof configShape>;
 /** The settings of one engine: the defaults of its runs, and the key for its inference server. */
 export interface Config extends RunOptions {
   readonly apiKey: string | null;
+  readonly planning: PlanningOptions;
+  /** Where `skill_hub` searches and skills of the kind `clawhub` are imported from. */
+  readonly skillHub: string;
 }
 
 /** What holds when nobody says otherwise. */
@@ -48,6 +82,8 @@ export const DEFAULTS: Config = {
   concurrency: 64,
   permissions: { commands: 'off' },
   unattended: false,
+  planning: PLANNING_DEFAULTS,
+  skillHub: 'https://clawhub.ai',
 };
 
 /** Where values come from; `label` and `nameOf` are for the message when one of them is wrong. */
@@ -58,22 +94,28 @@ export interface ConfigSource {
   readonly nameOf?: (key: string) => string;
 }
 
-/** Keys that a file which came with a clone must not set: they send code away, or let agents run programs. */
-const PERSONAL_KEYS = ['server', 'apiKey', 'permissions'] as const;
+/** Keys that a file which came with a clone must not set: they send code away, bring other people's in, or let agents run programs. */
+const PERSONAL_KEYS = ['server', 'apiKey', 'permissions', 'skillHub', 'planning.servers'] as const;
 
 /** The one merge: later sources win, key by key. Throws UserError `bad-input` that names source, key and remedy. */
-export const mergeConfig = (sources: readonly ConfigSource[]): Config =>
-  Object.freeze({ ...DEFAULTS, ...mergePartial(sources) }) as Config;
+export const mergeConfig = (sources: readonly ConfigSource[]): Config => {
+  const { planning: own, ...rest } = mergePartial(sources);
+  return Object.freeze({ ...DEFAULTS, ...rest, planning: { ...PLANNING_DEFAULTS, ...own } }) as Config;
+};
 
-/** The same merge without the defaults: only what somebody has set. */
-export const mergePartial = (sources: readonly ConfigSource[]): PartialConfig =>
-  Object.assign({}, ...sources.map(parseSource)) as PartialConfig;
+/** The same merge without the defaults: only what somebody has set. The keys of `planning` count one by one. */
+export const mergePartial = (sources: readonly ConfigSource[]): PartialConfig => {
+  const parts = sources.map(parseSource);
+  const plannings = parts.flatMap(({ planning: own }) => (own ? [own] : []));
+  const merged = Object.assign({}, ...parts) as PartialConfig;
+  return plannings.length > 0 ? Object.assign(merged, { planning: Object.assign({}, ...plannings) as object }) : merged;
+};
 
 /** A settings file as a source; `text` is null when there is no such file. */
 export const fileSource = (path: string, text: string | null, options: { readonly tracked: boolean }): ConfigSource => {
   if (text === null) return { label: path, values: {} };
   const values = parseJsonObject(path, text);
-  const personal = PERSONAL_KEYS.find((key) => key in values);
+  const personal = PERSONAL_KEYS.find((key) => isSet(values, key.split('.')));
   if (options.tracked && personal) {
     throw new UserError(
       'bad-input',
@@ -84,7 +126,14 @@ export const fileSource = (path: string, text: string | null, options: { readonl
   return { label: path, values };
 };
 
-const VARIABLES: Readonly<Record<string, keyof PartialConfig>> = {
+const isSet = (values: unknown, [first = '', ...rest]: readonly string[]): boolean =>
+  typeof values === 'object' &&
+  values !== null &&
+  Object.hasOwn(values, first) &&
+  (rest.length === 0 || isSet((values as Record<string, unknown>)[first], rest));
+
+/** Variable → setting; a dot leads into `planning`. */
+const VARIABLES: Readonly<Record<string, string>> = {
   COPPICE_SERVER: 'server',
   COPPICE_MODEL: 'model',
   COPPICE_API_KEY: 'apiKey',
@@ -95,6 +144,15 @@ const VARIABLES: Readonly<Record<string, keyof PartialConfig>> = {
   COPPICE_CONCURRENCY: 'concurrency',
   COPPICE_COMMANDS: 'permissions',
   COPPICE_UNATTENDED: 'unattended',
+  COPPICE_SKILL_HUB: 'skillHub',
+  COPPICE_PATTERN: 'planning.pattern',
+  COPPICE_DOMAIN: 'planning.domain',
+  COPPICE_WORKERS: 'planning.workers',
+  COPPICE_FAN_IN: 'planning.fanIn',
+  COPPICE_DISTRIBUTION: 'planning.distribution',
+  COPPICE_RETRIES: 'planning.retries',
+  COPPICE_MAX_FORECAST_TOKENS: 'planning.maxForecastTokens',
+  COPPICE_PLAN_CACHE: 'planning.cache',
 };
 
 /** The environment as a source; an empty variable counts as not set. */
@@ -104,7 +162,7 @@ export const environmentSource = (environment: Readonly<Record<string, string | 
     return text ? [[key, fromText(key, text)] as const] : [];
   });
   const nameOf = (key: string): string => Object.keys(VARIABLES).find((name) => VARIABLES[name] === key) ?? key;
-  return { label: 'the environment', values: Object.fromEntries(given), nameOf };
+  return { label: 'the environment', values: nested(given), nameOf };
 };
 
 /** Flags of the command line as a source: key → text as it was typed. */
@@ -113,16 +171,39 @@ export const flagSource = (
   nameOf: (key: string) => string,
 ): ConfigSource => {
   const given = Object.entries(flags).flatMap(([key, text]) =>
-    text === undefined ? [] : [[key, fromText(key, text)]],
+    text === undefined ? [] : [[key, fromText(key, text)] as const],
   );
-  return { label: 'the command line', values: Object.fromEntries(given) as Record<string, unknown>, nameOf };
+  return { label: 'the command line', values: nested(given), nameOf };
 };
 
-const NUMBERS: readonly string[] = ['budget', 'maxDepth', 'maxAgents', 'maxAgentsPerLevel', 'concurrency'];
+/** `planning.retries` becomes `{ planning: { retries } }`. */
+const nested = (given: readonly (readonly [string, unknown])[]): Record<string, unknown> => {
+  const values: Record<string, unknown> = {};
+  const own: Record<string, unknown> = {};
+  for (const [key, value] of given) {
+    const [, inner] = /^planning\.(.+)$/.exec(key) ?? [];
+    if (inner === undefined) values[key] = value;
+    else own[inner] = value;
+  }
+  return Object.keys(own).length > 0 ? { ...values, planning: own } : values;
+};
+
+const NUMBERS: readonly string[] = [
+  'budget',
+  'maxDepth',
+  'maxAgents',
+  'maxAgentsPerLevel',
+  'concurrency',
+  'planning.workers',
+  'planning.fanIn',
+  'planning.retries',
+  'planning.maxForecastTokens',
+];
+const SWITCHES: readonly string[] = ['unattended', 'planning.cache'];
 
 const fromText = (key: string, text: string): unknown => {
   if (NUMBERS.includes(key)) return /^\d+$/.test(text.trim()) ? Number(text) : text;
-  if (key === 'unattended')
+  if (SWITCHES.includes(key))
     return /^(1|true|yes|on)$/i.test(text) ? true : /^(0|false|no|off)$/i.test(text) ? false : text;
   if (key !== 'permissions') return text;
   return {
@@ -138,19 +219,28 @@ const parseSource = (source: ConfigSource): PartialConfig => {
 };
 
 const describe = (issue: z.core.$ZodIssue, source: ConfigSource): string => {
+  const [first, second] = issue.path.map(String);
   if (issue.code === 'unrecognized_keys') {
-    const known = Object.keys(configShape.shape).join(', ');
-    return `there is no setting "${issue.keys[0]}". Known settings: ${known}.`;
+    const shape = first === 'planning' && second === undefined ? planning.shape : configShape.shape;
+    const path = issue.path.length > 0 ? `${issue.path.join('.')}.` : '';
+    return `there is no setting "${path}${issue.keys[0]}". Known settings: ${Object.keys(shape).join(', ')}.`;
   }
-  const key = String(issue.path[0] ?? '');
+  const key = first === 'planning' && second !== undefined ? `planning.${second}` : (first ?? '');
   const name = source.nameOf?.(key) ?? `"${issue.path.join('.')}"`;
   return `${name} is wrong: ${issue.message}. ${remedy(key)}`;
 };
 
 const remedy = (key: string): string => {
+  if (key === 'planning.fanIn') return 'Give a whole number from 2 to 50.';
+  if (key === 'planning.retries') return 'Give a whole number from 0 to 10.';
   if (NUMBERS.includes(key)) return 'Give a whole number above 0.';
-  if (key === 'unattended') return 'Give true or false.';
+  if (key === 'planning.distribution') return `Give one of ${DISTRIBUTIONS.join(', ')}.`;
+  if (key === 'planning.pattern') return 'Give one of fork-join, map-reduce, pipeline, scatter-gather, saga.';
+  if (key === 'planning.domain') return 'Give one of software, research, analysis, planning.';
+  if (key === 'planning') return 'Give an object, such as {"retries": 2}.';
+  if (SWITCHES.includes(key)) return 'Give true or false.';
   if (key === 'permissions') return 'Give commands as "off", "any" or {"allowed": ["npm", "node"]}.';
+  if (key === 'skillHub') return 'For example https://clawhub.ai.';
   if (key === 'server') return 'For example http://127.0.0.1:8080.';
   return 'Correct it or leave it out.';
 };
@@ -173,3 +263,9 @@ const parseJsonObject = (path: string, text: string): Record<string, unknown> =>
 };
 
 const isHttpUrl = (text: string): boolean => URL.canParse(text) && /^https?:$/.test(new URL(text).protocol);
+
+const isSafeUrl = (text: string): boolean => {
+  if (!isHttpUrl(text)) return false;
+  const { protocol, hostname } = new URL(text);
+  return protocol === 'https:' || ['127.0.0.1', 'localhost', '[::1]'].includes(hostname);
+};

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { type CrashPoint, composeEngine } from '../../mcp-server/compose.ts';
+import { DEFAULTS } from '../../mcp-server/config.ts';
 import { systemClock } from '../../mcp-server/domain/clock.ts';
 import { newId, type RunId } from '../../mcp-server/domain/ids.ts';
 import type { PlanStep } from '../../mcp-server/domain/plan.ts';
@@ -39,6 +40,7 @@ const order = JSON.parse(process.argv[2] ?? '{}') as Order;
 const log: string[] = [];
 
 const config = {
+  ...DEFAULTS,
   budget: 2_000_000,
   maxDepth: 4,
   maxAgents: 40,
@@ -107,7 +109,7 @@ const plant = async (steps: readonly PlanStep[]): Promise<void> => {
     clock,
     version: 'test',
   });
-  const { apiKey: _, ...options } = config;
+  const { apiKey: _, skillHub: _hub, ...options } = config;
   const planning = { retries: 0 };
   const id = newId('run', Math.random);
   const row = { id, key: 'the-run', task: order.task, options: { ...options, planning }, createdAt: clock.now() };

@@ -78,12 +78,57 @@ describe('the settings', () => {
   });
 
   it('that came with a clone cannot send code away or let programs run', () => {
-    for (const text of ['{"server":"http://evil.example"}', '{"permissions":{"commands":"any"}}', '{"apiKey":"x"}'])
+    const personal = [
+      '{"server":"http://evil.example"}',
+      '{"permissions":{"commands":"any"}}',
+      '{"apiKey":"x"}',
+      '{"planning":{"servers":[{"server":"http://evil.example"}]}}',
+    ];
+    for (const text of personal)
       assert.match(
         refusal(() => fileSource('/repo/.coppice/config.json', text, { tracked: true })),
         /git tracks/,
       );
     assert.equal(mergeConfig([fileSource('/r', '{"budget":7}', { tracked: true })]).budget, 7);
     assert.equal(mergeConfig([fileSource('/r', '{"server":"rehearsal"}', untracked)]).server, 'rehearsal');
+  });
+
+  it('of planning count one by one, from all sources', () => {
+    const sources = [
+      fileSource('/home/config.json', '{"planning":{"retries":2,"fanIn":7,"timeouts":{"worker":60000}}}', untracked),
+      fileSource('/repo/config.json', '{"planning":{"fanIn":6,"gate":"ask"}}', { tracked: true }),
+      environmentSource({ COPPICE_WORKERS: '4', COPPICE_PLAN_CACHE: 'no', COPPICE_PATTERN: 'saga' }),
+      flagSource({ 'planning.pattern': 'pipeline', 'planning.retries': '0' }, flagOf),
+    ];
+    assert.deepEqual(mergePartial(sources).planning, {
+      retries: 0,
+      fanIn: 6,
+      timeouts: { worker: 60_000, synthesizer: null, executive: null },
+      gate: 'ask',
+      workers: 4,
+      cache: false,
+      pattern: 'pipeline',
+    });
+    assert.equal(mergeConfig(sources).planning.distribution, 'least-loaded');
+    assert.equal(mergePartial([environmentSource({})]).planning, undefined);
+  });
+
+  it('of planning are refused by the name that they have at their source', () => {
+    assert.match(
+      refusal(() => mergeConfig([fileSource('/x/c.json', '{"planning":{"retris":1}}', untracked)])),
+      /no setting "planning\.retris"\. Known settings: pattern, domain/,
+    );
+    assert.match(
+      refusal(() => mergeConfig([flagSource({ 'planning.fanIn': '1' }, flagOf)])),
+      /--fan-in is wrong: .* from 2 to 50/,
+    );
+    assert.match(
+      refusal(() => mergeConfig([environmentSource({ COPPICE_DISTRIBUTION: 'fair' })])),
+      /COPPICE_DISTRIBUTION is wrong: .*least-loaded/,
+    );
+    assert.match(
+      refusal(() => mergeConfig([fileSource('/x/c.json', '{"planning":{"timeouts":{"worker":5}}}', untracked)])),
+      /"planning\.timeouts\.worker" is wrong/,
+    );
   });
 });
