@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { existsSync, globSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { configShape, DEFAULTS } from '../../mcp-server/config.ts';
-import { RUN_STATES } from '../../mcp-server/domain/transitions.ts';
+import { hasEnded, RUN_STATES, type RunState } from '../../mcp-server/domain/transitions.ts';
 import { EXIT } from '../../mcp-server/faces/cli/context.ts';
 import { HELP } from '../../mcp-server/faces/cli/help.ts';
 import { operations } from '../../mcp-server/operations/table.ts';
@@ -85,11 +85,8 @@ describe('the documents', () => {
       .map((part) => Number.parseInt(part, 10));
     assert.deepEqual(statuses, Object.values(EXIT));
     assert.deepEqual(statuses, helped);
-    const states = Object.entries(RUN_STATES).filter(([, next]) => next.length === 0);
-    assert.deepEqual(
-      rows.flatMap(([, , state]) => codes(state ?? '')).toSorted(),
-      states.map(([state]) => state).toSorted(),
-    );
+    const states = Object.keys(RUN_STATES).filter((state) => hasEnded(state as RunState));
+    assert.deepEqual(rows.flatMap(([, , state]) => codes(state ?? '')).toSorted(), states.toSorted());
   });
 
   it('list every setting of the editor and of the file, with its default', () => {
