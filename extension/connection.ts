@@ -32,7 +32,7 @@ export class Connection {
   readonly #closed = Promise.withResolvers<void>();
   #isOpen = true;
 
-  private constructor(client: Client, lastWords: () => string) {
+  private constructor(client: Client, lastWords: () => string, onLists: () => void) {
     this.#client = client;
     this.#lastWords = lastWords;
     // The SDK's client has a property for this, and no event target.
@@ -41,10 +41,17 @@ export class Connection {
       this.#isOpen = false;
       this.#closed.resolve();
     };
+    // Sent after every change of the skills, also when no other list has changed.
+    client.setNotificationHandler('notifications/resources/list_changed', onLists);
   }
 
-  /** Starts the program and shakes hands. Rejects with the program's own last words when it ends first. */
-  static async open(launch: Launch, version: string, log: (line: string) => void): Promise<Connection> {
+  /** Starts the program and shakes hands; `onLists` hears of changed lists of skills, tools and prompts. Rejects with the program's own last words when it ends first. */
+  static async open(
+    launch: Launch,
+    version: string,
+    log: (line: string) => void,
+    onLists: () => void = () => {},
+  ): Promise<Connection> {
     const transport = new StdioClientTransport({
       ...launch,
       args: [...launch.args],
@@ -53,7 +60,7 @@ export class Connection {
       maxBufferSize: MAX_MESSAGE_BYTES,
     });
     const lastWords = readLines(transport.stderr as Readable, log);
-    const connection = new Connection(new Client({ name: 'coppice-vscode', version }), lastWords);
+    const connection = new Connection(new Client({ name: 'coppice-vscode', version }), lastWords, onLists);
     try {
       await connection.#client.connect(transport, { timeout: 60_000 });
       return connection;

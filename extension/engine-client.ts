@@ -48,10 +48,13 @@ export class EngineClient {
   readonly #states = new Signal<EngineState>();
   readonly #changes = new Signal<Change>();
   readonly #events = new Signal<readonly EngineEvent[]>();
+  readonly #lists = new Signal<void>();
   readonly onState = this.#states.on;
   readonly onChange = this.#changes.on;
   /** Facts that happened since this window watches; none is missed across a reconnect, none comes twice. */
   readonly onEvents = this.#events.on;
+  /** The skills of the repository have changed. */
+  readonly onLists = this.#lists.on;
   #state: EngineState = { kind: 'idle' };
   #link: Connection | undefined;
   #running: Promise<void> | undefined;
@@ -99,9 +102,13 @@ export class EngineClient {
   }
 
   /** Calls an operation, waiting for the connection. Throws an error with words for the person. */
-  async call<N extends OperationName>(name: N, input: Operations[N]['input']): Promise<Operations[N]['output']> {
+  async call<N extends OperationName>(
+    name: N,
+    input: Operations[N]['input'],
+    signal?: AbortSignal,
+  ): Promise<Operations[N]['output']> {
     const link = await this.#ready();
-    return link.call(name, input);
+    return link.call(name, input, signal);
   }
 
   /** Reads the agents of a run and keeps them in step from now on; does nothing when that is so already. */
@@ -154,8 +161,11 @@ export class EngineClient {
 
   /** From one opening of the pipe to its end. */
   async #session(): Promise<void> {
-    const link = await Connection.open(await this.#parts.launch(), this.#parts.version, (line) =>
-      this.#parts.log(line),
+    const link = await Connection.open(
+      await this.#parts.launch(),
+      this.#parts.version,
+      (line) => this.#parts.log(line),
+      () => this.#lists.emit(),
     );
     this.#link = link;
     const slow = this.#disposed ? undefined : setInterval(() => void this.#slowReads(link), SLOW_MS);
