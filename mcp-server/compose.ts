@@ -1,16 +1,20 @@
 import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { commandsDirOf } from './agent/tools/orphans.ts';
+import { type SkillPlace, trySkills } from './compose-skills.ts';
 import type { Config } from './config.ts';
 import type { Clock } from './domain/clock.ts';
 import { isDenied, UserError } from './domain/errors.ts';
 import type { Random } from './domain/ids.ts';
 import { createEngine } from './engine/engine.ts';
 import type { Engine } from './engine/facade.ts';
+import type { EngineParts } from './engine/parts.ts';
 import { createEndpoint } from './inference/endpoint.ts';
 import type { Endpoint } from './inference/port.ts';
 import { createEndpoints } from './inference/registry.ts';
 import { type Rehearsal, startRehearsal } from './rehearsal/server.ts';
+import type { SkillRegistry } from './skills/port.ts';
 import { acquireRepositoryLock } from './store/lock.ts';
 import { openStore } from './store/open.ts';
 import type { Store } from './store/port.ts';
@@ -35,6 +39,8 @@ export interface EngineIngredients {
   readonly commandEnvironment: Readonly<Record<string, string>>;
   /** Folder of the workflows that come with Coppice; absent: none do. */
   readonly bundledWorkflows?: string | undefined;
+  /** Absent: agents and clients have no skills. */
+  readonly skills?: SkillPlace | undefined;
   readonly crashPoint: CrashPoint | null;
   /** What the person should know of the settings, in words. */
   readonly warnings?: readonly string[];
@@ -48,6 +54,8 @@ export interface EngineIngredients {
 /** An engine that works, holding the repository's lock. */
 export interface ComposedEngine {
   readonly engine: Engine;
+  /** Null: there are none. */
+  readonly skills: SkillRegistry | null;
   /** For the person, in words: what was not as it should be. Each is an event too, and a warning of the set-up's check. */
   readonly notices: readonly string[];
   /** After the engine has stopped: frees what is left. */
@@ -82,25 +90,22 @@ export const composeEngine = async (parts: EngineIngredients): Promise<ComposedE
       faults: faults.store,
     });
     undo.unshift(() => store.close());
-    const notices = [...(parts.warnings ?? []), ...(notice === null ? [] : [notice])];
+    const skills = await openSkillsOf(parts, repository.stateDir);
+    undo.unshift(async () => skills?.parts?.registry.close());
+    const notices = [...(parts.warnings ?? []), notice, skills?.notice].filter((one) => typeof one === 'string');
     await tell(parts, store, notices);
-    const { apiKey: _key, ...settings } = parts.config;
-    const engine = await createEngine({
+    const engine = await startEngine(parts, {
       store,
       repository,
-      settings,
-      clock: parts.clock,
-      random: parts.random,
-      version: parts.version,
-      commandEnvironment: parts.commandEnvironment,
-      bundledWorkflows: parts.bundledWorkflows,
-      log: (line) => parts.log(line),
-      endpoint: (server, model) => servers.endpoint(server, model),
+      skills: skills?.parts ?? undefined,
+      endpoint: servers.endpoint,
     });
     return {
       engine: warningOf(notices, engine),
+      skills: skills?.parts?.registry ?? null,
       notices,
       release: async () => {
+        await skills?.parts?.registry.close();
         await servers.close();
         lock.release();
       },
@@ -112,6 +117,30 @@ export const composeEngine = async (parts: EngineIngredients): Promise<ComposedE
     if (fresh) await rm(stateDir, { recursive: true, force: true });
     throw isDenied(error) ? notAllowed(error, parts.root) : error;
   }
+};
+
+const startEngine = (
+  parts: EngineIngredients,
+  opened: Pick<EngineParts, 'store' | 'repository' | 'skills' | 'endpoint'>,
+): Promise<Engine> => {
+  const { clock, random, version, commandEnvironment, bundledWorkflows } = parts;
+  const { apiKey: _key, skillHub: _hub, ...settings } = parts.config;
+  return createEngine({
+    settings,
+    clock,
+    random,
+    version,
+    commandEnvironment,
+    bundledWorkflows,
+    log: (line) => parts.log(line),
+    ...opened,
+  });
+};
+
+const openSkillsOf = async (parts: EngineIngredients, stateDir: string) => {
+  const { root, config, clock, random, environment, skills: place } = parts;
+  const commandsDir = commandsDirOf(stateDir);
+  return place && trySkills({ root, stateDir, commandsDir, place, hub: config.skillHub, clock, random, environment });
 };
 
 const tell = async (parts: EngineIngredients, store: Store, notices: readonly string[]): Promise<void> => {

@@ -335,6 +335,12 @@ const runEngine = async (invocation: Extract<Invocation, { command: 'engine' }>)
         ),
       ),
       bundledWorkflows: join(import.meta.dirname, '..', 'media', 'workflows'),
+      skills: {
+        home: homedir(),
+        bundled: join(import.meta.dirname, '..', 'skills'),
+        grants: join(settingsFolder(), 'skills.json'),
+        node: ownNode(),
+      },
       crashPoint: crashPointOf(env['COPPICE_CRASH_AT']),
       crash: () => kill(process.pid),
       rehearsalLatencyMs: wholeNumber('COPPICE_REHEARSAL_LATENCY_MS') ?? 0,
@@ -354,6 +360,13 @@ const runEngine = async (invocation: Extract<Invocation, { command: 'engine' }>)
     return code === 'engine-busy' ? EXIT_LOCKED : EXIT.usage;
   }
 };
+
+/** For scripts of skills. The editor's own Node has to be told that it is one. */
+const ownNode = () => ({
+  path: process.execPath,
+  environment: env['ELECTRON_RUN_AS_NODE'] ? { ELECTRON_RUN_AS_NODE: '1' } : ({} as Record<string, string>),
+  permissionModel: process.allowedNodeEnvironmentFlags.has('--permission'),
+});
 
 const wholeNumber = (variable: string): number | null => {
   const text = env[variable];

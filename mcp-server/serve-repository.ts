@@ -1,12 +1,13 @@
 import { join } from 'node:path';
-import { composeEngine, type EngineIngredients } from './compose.ts';
+import { type ComposedEngine, composeEngine, type EngineIngredients } from './compose.ts';
 import { messageOf } from './domain/errors.ts';
 import { type Host, startHost } from './faces/host/engine-host.ts';
 import { openLog } from './faces/host/log-file.ts';
 import type { RepositoryPlace } from './faces/host/place.ts';
 import { startHttp } from './faces/http/server.ts';
 import { givenToken, openTokenBook } from './faces/http/tokens.ts';
-import { openMcpFace } from './faces/mcp/face.ts';
+import { type McpFace, type McpFaceParts, openMcpFace } from './faces/mcp/face.ts';
+import { workflowPrompts } from './faces/mcp/workflow-prompts.ts';
 
 const LOG_BYTES = 2_000_000;
 
@@ -53,7 +54,7 @@ export const serveRepository = async (options: ServeOptions): Promise<number> =>
     log(`bug: ${error instanceof Error ? (error.stack ?? error.message) : messageOf(error)}`);
     stop('a bug');
   });
-  const face = openMcpFace({ engine: composed.engine, version, clock, log: (line) => log(line) });
+  const face = faceOf(composed, { version, clock, log: (line) => log(line) });
   host = await startHost({
     engine: composed.engine,
     version,
@@ -88,4 +89,25 @@ export const serveRepository = async (options: ServeOptions): Promise<number> =>
   if (asked !== null) void host.stop(asked);
   await host.ended;
   return failed ? 1 : 0;
+};
+
+/** How long a pinned skill's tool works before it answers with the run that goes on; clients abandon long calls. */
+const SKILL_WAIT_MS = 45_000;
+
+const faceOf = (
+  { engine, skills }: ComposedEngine,
+  parts: Pick<McpFaceParts, 'version' | 'clock' | 'log'> & Pick<ServeOptions, 'clock'>,
+): McpFace => {
+  const prompts = workflowPrompts({ list: () => engine.listWorkflows(), now: () => parts.clock.now() });
+  if (!skills) return openMcpFace({ engine, prompts, ...parts });
+  return openMcpFace({
+    engine,
+    prompts,
+    skills,
+    approvals: { decide: (id, approved) => engine.decideSkillApproval(id, approved) },
+    runSkill: async (name, input, signal) => ({
+      ...(await engine.runSkill({ name, input, waitMs: SKILL_WAIT_MS }, signal)),
+    }),
+    ...parts,
+  });
 };

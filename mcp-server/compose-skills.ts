@@ -1,0 +1,111 @@
+import { join } from 'node:path';
+import { runFilter } from './agent/tools/process.ts';
+import type { Config } from './config.ts';
+import type { Clock } from './domain/clock.ts';
+import { UserError } from './domain/errors.ts';
+import type { Random } from './domain/ids.ts';
+import type { SkillParts } from './engine/skill-parts.ts';
+import { openDrafts } from './skills/drafts/drafts.ts';
+import type { NodeProgram, SpawnBounded } from './skills/execute/bounded-process.ts';
+import { runScript } from './skills/execute/run-script.ts';
+import { IMPORT_LIMITS } from './skills/imports/bundle.ts';
+import { createClawHub } from './skills/imports/from-clawhub.ts';
+import { createImporter } from './skills/imports/import-skill.ts';
+import type { SkillRegistry } from './skills/port.ts';
+import { openSkills } from './skills/registry.ts';
+import { createFetchCommit } from './worktrees/fetch-skills.ts';
+
+/** Where skills are, and what runs their scripts; all of it comes from argv, environment and the program's own place. */
+export interface SkillPlace {
+  /** Null: skills of the home folder are left out. */
+  readonly home: string | null;
+  /** The skills that come with Coppice. */
+  readonly bundled: string;
+  /** Absolute path of the person's grants, outside of the repository. */
+  readonly grants: string;
+  readonly node: NodeProgram;
+}
+
+interface Needs {
+  readonly root: string;
+  readonly stateDir: string;
+  /** Where programs are noted while they run; a later engine ends what a killed one left. */
+  readonly commandsDir: string;
+  readonly place: SkillPlace;
+  readonly hub: Config['skillHub'];
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+}
+
+const STORED_BYTES = 512 * 1024 * 1024;
+const FETCH_MS = 300_000;
+
+/** The skills of one repository, as an engine offers them. Throws UserError when the grants would lie in the repository. */
+export const composeSkills = async (needs: Needs): Promise<SkillParts> => {
+  const { root, place, clock, environment } = needs;
+  const tempDir = join(needs.stateDir, 'tmp');
+  const registry = await openSkills({ repository: root, clock, ...place });
+  const spawn: SpawnBounded = (request, signal) => runFilter({ ...request, commandsDir: needs.commandsDir }, signal);
+  const script = { spawn, node: place.node, clock, tempDir, repository: root, environment };
+  return {
+    registry,
+    drafts: openDrafts(needs),
+    run: (request, signal) => runScript(script, request, signal),
+    held: place.node.permissionModel,
+    imports: importsOf(needs, registry, spawn, tempDir),
+  };
+};
+
+const importsOf = (
+  needs: Needs,
+  registry: SkillRegistry,
+  spawn: SpawnBounded,
+  tempDir: string,
+): NonNullable<SkillParts['imports']> => {
+  const { clock, random, environment, root, stateDir, place } = needs;
+  const limits = IMPORT_LIMITS;
+  const fetchCommit = createFetchCommit({
+    tempDir,
+    baseDir: root,
+    environment,
+    clock,
+    limits: { storedBytes: STORED_BYTES, timeoutMs: FETCH_MS },
+  });
+  const hub = createClawHub({
+    baseUrl: needs.hub,
+    fetch: (url, init) => fetch(url, init),
+    clock,
+    maxBytes: limits.totalBytes,
+    limits,
+    fetchCommit,
+  });
+  const importer = createImporter({
+    stateDir,
+    clock,
+    random,
+    limits,
+    fetchCommit,
+    hub,
+    langChain: { spawn, node: place.node, repository: root, tempDir, environment, limits },
+    hides: (name) => hiddenBy(registry, stateDir, name),
+  });
+  return { importer, searchHub: (query, limit, signal) => hub.search(query, limit, signal) };
+};
+
+const hiddenBy = (registry: SkillRegistry, stateDir: string, name: string) => {
+  const found = registry.list().find((skill) => skill.name === name && skill.state !== 'draft');
+  return found && !found.folder.startsWith(join(stateDir, 'skills')) ? found.source : null;
+};
+
+/** As `composeSkills`; where the grants cannot be kept, null and the reason for the person. */
+export const trySkills = async (
+  needs: Needs,
+): Promise<{ readonly parts: SkillParts | null; readonly notice: string | null }> => {
+  try {
+    return { parts: await composeSkills(needs), notice: null };
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    return { parts: null, notice: `There are no skills: ${error.message}` };
+  }
+};
