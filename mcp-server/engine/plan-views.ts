@@ -1,6 +1,7 @@
 import type { AgentId } from '../domain/ids.ts';
 import type { Plan, PlanSource, PlanStep, Step, Undo } from '../domain/plan.ts';
 import { planningOf, type Run } from '../domain/run.ts';
+import type { UndoRecord } from '../domain/undo.ts';
 import { inWords } from '../planning/conditions.ts';
 import { shareBudget } from '../planning/share-budget.ts';
 import { planToYaml } from '../planning/workflows/plan-yaml.ts';
@@ -19,6 +20,7 @@ export const planView = async (core: Core, run: Run): Promise<PlanView> => {
   const pool = await store.account(run.id);
   const shares = shareBudget(plan, Math.min(pool?.available ?? 0, plan.budget ?? Number.POSITIVE_INFINITY));
   const level = levels(plan);
+  const undos = new Map((await store.undos(run.id)).map((record) => [record.agent, record]));
   const tokens = (step: PlanStep, agent: AgentId | null): number =>
     (agent === null ? undefined : granted.get(agent)) ?? shares.get(step.key)?.subtree ?? 0;
   return {
@@ -30,7 +32,10 @@ export const planView = async (core: Core, run: Run): Promise<PlanView> => {
     by: madeBy(plan.source),
     complexity: plan.complexity ?? null,
     cachedAt: plan.cachedAt ?? null,
-    steps: plan.steps.map((step) => stepView(plan, run, step, rows.get(step.key), level.get(step.key) ?? 1, tokens)),
+    steps: plan.steps.map((step) => ({
+      ...stepView(plan, run, step, rows.get(step.key), level.get(step.key) ?? 1, tokens),
+      undone: undoneOf(undos.get(rows.get(step.key)?.agent as AgentId)),
+    })),
     cannotUndo: cannotUndo(plan),
     forecast: await forecastOfRun(core, run, plan),
     yaml: planToYaml(plan),
@@ -44,7 +49,7 @@ const stepView = (
   row: Step | undefined,
   level: number,
   tokens: (step: PlanStep, agent: AgentId | null) => number,
-): StepView => ({
+): Omit<StepView, 'undone'> => ({
   key: step.key,
   title: step.title,
   task: step.task,
@@ -65,6 +70,10 @@ const stepView = (
   skills: step.skills ?? [],
   undo: step.saga === undefined ? null : undoInWords(step.undo ?? { kind: 'revert' }),
 });
+
+/** Every step of a saga is written down before it begins; that alone is no news. */
+const undoneOf = (record: UndoRecord | undefined): StepView['undone'] =>
+  record && record.state !== 'recorded' ? { state: record.state, result: record.result ?? '' } : null;
 
 const startsWhen = (step: PlanStep, run: Run): string | null => {
   const parts = [

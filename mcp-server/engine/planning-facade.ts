@@ -2,7 +2,7 @@ import type { Forecast, Remaining } from '../domain/forecast.ts';
 import type { AgentId, RunId } from '../domain/ids.ts';
 import type { Complexity, Pattern, PlanStep } from '../domain/plan.ts';
 import type { Run } from '../domain/run.ts';
-import type { StepState } from '../domain/transitions.ts';
+import type { StepState, UndoState } from '../domain/transitions.ts';
 import type { WorkflowParameter, WorkflowValue } from '../planning/workflows/workflow.ts';
 import type { TextFault } from '../planning/workflows/yaml-text.ts';
 import type { RunView, StartOptions } from './facade.ts';
@@ -26,6 +26,8 @@ export interface StepView
   readonly skills: readonly string[];
   /** How it is undone when its saga fails, in words; null: it is in no saga. */
   readonly undo: string | null;
+  /** What came of undoing it, when that was begun. */
+  readonly undone: { readonly state: Exclude<UndoState, 'recorded'>; readonly result: string } | null;
 }
 
 export interface PlanView {

@@ -59,6 +59,7 @@ const stepView = z.object({
   model: z.string().nullable(),
   skills: list(z.string()),
   undo: z.string().nullable(),
+  undone: z.object({ state: z.enum(['running', 'done', 'failed', 'impossible']), result: z.string() }).nullable(),
 });
 
 export const planView = z.object({

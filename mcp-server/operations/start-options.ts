@@ -21,6 +21,17 @@ const planning = inputObject({
     .optional()
     .describe('Workers that are wished for; null: as many as the task needs.'),
   fanIn: z.int().min(2).max(50).optional().describe('Reports that one synthesizer joins.'),
+  servers: z
+    .array(
+      inputObject({
+        server: z.string().min(1),
+        model: z.string().min(1).nullable().default(null),
+        capabilities: z.array(z.string().min(1)).default([]),
+      }),
+    )
+    .max(100)
+    .optional()
+    .describe('Inference servers beside the own one, among which steps are shared out.'),
   distribution: z.enum(DISTRIBUTIONS).optional().describe('How steps are shared out among inference servers.'),
   retries: z.int().min(0).max(10).optional().describe('Fresh tries of a failed step.'),
   timeouts: inputObject({ worker: seconds, synthesizer: seconds, executive: seconds })
