@@ -8,6 +8,7 @@ import type { Clock } from './domain/clock.ts';
 import { isDenied, UserError } from './domain/errors.ts';
 import type { Random } from './domain/ids.ts';
 import { createEngine } from './engine/engine.ts';
+import { ownProcessors } from './engine/own-processors.ts';
 import type { Engine } from './engine/facade.ts';
 import type { EngineParts } from './engine/parts.ts';
 import { createEndpoint } from './inference/endpoint.ts';
@@ -124,7 +125,7 @@ const startEngine = (
   opened: Pick<EngineParts, 'store' | 'repository' | 'skills' | 'endpoint'>,
 ): Promise<Engine> => {
   const { clock, random, version, commandEnvironment, bundledWorkflows } = parts;
-  const { apiKey: _key, skillHub: _hub, ...settings } = parts.config;
+  const { apiKey: _key, skillHub: _hub, processors, ...settings } = parts.config;
   return createEngine({
     settings,
     clock,
@@ -132,6 +133,7 @@ const startEngine = (
     version,
     commandEnvironment,
     bundledWorkflows,
+    ...(processors ? { processors: ownProcessors(join(opened.repository.stateDir, 'processors')) } : {}),
     log: (line) => parts.log(line),
     ...opened,
   });

@@ -53,6 +53,7 @@ export const configShape = z.strictObject({
     .optional(),
   unattended: z.boolean().optional(),
   planning: planning.optional(),
+  processors: z.boolean().optional(),
   skillHub: z
     .string()
     .refine((text) => isSafeUrl(text), 'must be https://…, or http:// on this machine')
@@ -68,6 +69,8 @@ export interface Config extends RunOptions {
   readonly planning: PlanningOptions;
   /** Where `skill_hub` searches and skills of the kind `clawhub` are imported from. */
   readonly skillHub: string;
+  /** True: programs of the person's own in `.coppice/processors` may work out results. They are code, and have no sandbox. */
+  readonly processors: boolean;
 }
 
 /** What holds when nobody says otherwise. */
@@ -84,6 +87,7 @@ export const DEFAULTS: Config = {
   unattended: false,
   planning: PLANNING_DEFAULTS,
   skillHub: 'https://clawhub.ai',
+  processors: false,
 };
 
 /** Where values come from; `label` and `nameOf` are for the message when one of them is wrong. */
@@ -95,7 +99,7 @@ export interface ConfigSource {
 }
 
 /** Keys that a file which came with a clone must not set: they send code away, bring other people's in, or let agents run programs. */
-const PERSONAL_KEYS = ['server', 'apiKey', 'permissions', 'skillHub', 'planning.servers'] as const;
+const PERSONAL_KEYS = ['server', 'apiKey', 'permissions', 'skillHub', 'processors', 'planning.servers'] as const;
 
 /** The one merge: later sources win, key by key. Throws UserError `bad-input` that names source, key and remedy. */
 export const mergeConfig = (sources: readonly ConfigSource[]): Config => {
@@ -145,6 +149,7 @@ const VARIABLES: Readonly<Record<string, string>> = {
   COPPICE_COMMANDS: 'permissions',
   COPPICE_UNATTENDED: 'unattended',
   COPPICE_SKILL_HUB: 'skillHub',
+  COPPICE_PROCESSORS: 'processors',
   COPPICE_PATTERN: 'planning.pattern',
   COPPICE_DOMAIN: 'planning.domain',
   COPPICE_WORKERS: 'planning.workers',
@@ -199,7 +204,7 @@ const NUMBERS: readonly string[] = [
   'planning.retries',
   'planning.maxForecastTokens',
 ];
-const SWITCHES: readonly string[] = ['unattended', 'planning.cache'];
+const SWITCHES: readonly string[] = ['processors', 'unattended', 'planning.cache'];
 
 const fromText = (key: string, text: string): unknown => {
   if (NUMBERS.includes(key)) return /^\d+$/.test(text.trim()) ? Number(text) : text;
