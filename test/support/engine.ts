@@ -1,11 +1,16 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type AgentLimits, DEFAULT_LIMITS } from '../../mcp-server/agent/prepare.ts';
+import { commandsDirOf } from '../../mcp-server/agent/tools/orphans.ts';
+import { composeSkills } from '../../mcp-server/compose-skills.ts';
 import { type Clock, systemClock } from '../../mcp-server/domain/clock.ts';
 import type { RunId } from '../../mcp-server/domain/ids.ts';
 import type { RunOptions } from '../../mcp-server/domain/run.ts';
 import { createEngine } from '../../mcp-server/engine/engine.ts';
 import type { Engine, RunView } from '../../mcp-server/engine/facade.ts';
 import type { EngineParts } from '../../mcp-server/engine/parts.ts';
+import type { SkillParts } from '../../mcp-server/engine/skill-parts.ts';
 import { createEndpoint } from '../../mcp-server/inference/endpoint.ts';
 import { createEndpoints } from '../../mcp-server/inference/registry.ts';
 import { checkInvariants } from '../../mcp-server/store/invariants.ts';
@@ -24,6 +29,7 @@ export interface Bench {
   readonly engine: Engine;
   readonly store: Store;
   readonly repository: Repository;
+  readonly skills: SkillParts | undefined;
   readonly log: readonly string[];
   readonly clock: Clock;
   /** Options of a run that says nothing. */
@@ -48,6 +54,10 @@ export interface BenchOptions {
   readonly stallMs?: number;
   /** The person's own processors. */
   readonly processors?: EngineParts['processors'];
+  /** Agents and the façade have skills: the repository's own, and those that come with Coppice. */
+  readonly skills?: boolean;
+  /** Address of a hub. */
+  readonly hub?: string;
   /** How much faster the engine's time goes by than the server's: 1 when absent. */
   readonly speed?: number;
 }
@@ -78,6 +88,28 @@ const settingsFor = (model: Rehearsal, more: Partial<RunOptions>): RunOptions =>
 
 let seed = 1;
 
+const openSkills = async (
+  repository: Repository,
+  clock: Clock,
+  random: () => number,
+  { grants, hub = 'http://127.0.0.1:9' }: { readonly grants: string; readonly hub?: string | undefined },
+): Promise<SkillParts> =>
+  composeSkills({
+    root: repository.root,
+    stateDir: repository.stateDir,
+    commandsDir: commandsDirOf(repository.stateDir),
+    place: {
+      home: null,
+      bundled: join(import.meta.dirname, '..', '..', 'skills'),
+      grants: join(grants, 'skills.json'),
+      node: { path: process.execPath, environment: {}, permissionModel: true },
+    },
+    hub,
+    clock,
+    random,
+    environment: process.env,
+  });
+
 const assemble = async (repo: TestRepository, model: Rehearsal, options: BenchOptions, log: string[]) => {
   const random = seededRandom((seed += 1));
   const clock = options.speed === undefined ? systemClock : quickClock(options.speed);
@@ -94,6 +126,8 @@ const assemble = async (repo: TestRepository, model: Rehearsal, options: BenchOp
     make: (url, name, pool) =>
       createEndpoint({ url, model: name, pool, clock: systemClock, apiKey: null, ...timeouts }),
   });
+  const grants = mkdtempSync(join(tmpdir(), 'cop-grants-'));
+  const skills = options.skills ? await openSkills(repository, clock, random, { grants, hub: options.hub }) : undefined;
   const engine = await createEngine(
     {
       store,
@@ -107,14 +141,17 @@ const assemble = async (repo: TestRepository, model: Rehearsal, options: BenchOp
       bundledWorkflows: join(import.meta.dirname, '../../media/workflows'),
       log: (line) => log.push(line),
       ...(options.processors ? { processors: options.processors } : {}),
+      skills,
     },
     { ...DEFAULT_LIMITS, ...options.limits },
   );
   const close = async (): Promise<void> => {
     await engine.stop();
+    await skills?.registry.close();
+    rmSync(grants, { recursive: true, force: true });
     endpoints.close();
   };
-  return { engine, store, repository, clock, close };
+  return { engine, store, repository, clock, skills, close };
 };
 
 export const openBench = async (options: BenchOptions = {}): Promise<Bench> => {
@@ -148,6 +185,9 @@ export const openBench = async (options: BenchOptions = {}): Promise<Bench> => {
     },
     get store() {
       return parts.store;
+    },
+    get skills() {
+      return parts.skills;
     },
     get repository() {
       return parts.repository;
