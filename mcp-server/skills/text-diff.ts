@@ -64,8 +64,9 @@ const hunks = (lines: readonly Line[]): string => {
   let text = '';
   let [oldLine, newLine] = [1, 1];
   for (let at = 0; at < lines.length; ) {
-    const next = lines.findIndex(({ mark }, index) => index >= at && mark !== ' ');
-    if (next < 0) break;
+    let next = at;
+    while (next < lines.length && lines[next]?.mark === ' ') next += 1;
+    if (next === lines.length) break;
     const from = Math.max(at, next - AROUND);
     const to = endOfHunk(lines, next);
     oldLine += from - at;
