@@ -10,6 +10,7 @@ import { messageOf, UserError } from './domain/errors.ts';
 import { type Common, flagOf, type Invocation, parseArguments, wantsJson } from './faces/cli/arguments.ts';
 import { type CliContext, EXIT } from './faces/cli/context.ts';
 import { HELP } from './faces/cli/help.ts';
+import type { PlanningInvocation } from './faces/cli/planning-arguments.ts';
 import type { Terminal } from './faces/cli/terminal.ts';
 import { ENGINE_FLAGS } from './faces/host/engine-flags.ts';
 import {
@@ -174,6 +175,11 @@ const openContext = async (
     connect: async () => openClient(await connectToEngine(finder), finder.version),
     connectIfRunning: () => connectToRunning(finder),
     newKey: () => randomUUID(),
+    edit: async (text, name) => {
+      const { editText } = await import('./faces/cli/edit-text.ts');
+      const command = env['VISUAL'] || env['EDITOR'] || (platform === 'win32' ? 'notepad' : 'vi');
+      return editText({ command, temporary: tmpdir(), platform }, text, name);
+    },
   };
 };
 
@@ -218,8 +224,36 @@ const runInvocation = async (invocation: Invocation): Promise<number> => {
     case 'events':
     case 'review':
     case 'stop':
-    default:
       return runCommandOn(invocation, await openContext(invocation, { settings: invocation.command === 'run' }));
+    case 'plan':
+    case 'workflow':
+    case 'forecast':
+    case 'recommend':
+    case 'retry':
+    default:
+      return runPlanning(invocation, await openContext(invocation, { settings: startsRun(invocation) }));
+  }
+};
+
+/** What starts a run takes no settings that are wrong. */
+const startsRun = (invocation: PlanningInvocation): boolean =>
+  (invocation.command === 'plan' && invocation.action.kind === 'create') ||
+  (invocation.command === 'workflow' && invocation.action.kind === 'run');
+
+const runPlanning = async (invocation: PlanningInvocation, context: CliContext): Promise<number> => {
+  const { json } = invocation;
+  switch (invocation.command) {
+    case 'plan':
+      return (await import('./faces/cli/plan-command.ts')).planCommand(context, invocation.action, json);
+    case 'workflow':
+      return (await import('./faces/cli/workflow-command.ts')).workflowCommand(context, invocation.action, json);
+    case 'forecast':
+      return (await import('./faces/cli/forecast-command.ts')).forecastCommand(context, invocation.run, json);
+    case 'recommend':
+      return (await import('./faces/cli/forecast-command.ts')).recommendCommand(context, invocation.of, json);
+    case 'retry':
+    default:
+      return (await import('./faces/cli/forecast-command.ts')).retryCommand(context, invocation.run, invocation);
   }
 };
 

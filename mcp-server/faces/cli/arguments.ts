@@ -1,9 +1,14 @@
 import { type ParseArgsConfig, parseArgs } from 'node:util';
 import { UserError } from '../../domain/errors.ts';
+import { asText, type Common, notANumber, type Values, wholeNumber } from './argument-values.ts';
+import { PLANNING_OPTIONS, type PlanningInvocation, planningInvocation } from './planning-arguments.ts';
+
+export type { Common } from './argument-values.ts';
 
 /** What the person asked of the command line; `settings` are texts by the key of the setting. */
 export type Invocation =
   | { readonly command: 'help' | 'version' | 'demo' }
+  | PlanningInvocation
   | ({ readonly command: 'run'; readonly task: string; readonly detach: boolean; readonly yes: boolean } & Common)
   | ({ readonly command: 'status'; readonly run: string | null } & Common)
   | ({
@@ -37,13 +42,6 @@ export type Invocation =
       readonly lenient: boolean;
     } & Common);
 
-/** What every command that works on a repository takes. */
-export interface Common {
-  readonly repo: string;
-  readonly json: boolean;
-  readonly settings: Readonly<Record<string, string | undefined>>;
-}
-
 /** What `coppice serve token …` does. */
 export type TokenAction = { readonly kind: 'list' } | { readonly kind: 'add' | 'remove'; readonly name: string };
 
@@ -66,9 +64,30 @@ const SETTINGS: Readonly<Record<string, string>> = {
   concurrency: 'concurrency',
 };
 const SETTING_OPTIONS: Options = Object.fromEntries(Object.keys(SETTINGS).map((name) => [name, text]));
+/** The same for how a run is planned. */
+const PLANNING: Readonly<Record<string, string>> = {
+  pattern: 'planning.pattern',
+  domain: 'planning.domain',
+  workers: 'planning.workers',
+  'fan-in': 'planning.fanIn',
+  distribution: 'planning.distribution',
+  retries: 'planning.retries',
+  'max-forecast-tokens': 'planning.maxForecastTokens',
+};
+const FLAGS: Readonly<Record<string, string>> = { ...SETTINGS, ...PLANNING };
+const RUN_OPTIONS: Options = {
+  ...SETTING_OPTIONS,
+  ...Object.fromEntries(Object.keys(PLANNING).map((name) => [name, text])),
+  'no-cache': flag,
+};
 
 const OPTIONS: Readonly<Record<string, Options>> = {
-  run: { ...COMMON, ...SETTING_OPTIONS, yes: { type: 'boolean', short: 'y' }, follow: flag, detach: flag },
+  run: { ...COMMON, ...RUN_OPTIONS, yes: { type: 'boolean', short: 'y' }, follow: flag, detach: flag },
+  plan: { ...COMMON, ...RUN_OPTIONS, ...PLANNING_OPTIONS.plan },
+  workflow: { ...COMMON, ...RUN_OPTIONS, ...PLANNING_OPTIONS.workflow },
+  forecast: { ...COMMON, ...PLANNING_OPTIONS.forecast },
+  recommend: { ...COMMON, ...PLANNING_OPTIONS.recommend },
+  retry: { ...COMMON, ...PLANNING_OPTIONS.retry },
   status: COMMON,
   events: { ...COMMON, after: text, follow: flag, run: text },
   review: { ...COMMON, patch: flag, land: flag, discard: flag },
@@ -82,7 +101,9 @@ const COMMANDS = [...Object.keys(OPTIONS), 'help'];
 
 /** How a setting is written on the command line: `maxAgents` → `--agents`. */
 export const flagOf = (setting: string): string =>
-  `--${Object.keys(SETTINGS).find((name) => SETTINGS[name] === setting) ?? setting}`;
+  setting === 'planning.cache'
+    ? '--no-cache'
+    : `--${Object.keys(FLAGS).find((name) => FLAGS[name] === setting) ?? setting}`;
 
 /** Whether a program reads the answer: errors are then told to it too, also those of the arguments themselves. */
 export const wantsJson = (argv: readonly string[]): boolean => {
@@ -118,14 +139,14 @@ const invocationOf = (command: string, argv: readonly string[]): Invocation => {
   };
   if (command === 'run') return runOf(values, positionals, common);
   if (command === 'serve') return serveOf(values, positionals, common);
+  const planning = planningInvocation(command, values, positionals, common);
+  if (planning) return planning;
   const allowed = ['status', 'events', 'review', 'stop'].includes(command) ? 1 : 0;
   const extra = positionals[allowed];
   if (extra !== undefined)
     throw new UserError('bad-input', `coppice ${command} does not know what to do with "${extra}".`);
   return otherOf(command, values, positionals[0] ?? null, common);
 };
-
-type Values = Readonly<Record<string, string | boolean | (string | boolean)[] | undefined>>;
 
 const runOf = (values: Values, positionals: readonly string[], common: Common): Invocation => {
   const task = positionals.join(' ').trim();
@@ -235,25 +256,33 @@ const explain = (command: string, options: Options, argv: readonly string[], err
   return `coppice ${command} has no ${unknown}. ${near ? `Did you mean --${near}?` : `It knows ${known.join(', ')}.`}`;
 };
 
-const COUNTS = ['--after', '--port', '--seconds', '--idle-seconds', '--budget', '--agents', '--depth', '--concurrency'];
+const COUNTS = [
+  '--after',
+  '--port',
+  '--seconds',
+  '--idle-seconds',
+  '--budget',
+  '--agents',
+  '--depth',
+  '--concurrency',
+  '--workers',
+  '--fan-in',
+  '--retries',
+  '--max-forecast-tokens',
+];
 
 const explainValue = (name: string, value: string): string =>
   COUNTS.includes(name)
     ? notANumber(name, value)
     : `${name} wants a value, and "${value}" looks like a flag. If it is the value, write ${name}=${value}`;
 
-const notANumber = (name: string, value: string): string => `${name} wants a whole number, 0 or above, not "${value}".`;
-
-const settingsOf = (values: Values): Record<string, string | undefined> =>
-  Object.fromEntries(Object.entries(SETTINGS).map(([name, key]) => [key, asText(values[name])]));
-
-const asText = (value: Values[string]): string | undefined => (typeof value === 'string' ? value : undefined);
-
-const wholeNumber = (name: string, value: Values[string], fallback: number): number => {
-  if (value === undefined) return fallback;
-  if (typeof value === 'string' && /^\d+$/.test(value)) return Number(value);
-  throw new UserError('bad-input', notANumber(name, String(value)));
-};
+const settingsOf = (values: Values): Record<string, string | undefined> => ({
+  ...Object.fromEntries(Object.entries(SETTINGS).map(([name, key]) => [key, asText(values[name])])),
+  ...Object.fromEntries(
+    Object.entries(PLANNING).flatMap(([name, key]) => (name in values ? [[key, asText(values[name])]] : [])),
+  ),
+  ...(values['no-cache'] === true ? { 'planning.cache': 'no' } : {}),
+});
 
 /** The candidate that is at most two edits away, if any. */
 const nearest = (word: string, candidates: readonly string[]): string | null => {

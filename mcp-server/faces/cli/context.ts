@@ -24,7 +24,9 @@ export interface CliContext {
   connectIfRunning(): Promise<Socket | null>;
   /** A fresh idempotency key. */
   newKey(): string;
+  /** Lets the person change a text in their editor; `name` is that of the file. Throws UserError when none can be opened. */
+  edit(text: string, name: string): Promise<string>;
 }
 
 /** Exit statuses of the command line; `coppice help` lists them. */
-export const EXIT = { ok: 0, failed: 1, usage: 2, nothing: 3, partial: 4, cancelled: 130 } as const;
+export const EXIT = { ok: 0, failed: 1, usage: 2, nothing: 3, partial: 4, notRun: 5, cancelled: 130 } as const;

@@ -18,6 +18,14 @@ export interface Screen {
   readonly color: boolean;
 }
 
+/** What events and the forecast say beside the agents. */
+export interface Besides {
+  /** Of an agent's step, by the id of the agent: why it was omitted, how it was undone. */
+  readonly marks: ReadonlyMap<string, string>;
+  /** What is left of the run; null: nobody can say. */
+  readonly left: string | null;
+}
+
 const ICONS: Readonly<Record<AgentView['state'], string>> = {
   pending: '·',
   ready: '○',
@@ -56,14 +64,21 @@ interface Row {
 }
 
 /** The whole picture as lines that fit the screen: the run, its agents (busy ones first when not all fit), the queue. */
-export const renderTree = (run: RunView, agents: readonly AgentView[], queue: QueueLine, screen: Screen): string[] => {
+export const renderTree = (
+  run: RunView,
+  agents: readonly AgentView[],
+  queue: QueueLine,
+  screen: Screen,
+  { marks, left }: Besides = { marks: new Map(), left: null },
+): string[] => {
   const rows = inTreeOrder(agents);
   // The run, the queue, and one line for the cursor.
-  const room = Math.max(1, screen.rows - 3);
+  const room = Math.max(1, screen.rows - 3 - (left === null ? 0 : 1));
   const shown = rows.length <= room ? rows : chooseRows(rows, room - 1);
   const hidden = rows.length - shown.length;
-  const lines = [runLine(run, screen), ...shown.map((row) => agentLine(row, screen))];
+  const lines = [runLine(run, screen), ...shown.map((row) => agentLine(row, marks.get(row.agent.agent) ?? '', screen))];
   if (hidden > 0) lines.push(paint(`  … ${hidden} more`, 90, screen));
+  if (left !== null) lines.push(paint(fit(clean(left), screen.columns), 90, screen));
   lines.push(queueLine(queue, run.stuck ?? queue.trouble, screen));
   return lines;
 };
@@ -116,8 +131,9 @@ const pathOf = (row: Row, byId: ReadonlyMap<string, Row>): Row[] => {
 
 const runLine = (run: RunView, screen: Screen): string => {
   const wrapping = run.cancelRequested === 'no' || run.endedAt !== null ? '' : `, ${run.cancelRequested} asked for`;
+  const waits = run.state === 'planned' ? ', its plan waits for your word' : '';
   const facts =
-    `${run.state}${wrapping}  ${run.agents.completed + run.agents.failed}/${run.agents.total} agents  ` +
+    `${run.state}${waits}${wrapping}  ${run.agents.completed + run.agents.failed}/${run.agents.total} agents  ` +
     `${human(run.tokens.used)}/${human(run.tokens.granted)} tokens`;
   const task = clean(run.task);
   const head = fit(`${run.run}  ${facts}`, screen.columns);
@@ -125,12 +141,15 @@ const runLine = (run: RunView, screen: Screen): string => {
   return paint(head, 1, screen) + (rest > 8 ? `  ${fit(task, rest)}` : '');
 };
 
-const agentLine = ({ agent, indent }: Row, screen: Screen): string => {
+const agentLine = ({ agent, indent }: Row, mark: string, screen: Screen): string => {
   const icon = ICONS[agent.state];
+  const isOmitted = agent.endReason === 'omitted';
   const lead = ' '.repeat(Math.min(indent * 2, 24));
-  const tokens = `${human(agent.tokens.used)}/${human(agent.tokens.granted)}`;
-  const plain = `${clean(agent.name)}  ${agent.tier} ${agent.state}  ${tokens}`;
-  const doing = clean(agent.question === null ? agent.action || agent.error || '' : `asks: ${agent.question}`);
+  // A step that a function carries out has none.
+  const tokens = agent.tokens.granted > 0 ? `  ${human(agent.tokens.used)}/${human(agent.tokens.granted)}` : '';
+  const plain = `${clean(agent.name)}  ${agent.tier} ${isOmitted ? 'omitted' : agent.state}${tokens}`;
+  const now = agent.question === null ? agent.action || mark || agent.error || '' : `asks: ${agent.question}`;
+  const doing = clean(now);
   const text = fit(doing === '' ? plain : `${plain}  ${doing}`, Math.max(0, screen.columns - lead.length - 2));
   return `${lead}${paint(icon, COLORS[agent.state], screen)} ${text}`;
 };

@@ -1,10 +1,12 @@
 import type { EngineEvent as DomainEvent } from '../../domain/event.ts';
 import type { EngineEvent } from '../../operations/views.ts';
-import { counted, human, printable } from './terminal.ts';
+import { counted, duration, human, printable } from './terminal.ts';
 
-/** Turns events into lines for a terminal that cannot be drawn over, or a log; null for events of no interest there. */
-export const createLineWriter = (): ((event: EngineEvent) => string | null) => {
-  const names = new Map<string, string>();
+/** Turns events into lines for a terminal that cannot be drawn over, or a log; null for events of no interest there. `known`: names of agents that are there already, by id. */
+export const createLineWriter = (
+  known: ReadonlyMap<string, string> = new Map(),
+): ((event: EngineEvent) => string | null) => {
+  const names = new Map(known);
   const nameOf = (agent: string | null): string => (agent === null ? 'run' : (names.get(agent) ?? agent));
   return (loose) => {
     const event = loose as unknown as DomainEvent;
@@ -14,21 +16,16 @@ export const createLineWriter = (): ((event: EngineEvent) => string | null) => {
   };
 };
 
+type Of<Prefix extends string> = Extract<DomainEvent, { readonly type: `${Prefix}.${string}` }>;
+
+const isOf = <Prefix extends string>(event: DomainEvent, prefix: Prefix): event is Of<Prefix> =>
+  event.type.startsWith(`${prefix}.`);
+
 const textOf = (event: DomainEvent, nameOf: (agent: string | null) => string): string | null => {
+  if (isOf(event, 'run')) return runTextOf(event);
+  if (isOf(event, 'step')) return stepTextOf(event);
   const who = nameOf(event.agent);
   switch (event.type) {
-    case 'run.created':
-      return `${event.run} started on ${event.branch}, budget ${human(event.budget)} tokens: ${event.task}`;
-    case 'run.planned':
-      return `planned by the ${event.by}: ${counted(event.steps, 'step')}, ${event.pattern}${event.reason ? ` (${event.reason})` : ''}`;
-    case 'run.cancelRequested':
-      return `cancel asked for: ${event.mode}`;
-    case 'run.ended':
-      return `${event.run} ${event.state}${event.error ? `: ${event.error}` : ''}`;
-    case 'run.landed':
-      return `landed on ${event.branch} as ${event.commit.slice(0, 10)}`;
-    case 'run.discarded':
-      return 'discarded';
     case 'agent.created':
       return `${who}: ${event.tier} created`;
     case 'agent.moved':
@@ -75,5 +72,50 @@ const textOf = (event: DomainEvent, nameOf: (agent: string | null) => string): s
       return null;
   }
 };
+
+const runTextOf = (event: Of<'run'>): string | null => {
+  switch (event.type) {
+    case 'run.created':
+      return `${event.run} started on ${event.branch}, budget ${human(event.budget)} tokens: ${event.task}`;
+    case 'run.planned':
+      return `planned by the ${event.by}: ${counted(event.steps, 'step')}, ${event.pattern}${event.reason ? ` (${event.reason})` : ''}`;
+    case 'run.held':
+      return `the plan of ${counted(event.steps, 'step')} waits for a person's word: ${event.reason}`;
+    case 'run.replanned':
+      return `${event.step}: ${counted(event.steps, 'step')} added below it, ${event.pattern}`;
+    case 'run.retried': {
+      const more = event.budget > 0 ? `, with ${human(event.budget)} tokens more` : '';
+      return `${counted(event.steps, 'step')} tried again${more}`;
+    }
+    case 'run.cancelRequested':
+      return `cancel asked for: ${event.mode}`;
+    case 'run.ended':
+      return `${event.run} ${event.state}${event.error ? `: ${event.error}` : ''}`;
+    case 'run.landed':
+      return `landed on ${event.branch} as ${event.commit.slice(0, 10)}`;
+    case 'run.discarded':
+      return 'discarded';
+    // Of a newer engine.
+    default:
+      return null;
+  }
+};
+
+const stepTextOf = (event: Of<'step'>): string | null => {
+  switch (event.type) {
+    case 'step.retried':
+      return `${event.step}: try ${event.attempt} in ${duration(Math.max(0, event.startsAt - event.at))}: ${event.reason}`;
+    case 'step.omitted':
+      return `${event.step}: omitted: ${event.reason}`;
+    case 'step.undone':
+      return `${event.step}: ${undoWord(event.state)}${event.result ? `: ${event.result}` : ''}`;
+    default:
+      return null;
+  }
+};
+
+/** How the undoing of a step ended, in words. */
+export const undoWord = (state: 'done' | 'failed' | 'impossible'): string =>
+  state === 'done' ? 'undone' : state === 'failed' ? 'could not be undone' : 'cannot be undone';
 
 const timeOf = (at: number): string => new Date(at).toISOString().slice(11, 19);

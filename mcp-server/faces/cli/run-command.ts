@@ -1,16 +1,17 @@
-import { createInterface } from 'node:readline';
 import type { PartialConfig } from '../../config.ts';
 import type { Clock } from '../../domain/clock.ts';
 import { messageOf } from '../../domain/errors.ts';
 import type { RunResult } from '../../domain/run.ts';
-import type { EngineEvent, RunView } from '../../operations/views.ts';
+import type { AgentView, RunView } from '../../operations/views.ts';
 import { type CliContext, EXIT } from './context.ts';
 import type { EngineClient } from './engine-client.ts';
 import { warnOfNotices } from './notices.ts';
+import { askingGate, type Gate, limitGate } from './plan-gate.ts';
+import { Questions } from './questions.ts';
+import { remainingOf } from './remaining.ts';
 import { type Batch, runEvents, SteadyClient } from './run-events.ts';
 import { describeEnd, exitStatusOf, runResult } from './run-result.ts';
 import { jsonScreen, liveScreen, plainScreen, type RunScreen } from './run-screen.ts';
-import { printable, type Terminal } from './terminal.ts';
 
 /** How `coppice run` was called. */
 export interface RunOptions {
@@ -21,14 +22,20 @@ export interface RunOptions {
 }
 
 /** Starts a run and, unless told otherwise, follows it to its end. Resolves with the exit status. */
-export const runCommand = async (context: CliContext, options: RunOptions): Promise<number> => {
+export const runCommand = (context: CliContext, options: RunOptions): Promise<number> =>
+  startAndFollow(context, options, (client, given) =>
+    client.call<RunView>('run_start', { task: options.task, options: given, key: context.newKey() }),
+  );
+
+/** Starts a run in some way; with its plan, it waits for a person's word where there is one to ask. */
+export const startAndFollow = async (
+  context: CliContext,
+  options: Omit<RunOptions, 'task'>,
+  start: (client: EngineClient, options: StartSettings) => Promise<RunView>,
+): Promise<number> => {
   const client = new SteadyClient(context);
   try {
-    const run = await client.call<RunView>('run_start', {
-      task: options.task,
-      options: startOptions(context, options),
-      key: context.newKey(),
-    });
+    const run = await start(client, startOptions(context, options));
     await warnOfNotices(context);
     if (options.detach) {
       context.terminal.print(options.json ? JSON.stringify(run) : run.run);
@@ -40,37 +47,66 @@ export const runCommand = async (context: CliContext, options: RunOptions): Prom
   }
 };
 
-/** Follows a run that goes on: shows it, passes questions and Ctrl-C on. Resolves with the exit status. */
+/** Lets a run that there is already go on and, unless told otherwise, follows it from there. */
+export const resumeAndFollow = async (
+  context: CliContext,
+  run: string,
+  options: Omit<RunOptions, 'task'>,
+  resume: (client: EngineClient) => Promise<RunView>,
+): Promise<number> => {
+  const client = new SteadyClient(context);
+  try {
+    const before = await client.call<{ agents: AgentView[]; last: number }>('agent_list', { run });
+    const view = await resume(client);
+    await warnOfNotices(context);
+    if (options.detach) {
+      context.terminal.print(options.json ? JSON.stringify(view) : `${run} ${view.state}.`);
+      return EXIT.ok;
+    }
+    return await followRun(context, client, view, options, before);
+  } finally {
+    await client.close();
+  }
+};
+
+/** Somebody sits at the terminal and wants to be asked. */
+const isAttended = (context: CliContext, options: Pick<RunOptions, 'json' | 'yes'>): boolean =>
+  context.terminal.canAsk && !options.json && !options.yes;
+
+/**
+ * Follows a run that goes on: shows it, asks for a word on its plan, passes questions and Ctrl-C on. Resolves with the
+ * exit status. `before`: what has been seen of it already.
+ */
 export const followRun = async (
   context: CliContext,
   client: EngineClient,
   run: RunView,
   options: Pick<RunOptions, 'json' | 'yes'>,
+  before: { readonly agents: readonly AgentView[]; readonly last: number } = { agents: [], last: 0 },
 ): Promise<number> => {
   const { terminal } = context;
   const leaving = new AbortController();
-  const screen = screenFor(context, client, run.run, options.json);
-  const questions = new Questions(terminal, client, screen, terminal.canAsk && !options.json && !options.yes);
-  const stopInterrupts = terminal.onInterrupt(interruptHandler(context, client, run.run, screen, leaving));
+  const screen = screenFor(context, client, run.run, options.json, before.agents);
+  const attended = isAttended(context, options);
+  const questions = new Questions(terminal, client, screen, attended);
+  const parts = { context, client, run: run.run, screen, leave: () => leaving.abort() };
+  const gate = attended ? askingGate(parts) : limitGate(parts, options.json);
+  const stopInterrupts = terminal.onInterrupt(interruptHandler(parts, gate, leaving));
   try {
-    const ended = await show(
-      runEvents(client, run.run, leaving.signal),
-      screen,
-      questions,
-      leaving.signal,
-      context.clock,
-    );
+    const batches = runEvents(client, run.run, leaving.signal, before.last);
+    const ended = await show(batches, screen, [gate, questions], leaving.signal, context.clock);
     if (!ended) {
       if (options.json) terminal.print(JSON.stringify(await resultSoFar(context, client, run)));
-      return EXIT.cancelled;
+      return gate.refused() === null ? EXIT.cancelled : EXIT.notRun;
     }
     const final = await client.call<RunView>('run_status', { run: run.run });
     screen.close();
     terminal.print(
       options.json ? JSON.stringify(runResult(final)) : describeEnd(final, context.program, context.repoFlag),
     );
-    return exitStatusOf(final.state);
+    return gate.refused() === null ? exitStatusOf(final.state) : EXIT.notRun;
   } finally {
+    gate.close();
     screen.close();
     questions.close();
     stopInterrupts();
@@ -87,16 +123,48 @@ const resultSoFar = async (context: CliContext, client: EngineClient, run: RunVi
   return runResult(view, clock.now());
 };
 
-/** What this call sets for the run. Permissions and the API key are the engine's own business. */
-const startOptions = (context: CliContext, options: RunOptions): Omit<PartialConfig, 'apiKey' | 'permissions'> => {
-  const { apiKey: _key, permissions: _permissions, ...settings } = context.settings;
-  const nobodyAnswers = !context.terminal.canAsk && !options.detach;
-  return { ...settings, unattended: options.yes || (settings.unattended ?? nobodyAnswers) };
+/** What this call sets for a run. */
+type StartSettings = Omit<PartialConfig, 'apiKey' | 'permissions' | 'skillHub' | 'planning'> & {
+  readonly planning?: Omit<NonNullable<PartialConfig['planning']>, 'servers'>;
 };
 
-const screenFor = (context: CliContext, client: EngineClient, run: string, json: boolean): RunScreen => {
-  if (json) return jsonScreen(context.terminal);
-  return context.terminal.live ? liveScreen(context.terminal, client, run) : plainScreen(context.terminal);
+/** Permissions, the key and servers beside the run's own are the engine's own business. */
+export const startOptions = (
+  context: CliContext,
+  options: Pick<RunOptions, 'json' | 'yes' | 'detach'>,
+): StartSettings => {
+  const { apiKey: _key, permissions: _permissions, skillHub: _hub, planning, ...settings } = context.settings;
+  const { servers: _servers, gate, ...own } = planning ?? {};
+  const word = gateOf(gate, isAttended(context, options), options.detach);
+  const planned = word === undefined ? own : { ...own, gate: word };
+  const nobodyAnswers = !context.terminal.canAsk && !options.detach;
+  return {
+    ...settings,
+    ...(Object.keys(planned).length > 0 ? { planning: planned } : {}),
+    unattended: options.yes || (settings.unattended ?? nobodyAnswers),
+  };
+};
+
+type GateWord = 'ask' | 'go' | undefined;
+
+/** Who follows a run is asked, unless the settings say that they need not be; where nobody is there, nobody is waited for. */
+const gateOf = (set: GateWord, attended: boolean, detach: boolean): GateWord => {
+  if (detach) return set;
+  return attended ? (set ?? 'ask') : 'go';
+};
+
+const screenFor = (
+  context: CliContext,
+  client: EngineClient,
+  run: string,
+  json: boolean,
+  known: readonly AgentView[],
+): RunScreen => {
+  const { terminal, clock } = context;
+  if (json) return jsonScreen(terminal);
+  const remaining = remainingOf(client, run, clock);
+  if (terminal.live) return liveScreen(terminal, client, run, remaining);
+  return plainScreen(terminal, remaining, new Map(known.map(({ agent, name }) => [agent, name])));
 };
 
 const LIVE_PAUSE_MS = 100;
@@ -105,7 +173,7 @@ const LIVE_PAUSE_MS = 100;
 const show = async (
   batches: AsyncGenerator<Batch>,
   screen: RunScreen,
-  questions: Questions,
+  lookers: readonly [Gate, Questions],
   leaving: AbortSignal,
   clock: Clock,
 ): Promise<boolean> => {
@@ -117,17 +185,15 @@ const show = async (
     if (next === 'left' || leaving.aborted) return false;
     if (next.done) return true;
     await screen.update(next.value);
-    questions.look(next.value.events);
+    for (const looker of lookers) await looker.look(next.value.events);
     await clock.sleep(LIVE_PAUSE_MS, leaving);
   }
 };
 
 /** First Ctrl-C: wrap up; second: abort; third: leave, and let the run go on. */
 const interruptHandler = (
-  context: CliContext,
-  client: EngineClient,
-  run: string,
-  screen: RunScreen,
+  { context, client, run, screen }: { context: CliContext; client: EngineClient; run: string; screen: RunScreen },
+  gate: Gate,
   leaving: AbortController,
 ): (() => void) => {
   const { program, repoFlag } = context;
@@ -138,7 +204,11 @@ const interruptHandler = (
   return () => {
     count++;
     if (count === 1) {
-      screen.say('Ending the run: its agents report what they have. Ctrl-C again aborts them.');
+      screen.say(
+        gate.isOpen()
+          ? 'The plan is dropped.'
+          : 'Ending the run: its agents report what they have. Ctrl-C again aborts them.',
+      );
       cancel('wrap-up');
     } else if (count === 2) {
       screen.say('Aborting the run. Ctrl-C again leaves it alone.');
@@ -149,58 +219,3 @@ const interruptHandler = (
     }
   };
 };
-
-/** Passes agents' questions to the person, one at a time, and the answers back. */
-class Questions {
-  readonly #terminal: Terminal;
-  readonly #client: EngineClient;
-  readonly #screen: RunScreen;
-  readonly #enabled: boolean;
-  readonly #open: { agent: string; question: string }[] = [];
-  #lines: ReturnType<typeof createInterface> | null = null;
-
-  constructor(terminal: Terminal, client: EngineClient, screen: RunScreen, enabled: boolean) {
-    this.#terminal = terminal;
-    this.#client = client;
-    this.#screen = screen;
-    this.#enabled = enabled;
-  }
-
-  look(events: readonly EngineEvent[]): void {
-    if (!this.#enabled) return;
-    for (const event of events) {
-      if (event.type !== 'agent.asked' || event.agent === null) continue;
-      this.#open.push({ agent: event.agent, question: String(event['question']) });
-      if (this.#open.length === 1) this.#ask();
-    }
-  }
-
-  close(): void {
-    this.#lines?.close();
-    this.#lines = null;
-  }
-
-  #ask(): void {
-    const next = this.#open[0];
-    if (!next) {
-      this.close();
-      return this.#screen.resume();
-    }
-    this.#screen.pause();
-    this.#terminal.print(`\n${printable(next.question)}\nYour answer (one line):`);
-    // Not bound to the terminal's output: Ctrl-C stays with the run.
-    this.#lines ??= createInterface({ input: this.#terminal.stdin, terminal: false });
-    this.#lines.once('line', (line) => void this.#answer(next.agent, line));
-  }
-
-  async #answer(agent: string, line: string): Promise<void> {
-    try {
-      if (line.trim() === '') return this.#ask();
-      await this.#client.call('agent_message', { agent, text: line });
-    } catch (error) {
-      this.#terminal.warn(`answer: ${messageOf(error)}`);
-    }
-    this.#open.shift();
-    this.#ask();
-  }
-}

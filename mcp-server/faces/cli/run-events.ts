@@ -59,10 +59,15 @@ export interface Batch {
   readonly status: RunView | null;
 }
 
-/** All events of the run in batches, until it has ended or the signal aborts. Engines may come and go meanwhile. */
-export async function* runEvents(client: EngineClient, run: string, signal: AbortSignal): AsyncGenerator<Batch> {
-  let after = 0;
-  let begun = false;
+/** Events of the run after a number in batches, until it has ended or the signal aborts. Engines may come and go meanwhile. */
+export async function* runEvents(
+  client: EngineClient,
+  run: string,
+  signal: AbortSignal,
+  begin = 0,
+): AsyncGenerator<Batch> {
+  let after = begin;
+  let begun = begin > 0;
   while (!signal.aborted) {
     const page = await client.call<{ events: EngineEvent[]; last: number }>('events', {
       after,

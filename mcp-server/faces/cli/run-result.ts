@@ -33,6 +33,7 @@ export const exitStatusOf = (state: RunView['state']): number => {
       return EXIT.cancelled;
     case 'failed':
     case 'planning':
+    case 'planned':
     case 'running':
     default:
       return EXIT.failed;
@@ -48,6 +49,9 @@ export const describeEnd = (run: RunView, program: string, repoFlag: string): st
   ];
   if (run.error) lines.push(`error: ${printable(run.error)}`);
   if (run.report) lines.push('', printable(run.report).trim());
+  const again = run.state === 'partial' || run.state === 'failed';
+  if (again && run.agents.failed > 0)
+    lines.push('', `try the failed steps again: ${program} retry ${run.run}${repoFlag}`);
   if (run.filesChanged) {
     lines.push('', `${counted(run.filesChanged, 'file')} changed on ${run.branch}`);
     const review = (action: string): string => `${program} review ${run.run} --${action}${repoFlag}`;

@@ -1,8 +1,9 @@
 import { createLogUpdate } from 'log-update';
+import type { EngineEvent as DomainEvent } from '../../domain/event.ts';
 import type { AgentView, JobView, RunView, ServerView } from '../../operations/views.ts';
 import type { EngineClient } from './engine-client.ts';
 import { type QueueLine, renderTree } from './live-tree.ts';
-import { createLineWriter } from './plain-lines.ts';
+import { createLineWriter, undoWord } from './plain-lines.ts';
 import type { Batch } from './run-events.ts';
 import { printable, type Terminal } from './terminal.ts';
 
@@ -30,10 +31,21 @@ export const jsonScreen = (terminal: Terminal): RunScreen => ({
   close: () => {},
 });
 
-/** A line for each event that matters. */
-export const plainScreen = (terminal: Terminal): RunScreen => {
-  const lineOf = createLineWriter();
+/** What is left of the run, if anybody can say. */
+type Remaining = () => Promise<string | null>;
+
+/** In batches without an event, which come every two seconds: a line on what is left is enough now and then. */
+const QUIET_BATCHES = 15;
+
+/** A line for each event that matters. `known`: names of agents that are there already, by id. */
+export const plainScreen = (
+  terminal: Terminal,
+  remaining: Remaining = async () => null,
+  known: ReadonlyMap<string, string> = new Map(),
+): RunScreen => {
+  const lineOf = createLineWriter(known);
   let stuck: string | null = null;
+  let quiet = 0;
   return {
     update: async ({ events, status }) => {
       for (const event of events) {
@@ -42,7 +54,11 @@ export const plainScreen = (terminal: Terminal): RunScreen => {
       }
       if (status && status.stuck !== stuck && status.stuck !== null)
         terminal.print(printable(`waiting: ${status.stuck}`));
-      if (status) stuck = status.stuck;
+      if (!status) return;
+      stuck = status.stuck;
+      if (status.state !== 'running' || ++quiet % QUIET_BATCHES > 0) return;
+      const left = await remaining();
+      if (left !== null) terminal.print(left);
     },
     say: (text) => terminal.warn(text),
     pause: () => {},
@@ -52,9 +68,15 @@ export const plainScreen = (terminal: Terminal): RunScreen => {
 };
 
 /** The tree, drawn over itself at most ten times a second; asks only for agents that have changed. */
-export const liveScreen = (terminal: Terminal, client: EngineClient, run: string): RunScreen => {
+export const liveScreen = (
+  terminal: Terminal,
+  client: EngineClient,
+  run: string,
+  remaining: Remaining = async () => null,
+): RunScreen => {
   const draw = createLogUpdate(terminal.stdout as NodeJS.WritableStream);
   const agents = new Map<string, AgentView>();
+  const marks = new Map<string, string>();
   let last = 0;
   let paused = false;
   let picture = '';
@@ -66,8 +88,11 @@ export const liveScreen = (terminal: Terminal, client: EngineClient, run: string
   };
   return {
     update: async ({ events }) => {
-      for (const event of events)
+      for (const event of events) {
         if (event.type === 'engine.noticed') say(printable(`engine: ${String(event['notice'])}`));
+        const mark = markOf(event as unknown as DomainEvent);
+        if (mark !== null && event.agent !== null) marks.set(event.agent, mark);
+      }
       const [status, changed, queue] = await Promise.all([
         client.call<RunView>('run_status', { run }),
         client.call<{ agents: AgentView[]; last: number }>(
@@ -80,7 +105,8 @@ export const liveScreen = (terminal: Terminal, client: EngineClient, run: string
       for (const agent of changed.agents) agents.set(agent.agent, agent);
       const screen = { ...terminal.size(), color: terminal.color };
       const ordered = [...agents.values()].sort((a, b) => a.createdAt - b.createdAt);
-      picture = renderTree(status, ordered, queueLineOf(queue, status.server), screen).join('\n');
+      const left = status.state === 'running' ? await remaining() : null;
+      picture = renderTree(status, ordered, queueLineOf(queue, status.server), screen, { marks, left }).join('\n');
       if (!paused) draw(picture);
     },
     say,
@@ -93,6 +119,13 @@ export const liveScreen = (terminal: Terminal, client: EngineClient, run: string
     },
     close: () => draw.done(),
   };
+};
+
+/** What an event says of its agent's step, for as long as the tree is drawn. */
+const markOf = (event: DomainEvent): string | null => {
+  if (event.type === 'step.omitted') return event.reason;
+  if (event.type === 'step.undone') return `${undoWord(event.state)}${event.result ? `: ${event.result}` : ''}`;
+  return null;
 };
 
 /** What the tree's last line says of the run's server and of all jobs. */

@@ -21,6 +21,7 @@ describe('coppice run, in a terminal', () => {
   let drawn: string;
   let warned: string[];
   let interrupt: () => void;
+  let edited: (text: string) => string;
   const sockets: Socket[] = [];
 
   beforeEach(async () => {
@@ -35,6 +36,7 @@ describe('coppice run, in a terminal', () => {
     stdout = Object.assign(new PassThrough(), { isTTY: true, columns: 80, rows: 10 });
     drawn = '';
     warned = [];
+    edited = (text) => text;
     stdout.on('data', (chunk) => {
       drawn += String(chunk);
     });
@@ -76,6 +78,7 @@ describe('coppice run, in a terminal', () => {
     },
     connectIfRunning: async () => null,
     newKey: () => 'key',
+    edit: async (text) => edited(text),
   });
   const shows = async (text: string): Promise<void> => {
     for (let tries = 0; !drawn.includes(text); tries++) {
