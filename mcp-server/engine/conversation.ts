@@ -102,7 +102,12 @@ export const planOffer = (run: Run): PlanOffer => ({
   strategy: chooseStrategy(run.task, planningOf(run.options).domain).strategy,
   permissions: run.options.permissions,
   pattern: planningOf(run.options).pattern === null,
+  skills: skillNames(run),
 });
+
+/** The skills that steps may be given: those that the person has pinned. */
+export const skillNames = ({ options }: Pick<Run, 'options'>): readonly string[] =>
+  (options.skills?.pinned ?? []).map(({ name }) => name);
 
 const planDraft = (c: Conversation): Draft => {
   const { task } = c.run;

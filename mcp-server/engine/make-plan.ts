@@ -11,7 +11,7 @@ import { planCacheKey } from '../planning/plan-cache-key.ts';
 import { type PatternStats, patternStats, recommend } from '../planning/recommend.ts';
 import type { PlannedStep } from '../planning/steps.ts';
 import { baseFiles } from './base-files.ts';
-import { mostSteps } from './conversation.ts';
+import { mostSteps, skillNames } from './conversation.ts';
 import type { Core } from './core.ts';
 
 /** Runs that recommendations learn from, at the most. */
@@ -105,7 +105,7 @@ const loadOf = async (
 };
 
 /** Under which a run's plan is kept. */
-export const cacheKeyOf = (run: Pick<Run, 'task' | 'baseCommit' | 'options'>, skills: readonly string[]): string =>
+export const cacheKeyOf = (run: Pick<Run, 'task' | 'baseCommit' | 'options'>): string =>
   createHash('sha256')
-    .update(planCacheKey({ task: run.task, commit: run.baseCommit, options: run.options, skills }))
+    .update(planCacheKey({ task: run.task, commit: run.baseCommit, options: run.options, skills: skillNames(run) }))
     .digest('hex');

@@ -13,7 +13,7 @@ import type { PlannedStep } from '../planning/steps.ts';
 import { chooseStrategy } from '../planning/strategies/choose.ts';
 import type { Tx } from '../store/port.ts';
 import { baseFiles } from './base-files.ts';
-import { type Conversation, mostSteps } from './conversation.ts';
+import { type Conversation, mostSteps, skillNames } from './conversation.ts';
 import type { Core } from './core.ts';
 import { offerPlan } from './gate.ts';
 import { cacheKeyOf, complexityOf, makePlan } from './make-plan.ts';
@@ -49,6 +49,7 @@ export const planOutcome = async (
   const parsed = parsePlan(turn.answer.content, {
     maxSteps: mostSteps(run),
     permissions: run.options.permissions,
+    skills: skillNames(run),
   });
   const doubts = parsed.ok ? await doubtsOf(core, run, parsed.steps) : parsed.faults;
   const mended = [...conversation.delivered, ...conversation.pending].some(({ from }) => from === 'engine');
@@ -114,7 +115,7 @@ const accept = async (
     const now = core.parts.clock.now();
     await tx.closeTurn(turn.id, { commit: null, endedAt: now });
     await tx.finishJob(job, 'done');
-    if (plan.source.by === 'model') await tx.cachePlan(cacheKeyOf(run, []), plan, now);
+    if (plan.source.by === 'model') await tx.cachePlan(cacheKeyOf(run), plan, now);
     await adopt(core, tx, run, agent, job, { state: 'completed', reason: 'finished', report, error: null }, offer);
   };
 };

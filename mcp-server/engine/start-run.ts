@@ -86,7 +86,7 @@ const readyPlan = async (core: Core, draft: Run): Promise<Plan | null> => {
   if (draft.options.maxAgents === 1 || (level.level === 'atomic' && planningOf(draft.options).workers === null))
     return planByRule(core, draft, level.because);
   if (!planningOf(draft.options).cache) return null;
-  const kept = await core.parts.store.cachedPlan(cacheKeyOf(draft, []));
+  const kept = await core.parts.store.cachedPlan(cacheKeyOf(draft));
   return kept ? distribute(core, draft, { ...kept.plan, cachedAt: kept.createdAt }) : null;
 };
 

@@ -170,9 +170,10 @@ describe('what every MCP client is offered', () => {
         });
         let told = 0;
         const client = await attach(mode, { listChanged: { tools: { onChanged: () => void told++ } } });
-        const skillTools = async () => (await client.listTools()).tools.filter(({ name }) => name.startsWith('skill_'));
+        const skillTools = async () =>
+          (await client.listTools()).tools.filter(({ _meta }) => _meta?.['coppice/skill'] !== undefined);
         const tools = await skillTools();
-        assert.deepEqual(tools.map(({ name }) => name).sort(), ['skill_count-lines', 'skill_run']);
+        assert.deepEqual(tools.map(({ name }) => name).sort(), ['skill_count-lines', 'skill_run_skill']);
         const counter = tools.find(({ name }) => name === 'skill_count-lines');
         assert.deepEqual((counter?.inputSchema as { required?: string[] } | undefined)?.required, ['files']);
         assert.partialDeepStrictEqual(counter?.annotations, { readOnlyHint: true, destructiveHint: false });
@@ -185,7 +186,7 @@ describe('what every MCP client is offered', () => {
         skills.put('count-lines', { pinned: false });
         skills.put('another', { pinned: true });
         await until('a change is told', () => told > 0);
-        assert.deepEqual((await skillTools()).map(({ name }) => name).sort(), ['skill_another', 'skill_run']);
+        assert.deepEqual((await skillTools()).map(({ name }) => name).sort(), ['skill_another', 'skill_run_skill']);
       });
 
       it('tells of changes of resources and prompts when the registry changes', async () => {
