@@ -56,10 +56,14 @@ export const registerCommands = (editor: Editor): vscode.Disposable =>
     ),
   );
 
-const guarded = async (editor: Editor, id: string, command: Command, target: Target): Promise<void> => {
+const guarded = (editor: Editor, id: string, command: Command, target: Target): Promise<void> =>
+  runGuarded(editor, () => command(editor, target), WORKS_ANYWHERE.includes(id));
+
+/** Runs what a command does where Coppice may work; what it throws is shown to the person. */
+export const runGuarded = async (editor: Editor, action: () => Promise<void>, worksAnywhere = false): Promise<void> => {
   try {
-    if (!editor.folder() && !WORKS_ANYWHERE.includes(id)) await explainIdle();
-    else await command(editor, target);
+    if (!editor.folder() && !worksAnywhere) await explainIdle();
+    else await action();
   } catch (error) {
     await showError(editor, error);
   }

@@ -16,10 +16,38 @@ export const COMMANDS = {
   refresh: 'coppice.refresh',
 } as const;
 
+/** The same for skills; registered in skills/register.ts. */
+export const SKILL_COMMANDS = {
+  searchSkills: 'coppice.searchSkills',
+  showAllSkills: 'coppice.showAllSkills',
+  runSkill: 'coppice.runSkill',
+  openSkill: 'coppice.openSkill',
+  pinSkill: 'coppice.pinSkill',
+  unpinSkill: 'coppice.unpinSkill',
+  trustSkill: 'coppice.trustSkill',
+  distrustSkill: 'coppice.distrustSkill',
+  newSkill: 'coppice.newSkill',
+  importSkill: 'coppice.importSkill',
+  updateSkill: 'coppice.updateSkill',
+  removeSkill: 'coppice.removeSkill',
+  reviewDraft: 'coppice.reviewDraft',
+  testDraft: 'coppice.testDraft',
+  approveDraft: 'coppice.approveDraft',
+  discardDraft: 'coppice.discardDraft',
+  copyMcpConfiguration: 'coppice.copyMcpConfiguration',
+} as const;
+
+export type SkillCommandId = (typeof SKILL_COMMANDS)[keyof typeof SKILL_COMMANDS];
+
 export type CommandId = (typeof COMMANDS)[keyof typeof COMMANDS];
 
-/** Ids of the three tree views. */
-export const VIEWS = { agents: 'coppice.agents', budgets: 'coppice.budgets', queue: 'coppice.queue' } as const;
+/** Ids of the tree views. */
+export const VIEWS = {
+  agents: 'coppice.agents',
+  budgets: 'coppice.budgets',
+  queue: 'coppice.queue',
+  skills: 'coppice.skills',
+} as const;
 
 /** Keys that `when` clauses of package.json read. */
 export const CONTEXT = {
@@ -28,6 +56,8 @@ export const CONTEXT = {
   hasRuns: 'coppice.hasRuns',
   /** The active editor shows the review of a run that can be landed or discarded. */
   reviewing: 'coppice.reviewing',
+  /** The view Skills hides some. */
+  skillsFiltered: 'coppice.skillsFiltered',
 } as const;
 
 /** URI schemes of the documents that the extension shows. */
@@ -36,6 +66,7 @@ export const SCHEMES = {
   review: 'coppice-review',
   setup: 'coppice-setup',
   budget: 'coppice-budget',
+  skill: 'coppice-skill',
 } as const;
 
 export const MCP_PROVIDER = 'coppice.mcp';

@@ -7,6 +7,7 @@ import { mcpProvider, registerMcpProvider } from './mcp-provider.ts';
 import { watchEvents } from './notifications.ts';
 import { isUsedHere, launchOf, launchOrExplain, onPlaceChanged, workingFolder } from './place.ts';
 import { watchReviewTabs } from './review.ts';
+import { registerSkills } from './skills/register.ts';
 import { createViews } from './views/views.ts';
 
 /**
@@ -29,16 +30,18 @@ export const activate = (context: vscode.ExtensionContext): object => {
   const views = createViews(client, startHere);
   const documents = new Documents(client);
   const editor = { ...views, client, documents, log, secrets, program, folder: workingFolder };
+  const skills = registerSkills(editor, startHere);
   const placeChanged = new vscode.EventEmitter<void>();
   const mcp = mcpProvider({ launch: () => launchOf(program, secrets), version, onChanged: placeChanged.event });
   context.subscriptions.push(
     log,
     views,
     documents,
+    skills,
     placeChanged,
     onPlaceChanged(() => {
       placeChanged.fire();
-      if (views.agentsView.visible) startHere();
+      if (views.agentsView.visible || skills.skillsView.visible) startHere();
     }),
     registerCommands(editor),
     registerMcpProvider(mcp),
@@ -48,5 +51,5 @@ export const activate = (context: vscode.ExtensionContext): object => {
     { dispose: () => client.dispose() },
   );
   void isUsedHere().then((isUsed) => isUsed && startHere());
-  return context.extensionMode === vscode.ExtensionMode.Test ? { client, mcp, ...views } : {};
+  return context.extensionMode === vscode.ExtensionMode.Test ? { client, mcp, ...views, ...skills } : {};
 };
