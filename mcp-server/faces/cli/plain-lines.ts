@@ -29,7 +29,8 @@ const textOf = (event: DomainEvent, nameOf: (agent: string | null) => string): s
     case 'agent.created':
       return `${who}: ${event.tier} created`;
     case 'agent.moved':
-      return ['completed', 'failed', 'cancelled', 'paused'].includes(event.to)
+      // Its step says why it was omitted.
+      return event.reason !== 'omitted' && ['completed', 'failed', 'cancelled', 'paused'].includes(event.to)
         ? `${who}: ${event.to}${event.reason ? ` (${event.reason})` : ''}`
         : null;
     case 'agent.committed':

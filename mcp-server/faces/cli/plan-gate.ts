@@ -5,7 +5,7 @@ import type { EngineEvent } from '../../operations/views.ts';
 import type { CliContext } from './context.ts';
 import type { EngineClient } from './engine-client.ts';
 import { LineReader } from './line-reader.ts';
-import { renderPlan } from './plan-text.ts';
+import { fromCache, renderPlan } from './plan-text.ts';
 import type { RunScreen } from './run-screen.ts';
 import { human, printable } from './terminal.ts';
 
@@ -74,10 +74,15 @@ export const limitGate = (parts: Parts, json: boolean): Gate => {
   const { context, client, run, screen, leave } = parts;
   const limit = context.settings.planning?.maxForecastTokens ?? null;
   let refused: 'too-much' | 'waits' | null = null;
-  let told = !json || limit === null;
+  let told = false;
   const tell = async (): Promise<void> => {
     if (told) return;
     told = true;
+    if (!json) {
+      const { cachedAt } = await client.call<PlanView>('plan_show', { run });
+      if (cachedAt !== null) screen.say(fromCache(cachedAt));
+    }
+    if (!json || limit === null) return;
     const forecast = await client.call<object>('forecast', { run });
     context.terminal.print(JSON.stringify({ type: 'run.forecast', ...forecast, limit }));
   };

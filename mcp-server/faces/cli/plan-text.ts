@@ -21,7 +21,9 @@ const MOST_NAMES = 3;
 
 /** The plan as lines: what it is and why, its steps below the steps that join their work, and what it will cost. */
 export const renderPlan = (plan: PlanView, page: Page): string[] => [
-  ...headOf(plan).map((line, at) => paint(fit(line, page.columns), at === 0 ? 1 : 0, page)),
+  ...headOf(plan).flatMap((line, at) =>
+    wrapped(line, page.columns, '').map((part) => paint(part, at === 0 ? 1 : 0, page)),
+  ),
   '',
   ...stepLines(plan, page),
   '',
@@ -33,14 +35,17 @@ const headOf = (plan: PlanView): string[] => {
   const lines = [
     `Plan of ${plan.run}: ${plan.pattern}, ${counted(plan.steps.length, 'step')} on ${counted(levels, 'level')}, made by ${clean(plan.by)}`,
   ];
-  if (plan.cachedAt !== null)
-    lines.push(`plan of ${dayAndTime(plan.cachedAt)} taken from the cache; --no-cache makes a new one`);
+  if (plan.cachedAt !== null) lines.push(fromCache(plan.cachedAt));
   if (plan.complexity) lines.push(`${plan.complexity.level}: ${clean(plan.complexity.because)}`);
   if (plan.because !== '') lines.push(`${plan.pattern}: ${clean(plan.because)}`);
   if (plan.cannotUndo.length > 0)
     lines.push(`cannot be undone when it fails: ${plan.cannotUndo.map(clean).join(', ')}`);
   return lines;
 };
+
+/** What is said of a plan that was taken out of the cache; local time. */
+export const fromCache = (at: number): string =>
+  `plan of ${dayAndTime(at)} taken from the cache; --no-cache makes a new one`;
 
 interface Row {
   readonly step: StepView;
@@ -88,7 +93,7 @@ const stepLine = (
   const title = fit(clean(step.title), Math.max(8, widest - indent * 2));
   const gap = ' '.repeat(Math.max(0, widest - indent * 2 - displayWidth(title)));
   const facts = [
-    `${step.tier.padEnd(11)} ${human(step.tokens).padStart(6)}`,
+    `${step.tier.padEnd(11)} ${(step.tokens > 0 ? human(step.tokens) : '–').padStart(6)}`,
     ...remarksOf(step, plan, titles, children),
   ];
   const text = fit(`${title}${gap}  ${facts.join('  ')}`, Math.max(0, page.columns - lead.length - 2));
@@ -140,9 +145,23 @@ export const renderForecast = (forecast: Forecast, page: Page): string[] => {
     `${label.padEnd(width)}  ${p50.padStart(8)}  ${p90.padStart(8)}  ${unit}`.trimEnd(),
   );
   const sentences = [basisOf(forecast), pastOf(forecast), ...forecast.notes].filter((text) => text !== '');
-  return [...table, ...sentences.map((text) => `  ${clean(text)}`)].map((line, at) =>
-    paint(fit(line, page.columns), at === 0 ? 1 : 0, page),
-  );
+  const [head = '', ...lines] = table.map((line) => fit(line, page.columns));
+  return [paint(head, 1, page), ...lines, ...sentences.flatMap((text) => wrapped(clean(text), page.columns, '  '))];
+};
+
+/** A text in lines of at most `columns`, each after the lead; a word that is too long is cut. */
+const wrapped = (text: string, columns: number, lead: string): string[] => {
+  const lines: string[] = [];
+  let line = '';
+  for (const word of text.split(' ')) {
+    const longer = line === '' ? lead + word : `${line} ${word}`;
+    if (line === '' || displayWidth(longer) <= columns) line = longer;
+    else {
+      lines.push(line);
+      line = lead + word;
+    }
+  }
+  return [...lines, line].map((one) => fit(one, columns));
 };
 
 const pair = ({ p50, p90 }: Quantiles, words: (value: number) => string): [string, string] => [
@@ -155,10 +174,11 @@ const diskOf = (bytes: Quantiles | null): string =>
 
 const basisOf = ({ basis, agentsBy, agents, observations }: Forecast): string => {
   if (basis === 'prior') return 'By general experience: nothing of the kind was observed in this repository yet.';
-  const seen = counted(observations, 'observation');
-  return basis === 'history'
-    ? `By ${seen} in this repository.`
-    : `By ${seen} in this repository, and for ${agentsBy.prior} of ${counted(agents, 'agent')} by general experience.`;
+  const seen = `By ${counted(observations, 'observation')} in this repository`;
+  if (basis === 'history') return `${seen}.`;
+  return agentsBy.prior > 0
+    ? `${seen}, and for ${agentsBy.prior} of ${counted(agents, 'agent')} by general experience alone.`
+    : `${seen}, which are few: general experience counts as well.`;
 };
 
 const pastOf = ({ pastError: { tokens, wallMs } }: Forecast): string => {
@@ -169,7 +189,7 @@ const pastOf = ({ pastError: { tokens, wallMs } }: Forecast): string => {
 const offBy = (what: string, past: PastError | null): string =>
   past === null
     ? ''
-    : `${Math.round(past.percent)} % in ${what} (${counted(past.runs, 'run')}, ${Math.round(past.belowP90)} % of them below p90)`;
+    : `${past.percent > 999 ? 'more than 1000' : Math.round(past.percent)} % in ${what} (${counted(past.runs, 'run')}, ${Math.round(past.belowP90)} % of them below p90)`;
 
 /** What is left of a run, and when it will be over, in one line; times of day are local. */
 export const remainingLine = ({ agents, tokens, wallMs, eta, basis }: Remaining): string =>

@@ -58,6 +58,7 @@ const StepFields = z.strictObject({
   model: Text.optional(),
   urgency: z.int().optional(),
   files: z.array(Text).optional(),
+  parts: z.number().positive().optional(),
   pattern: z.enum(['single', 'fork-join', 'map-reduce', 'pipeline', 'scatter-gather', 'saga', 'workflow']).optional(),
 });
 

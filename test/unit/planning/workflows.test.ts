@@ -194,6 +194,15 @@ describe('a plan as a person edits it', () => {
     }
   });
 
+  it('comes back after it was shrunk, with how much of the work each step is', () => {
+    const step = stepsOf('name: w\ndescription: d\nnodes:\n  a: {prompt: look}\n', {})[0];
+    assert.ok(step);
+    const plan = { pattern: 'workflow', source: { by: 'person' }, steps: [{ ...step, parts: 3 }] } as const;
+    const back = planFromYaml(planToYaml(plan), LIMITS);
+    assert.ok(back.ok, JSON.stringify(back));
+    assert.equal(back.plan.steps[0]?.parts, 3);
+  });
+
   it('gets an error at its line when it cannot be carried out', () => {
     const read = planFromYaml('steps:\n  a:\n    task: x\n    needs: [gone]\n', LIMITS);
     assert.ok(!read.ok);
