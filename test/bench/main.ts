@@ -3,6 +3,7 @@ import { benchLevels } from './levels.bench.ts';
 import { type Part, type Row, rounded } from './part.ts';
 import { benchPlan } from './plan.bench.ts';
 import { benchRecovery } from './recovery.bench.ts';
+import { benchSkills } from './skills.bench.ts';
 import { benchPrompts, benchStatus } from './status.bench.ts';
 import { benchWorktree } from './worktree.bench.ts';
 
@@ -18,6 +19,7 @@ const parts: Readonly<Record<string, Part>> = {
   recovery: { title: 'Recovery', run: benchRecovery },
   status: { title: 'Answers while many agents are under way', run: benchStatus },
   prompts: { title: 'Prompts', run: benchPrompts },
+  skills: { title: 'Skills in prompts', run: benchSkills },
   worktree: {
     title: 'Worktrees',
     run: async () => (await benchWorktree()).map((one) => ({ ...one, against: 'git alone' })),
