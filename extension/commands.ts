@@ -1,6 +1,14 @@
 import * as vscode from 'vscode';
+import {
+  dropPlanCommand,
+  editPlanCommand,
+  runPlanCommand,
+  showPlanCommand,
+  shrinkPlanCommand,
+} from './commands/plans.ts';
 import { answerAgent, cancelAgent, cancelRun, orchestrate, resumeRun, showTranscript } from './commands/runs.ts';
 import { checkSetup, refresh, restartEngine, setApiKey, showLog } from './commands/setup.ts';
+import { newWorkflow, retryFailed, runWorkflow, saveWorkflow } from './commands/workflows.ts';
 import { RefusedError } from './connection.ts';
 import type { Editor } from './editor.ts';
 import { COMMANDS, type CommandId } from './ids.ts';
@@ -24,6 +32,15 @@ const onReview =
 
 const commands: Readonly<Record<CommandId, Command>> = {
   [COMMANDS.orchestrate]: (editor) => orchestrate(editor),
+  [COMMANDS.runWorkflow]: (editor) => runWorkflow(editor),
+  [COMMANDS.saveWorkflow]: saveWorkflow,
+  [COMMANDS.newWorkflow]: (editor) => newWorkflow(editor),
+  [COMMANDS.showPlan]: showPlanCommand,
+  [COMMANDS.runPlan]: runPlanCommand,
+  [COMMANDS.shrinkPlan]: shrinkPlanCommand,
+  [COMMANDS.editPlan]: editPlanCommand,
+  [COMMANDS.cancelPlan]: dropPlanCommand,
+  [COMMANDS.retryFailed]: retryFailed,
   [COMMANDS.cancelRun]: async (editor, target) => {
     const run = await pickRun(editor, target, isActive, 'No run is going on.');
     if (run) await cancelRun(editor, run);

@@ -63,15 +63,15 @@ export const runIcon = (run: RunView): Icon => {
   return isActive(run) && run.stuck !== null ? { name: 'warning', color: WARNING } : RUN_ICONS[run.state];
 };
 
-/** Grey text beside a run: how far it is, or what came of it. Short, for a narrow side bar. */
-export const runDescription = (run: RunView): string => {
+/** Grey text beside a run: how far it is, or what came of it. Short, for a narrow side bar. `more`: what its plan tells. */
+export const runDescription = (run: RunView, more = ''): string => {
   if (!isActive(run)) return [...outcome(run), `${tokens(run.tokens.used)} tokens`].join(' · ');
   if (run.stuck !== null) return `stuck: ${oneLine(run.stuck, 80)}`;
+  if (run.state === 'planned' && run.cancelRequested === 'no') return more || 'plan waits for you';
   const spent = `${tokens(run.tokens.used)} of ${tokens(run.tokens.granted)} tokens`;
   if (run.cancelRequested !== 'no') return `stopping · ${spent}`;
-  return run.state === 'planning'
-    ? `planning · ${spent}`
-    : `${run.agents.completed}/${run.agents.total} done · ${spent}`;
+  if (run.state === 'planning') return `planning · ${spent}`;
+  return [`${run.agents.completed}/${run.agents.total} done`, more, spent].filter(Boolean).join(' · ');
 };
 
 const outcome = (run: RunView): string[] => {
@@ -84,10 +84,15 @@ const outcome = (run: RunView): string[] => {
 
 /** Words that `when` clauses of menus look for. */
 export const runContext = (run: RunView): string =>
-  ['run', isActive(run) ? 'active' : 'ended', ...(isReviewable(run) ? ['reviewable'] : [])].join(' ');
+  [
+    'run',
+    run.state === 'planned' ? 'planned' : isActive(run) ? 'active' : 'ended',
+    ...(isReviewable(run) ? ['reviewable'] : []),
+    ...(!isActive(run) && (run.state === 'partial' || run.state === 'failed') ? ['retryable'] : []),
+  ].join(' ');
 
 /** Markdown that a person reads when the pointer rests on a run. */
-export const runTooltip = (run: RunView, now: number): string =>
+export const runTooltip = (run: RunView, now: number, left = ''): string =>
   lines([
     `**${escapeMarkdown(oneLine(run.task, 200))}**`,
     table([
@@ -100,6 +105,7 @@ export const runTooltip = (run: RunView, now: number): string =>
       ['Server', code(run.server)],
       ['Run', code(run.run)],
     ]),
+    left,
     run.stuck === null ? '' : `$(warning) ${escapeMarkdown(oneLine(run.stuck, 500))}`,
     run.error === null ? '' : `$(error) ${escapeMarkdown(oneLine(run.error, 500))}`,
     run.report === null ? '' : escapeMarkdown(oneLine(run.report, 500)),
@@ -108,11 +114,13 @@ export const runTooltip = (run: RunView, now: number): string =>
 export const agentIcon = (agent: AgentView): Icon =>
   agent.question === null ? AGENT_ICONS[agent.state] : { name: 'question', color: WARNING };
 
-/** Grey text beside an agent: what it does now, then tokens of its own and with all below it. */
-export const agentDescription = (agent: AgentView, subtreeUsed: number): string => {
+/** Grey text beside an agent: what it does now, then tokens of its own and with all below it, then what its step says. */
+export const agentDescription = (agent: AgentView, subtreeUsed: number, step = ''): string => {
   const own = tokens(agent.tokens.used);
   const spent = subtreeUsed > agent.tokens.used ? `${own} / ${tokens(subtreeUsed)}` : own;
-  return [doing(agent), spent].filter(Boolean).join(' · ');
+  // Who waits for others shows them first; who works, what it does.
+  const parts = agent.state === 'pending' && step ? [step] : [doing(agent), spent, step];
+  return parts.filter(Boolean).join(' · ');
 };
 
 const doing = (agent: AgentView): string => {
@@ -130,7 +138,7 @@ export const agentContext = (agent: AgentView): string =>
 export const hasEnded = (agent: AgentView): boolean => ['completed', 'failed', 'cancelled'].includes(agent.state);
 
 /** Markdown that a person reads when the pointer rests on an agent. */
-export const agentTooltip = (agent: AgentView, subtreeUsed: number, now: number): string =>
+export const agentTooltip = (agent: AgentView, subtreeUsed: number, now: number, step = ''): string =>
   lines([
     `**${escapeMarkdown(agent.name)}** — ${agent.tier}${agent.role === agent.tier ? '' : `, ${escapeMarkdown(agent.role)}`}`,
     escapeMarkdown(oneLine(agent.task, 400)),
@@ -144,6 +152,7 @@ export const agentTooltip = (agent: AgentView, subtreeUsed: number, now: number)
       ['Branch', code(agent.branch)],
       ['Agent', code(agent.agent)],
     ]),
+    step,
     agent.question === null ? '' : `$(question) ${escapeMarkdown(oneLine(agent.question, 500))}`,
     agent.error === null ? '' : `$(error) ${escapeMarkdown(oneLine(agent.error, 500))}`,
     agent.report === null ? '' : escapeMarkdown(oneLine(agent.report, 500)),

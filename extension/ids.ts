@@ -1,6 +1,15 @@
 /** Ids of the commands; package.json declares the same ones (a test compares them). */
 export const COMMANDS = {
   orchestrate: 'coppice.orchestrate',
+  runWorkflow: 'coppice.runWorkflow',
+  saveWorkflow: 'coppice.saveWorkflow',
+  newWorkflow: 'coppice.newWorkflow',
+  showPlan: 'coppice.showPlan',
+  runPlan: 'coppice.runPlan',
+  shrinkPlan: 'coppice.shrinkPlan',
+  editPlan: 'coppice.editPlan',
+  cancelPlan: 'coppice.cancelPlan',
+  retryFailed: 'coppice.retryFailed',
   cancelRun: 'coppice.cancelRun',
   cancelAgent: 'coppice.cancelAgent',
   resumeRun: 'coppice.resumeRun',
@@ -44,6 +53,7 @@ export type CommandId = (typeof COMMANDS)[keyof typeof COMMANDS];
 /** Ids of the tree views. */
 export const VIEWS = {
   agents: 'coppice.agents',
+  plan: 'coppice.plan',
   budgets: 'coppice.budgets',
   queue: 'coppice.queue',
   skills: 'coppice.skills',
@@ -56,6 +66,10 @@ export const CONTEXT = {
   hasRuns: 'coppice.hasRuns',
   /** The active editor shows the review of a run that can be landed or discarded. */
   reviewing: 'coppice.reviewing',
+  /** There is a plan to show. */
+  hasPlan: 'coppice.hasPlan',
+  /** The plan that is shown waits for the person's word. */
+  planWaits: 'coppice.planWaits',
   /** The view Skills hides some. */
   skillsFiltered: 'coppice.skillsFiltered',
 } as const;
@@ -66,6 +80,7 @@ export const SCHEMES = {
   review: 'coppice-review',
   setup: 'coppice-setup',
   budget: 'coppice-budget',
+  plan: 'coppice-plan',
   skill: 'coppice-skill',
 } as const;
 
@@ -80,4 +95,12 @@ export const SETTINGS = {
   maxAgents: 'maxAgents',
   concurrency: 'concurrency',
   commands: 'permissions.commands',
+  confirmPlans: 'planning.confirm',
+  pattern: 'planning.pattern',
+  workers: 'planning.workers',
+  fanIn: 'planning.fanIn',
+  retries: 'planning.retries',
+  distribution: 'planning.distribution',
+  maxForecastTokens: 'planning.maxForecastTokens',
+  servers: 'planning.servers',
 } as const;

@@ -2,13 +2,19 @@ import * as vscode from 'vscode';
 import { watchSettings } from './commands/setup.ts';
 import { registerCommands } from './commands.ts';
 import { Documents } from './documents.ts';
+import type { Editor } from './editor.ts';
 import { EngineClient } from './engine-client.ts';
 import { mcpProvider, registerMcpProvider } from './mcp-provider.ts';
 import { watchEvents } from './notifications.ts';
 import { isUsedHere, launchOf, launchOrExplain, onPlaceChanged, workingFolder } from './place.ts';
+import { tellSaved } from './plans/gate.ts';
+import { PlanFiles } from './plans/plan-files.ts';
+import { Plans } from './plans/plans.ts';
 import { watchReviewTabs } from './review.ts';
 import { registerSkills } from './skills/register.ts';
+import { PlanTree } from './views/plan.ts';
 import { createViews } from './views/views.ts';
+import { watchWorkflows } from './workflows/watch.ts';
 
 /**
  * A list of registrations. Opening a folder starts nothing: the first view in sight, or the first command, asks for the
@@ -27,9 +33,12 @@ export const activate = (context: vscode.ExtensionContext): object => {
   const startHere = (): void => {
     if (workingFolder()) client.start();
   };
-  const views = createViews(client, startHere);
+  const plans = new Plans(client, (line) => log.warn(line));
+  const views = createViews(client, plans, startHere);
+  const planTree = new PlanTree(client, plans, views.agentsView);
   const documents = new Documents(client);
-  const editor = { ...views, client, documents, log, secrets, program, folder: workingFolder };
+  const editor: Editor = { ...views, plans, planTree, client, documents, log, secrets, program, folder: workingFolder };
+  const planFiles = new PlanFiles(client, plans, (...saved) => void tellSaved(editor, ...saved));
   const skills = registerSkills(editor, startHere);
   const placeChanged = new vscode.EventEmitter<void>();
   const mcp = mcpProvider({ launch: () => launchOf(program, secrets), version, onChanged: placeChanged.event });
@@ -37,6 +46,10 @@ export const activate = (context: vscode.ExtensionContext): object => {
     log,
     views,
     documents,
+    plans,
+    planTree,
+    planFiles,
+    watchWorkflows(editor, context.asAbsolutePath('media/schemas/workflow.schema.json')),
     skills,
     placeChanged,
     onPlaceChanged(() => {
@@ -51,5 +64,7 @@ export const activate = (context: vscode.ExtensionContext): object => {
     { dispose: () => client.dispose() },
   );
   void isUsedHere().then((isUsed) => isUsed && startHere());
-  return context.extensionMode === vscode.ExtensionMode.Test ? { client, mcp, ...views, ...skills } : {};
+  return context.extensionMode === vscode.ExtensionMode.Test
+    ? { client, mcp, plans, planTree, ...views, ...skills }
+    : {};
 };

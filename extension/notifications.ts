@@ -3,6 +3,7 @@ import type { EngineEvent, RunView } from '../mcp-server/operations/views.ts';
 import type { Editor } from './editor.ts';
 import { count, oneLine } from './format.ts';
 import { COMMANDS } from './ids.ts';
+import { isAsking } from './plans/gate.ts';
 import type { TreeNode } from './views/nodes.ts';
 
 /** One word about parked jobs for each run in this time: a server that is down parks many at once. */
@@ -10,11 +11,17 @@ const PARKED_QUIET_MS = 60_000;
 
 /** Tells the person what they would want to know while they look elsewhere. */
 export const watchEvents = (editor: Editor): vscode.Disposable => {
+  // A plan that was changed is held again.
+  const held = new Set<string>();
   const parkedAt = new Map<string, number>();
   return editor.client.onEvents((events) => {
     for (const event of events) {
       if (event.type === 'run.ended' && event.run) void runEnded(editor, event.run);
       if (event.type === 'agent.asked' && event.agent) void agentAsked(editor, event.agent);
+      if (event.type === 'run.held' && event.run && !held.has(event.run)) {
+        held.add(event.run);
+        if (!isAsking(event.run)) void planHeld(editor, event.run, event['reason']);
+      }
       if (event.type === 'job.parked' && event.run) {
         const now = Date.now();
         if (now - (parkedAt.get(event.run) ?? 0) < PARKED_QUIET_MS) continue;
@@ -47,6 +54,17 @@ const ENDINGS: Readonly<Record<RunView['state'], (run: RunView) => string>> = {
   nothing: () => 'ended without a result.',
   cancelled: () => 'was cancelled.',
   failed: (run) => `failed: ${run.error ?? 'see the transcripts of its agents.'}`,
+};
+
+const planHeld = async (editor: Editor, id: string, reason: unknown): Promise<void> => {
+  const run = editor.client.model.run(id);
+  if (run?.state !== 'planned') return;
+  const why = typeof reason === 'string' && reason !== 'asked for' ? `: ${oneLine(reason, 200)}` : '';
+  const answer = await vscode.window.showInformationMessage(
+    `"${oneLine(run.task, 60)}" waits for your word on its plan${why}.`,
+    'Show Plan',
+  );
+  if (answer) await execute(COMMANDS.showPlan, { id, kind: 'run' });
 };
 
 const agentAsked = async (editor: Editor, id: string): Promise<void> => {

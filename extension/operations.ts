@@ -13,6 +13,7 @@ import type {
   SetupProblem,
   TranscriptEntry,
 } from '../mcp-server/operations/views.ts';
+import type { PlanOperations } from './plans/operations.ts';
 import type { SkillOperations } from './skills/operations.ts';
 
 export type StartOptions = z.infer<typeof startOptions>;
@@ -25,7 +26,7 @@ export interface QueueView {
 }
 
 /** The operations that the editor calls, with their inputs and outputs. */
-export interface Operations extends SkillOperations {
+export interface Operations extends PlanOperations, SkillOperations {
   run_start: { input: { task: string; options: StartOptions; key: string }; output: RunView };
   run_status: { input: { run: string }; output: RunView };
   run_list: { input: { limit: number }; output: { runs: RunView[] } };

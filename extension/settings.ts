@@ -7,6 +7,9 @@ const SECTION = 'coppice';
 /** Tokens that a new run is offered. */
 export const defaultBudget = (): number => configuration().get<number>(SETTINGS.defaultBudget, 500_000);
 
+/** True: a plan waits for the person's word before its agents begin. */
+export const confirmsPlans = (): boolean => configuration().get<boolean>(SETTINGS.confirmPlans, true);
+
 /**
  * What the person has set for runs. What was left alone is left out, so that the settings file of the repository and
  * the defaults of the engine still count.
@@ -22,8 +25,35 @@ export const startOptions = (): StartOptions => {
     ...defined('maxAgents', chosen(SETTINGS.maxAgents) as number | undefined),
     ...defined('concurrency', concurrency || undefined),
     ...defined('permissions', permissions(chosen(SETTINGS.commands) as string[] | undefined)),
+    ...planningOptions(),
   };
 };
+
+/** How the person wants runs planned; 0 and the empty word stand for what the engine finds best. */
+const planningOptions = (): Pick<StartOptions, 'planning'> => {
+  const pattern = chosen(SETTINGS.pattern) as NonNullable<StartOptions['planning']>['pattern'] | '';
+  const servers = chosen(SETTINGS.servers) as readonly FurtherServer[] | undefined;
+  const planning = {
+    ...defined('pattern', pattern || undefined),
+    ...defined('workers', (chosen(SETTINGS.workers) as number | undefined) || undefined),
+    ...defined('fanIn', chosen(SETTINGS.fanIn) as number | undefined),
+    ...defined('retries', chosen(SETTINGS.retries) as number | undefined),
+    ...defined('distribution', chosen(SETTINGS.distribution) as Distribution | undefined),
+    ...defined('maxForecastTokens', (chosen(SETTINGS.maxForecastTokens) as number | undefined) || undefined),
+    ...defined(
+      'servers',
+      servers?.map(({ url, model, capabilities }) => ({
+        server: url,
+        model: model || null,
+        capabilities: capabilities ?? [],
+      })),
+    ),
+  };
+  return Object.keys(planning).length > 0 ? { planning } : {};
+};
+
+type Distribution = NonNullable<StartOptions['planning']>['distribution'];
+type FurtherServer = { readonly url: string; readonly model?: string; readonly capabilities?: string[] };
 
 /** The same settings as variables of the engine, which reads some of them only when it starts. */
 export const engineEnvironment = (): Record<string, string> => {

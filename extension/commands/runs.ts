@@ -3,8 +3,12 @@ import * as vscode from 'vscode';
 import type { AgentView, RunView } from '../../mcp-server/operations/views.ts';
 import type { Editor } from '../editor.ts';
 import { count, oneLine, parseTokens, tokens } from '../format.ts';
+import { VIEWS } from '../ids.ts';
+import type { StartOptions } from '../operations.ts';
 import { pickAgent, type Target } from '../pick.ts';
-import { defaultBudget, startOptions } from '../settings.ts';
+import { startAndAsk } from '../plans/gate.ts';
+import { confirmsPlans, defaultBudget, startOptions } from '../settings.ts';
+import { showRun } from '../show-run.ts';
 
 /** Asks for a task and its budget, starts the run, and shows it. */
 export const orchestrate = async (editor: Editor): Promise<void> => {
@@ -16,18 +20,33 @@ export const orchestrate = async (editor: Editor): Promise<void> => {
     validateInput: (text) => (text.trim() === '' ? 'Say what is to be done.' : undefined),
   });
   if (task === undefined) return;
-  const budget = await askBudget();
+  const budget = await askBudget('Orchestrate a task (2 of 2)');
   if (budget === undefined) return;
-  const key = randomUUID();
-  const run = await vscode.window.withProgress({ location: { viewId: 'coppice.agents' } }, () =>
-    editor.client.call('run_start', { task: task.trim(), options: { ...startOptions(), budget }, key }),
-  );
-  await showRun(editor, run);
+  const input = { task: task.trim(), options: gated(budget), key: randomUUID() };
+  await started(editor, () => editor.client.call('run_start', input));
 };
 
-const askBudget = async (): Promise<number | undefined> => {
+/** What the person has set for runs; the plan waits for a word first, unless the person wants no question. */
+export const gated = (budget: number): StartOptions => {
+  const options = startOptions();
+  return {
+    ...options,
+    budget,
+    ...(confirmsPlans() && { planning: { ...options.planning, gate: 'ask' as const } }),
+  };
+};
+
+/** Shows a run that `start` begins, and asks about its plan when that waits. */
+export const started = async (editor: Editor, start: () => Promise<RunView>): Promise<void> => {
+  const begin = (): Thenable<RunView> => vscode.window.withProgress({ location: { viewId: VIEWS.agents } }, start);
+  if (confirmsPlans()) await startAndAsk(editor, async () => begin());
+  else await showRun(editor, await begin());
+};
+
+/** Tokens that the whole run may spend; undefined when the person has stopped. */
+export const askBudget = async (title: string): Promise<number | undefined> => {
   const text = await vscode.window.showInputBox({
-    title: 'Orchestrate a task (2 of 2)',
+    title,
     prompt: 'How many tokens may the whole run spend? No agent can go beyond it.',
     value: tokens(defaultBudget()),
     placeHolder: '500k',
@@ -36,14 +55,6 @@ const askBudget = async (): Promise<number | undefined> => {
       parseTokens(value) === undefined ? 'A number of tokens, such as 200000, 200k or 1.5M.' : undefined,
   });
   return text === undefined ? undefined : parseTokens(text);
-};
-
-const showRun = async (editor: Editor, run: RunView): Promise<void> => {
-  editor.client.model.applyRuns([run]);
-  await editor.client.track(run.run);
-  const node = editor.agents.node(run.run);
-  if (node)
-    await editor.agentsView.reveal(node, { select: false, focus: false, expand: true }).then(undefined, () => {});
 };
 
 type Mode = 'wrap-up' | 'abort';

@@ -1,6 +1,7 @@
 import * as vscode from 'vscode';
 import type { EngineClient } from '../engine-client.ts';
 import { CONTEXT, VIEWS } from '../ids.ts';
+import type { Plans } from '../plans/plans.ts';
 import { agentsTree } from './agents.ts';
 import { budgetDecorations, budgetsTree } from './budgets.ts';
 import type { HierarchyTree } from './hierarchy.ts';
@@ -17,8 +18,8 @@ export interface Views extends vscode.Disposable {
 }
 
 /** Makes the views. `onLooked` is called when one of them is in sight, now or later. */
-export const createViews = (client: EngineClient, onLooked: () => void): Views => {
-  const agents = agentsTree(client);
+export const createViews = (client: EngineClient, plans: Plans, onLooked: () => void): Views => {
+  const agents = agentsTree(client, plans);
   const budgets = budgetsTree(client);
   const queue = new QueueTree(client.model);
   const agentsView = vscode.window.createTreeView(VIEWS.agents, { treeDataProvider: agents, showCollapseAll: true });
@@ -34,6 +35,7 @@ export const createViews = (client: EngineClient, onLooked: () => void): Views =
   });
   const registrations = vscode.Disposable.from(
     apply,
+    plans.onChange((change) => agents.apply(change)),
     ...all.map((view) => view.onDidChangeVisibility(look)),
     ...all,
     agents,

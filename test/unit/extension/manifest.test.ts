@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { COMMANDS, CONTEXT, MCP_PROVIDER, SETTINGS, SKILL_COMMANDS, VIEWS } from '../../../extension/ids.ts';
 import { DEFAULTS } from '../../../mcp-server/config.ts';
+import { DISTRIBUTIONS } from '../../../mcp-server/domain/plan.ts';
 
 interface Entry {
   readonly command: string;
@@ -26,6 +27,8 @@ interface Manifest {
       >;
     };
     readonly configurationDefaults: Record<string, Record<string, boolean>>;
+    readonly yamlValidation: { readonly fileMatch: string; readonly url: string }[];
+    readonly jsonValidation: { readonly fileMatch: string; readonly url: string }[];
     readonly mcpServerDefinitionProviders: { readonly id: string; readonly label: string }[];
   };
 }
@@ -74,6 +77,33 @@ describe('the manifest of the extension', () => {
     assert.equal(value(SETTINGS.maxDepth), DEFAULTS.maxDepth);
     assert.equal(value(SETTINGS.maxAgents), DEFAULTS.maxAgents);
     assert.deepEqual([value(SETTINGS.commands), DEFAULTS.permissions.commands], [[], 'off']);
+    const { fanIn, retries, distribution, servers } = DEFAULTS.planning;
+    assert.deepEqual([SETTINGS.fanIn, SETTINGS.retries, SETTINGS.distribution, SETTINGS.servers].map(value), [
+      fanIn,
+      retries,
+      distribution,
+      servers,
+    ]);
+    // These stand for what the engine calls null.
+    assert.deepEqual([SETTINGS.pattern, SETTINGS.workers, SETTINGS.maxForecastTokens].map(value), ['', 0, 0]);
+  });
+
+  it('offers every pattern and distribution of the engine', () => {
+    const choices = (name: string): unknown =>
+      (contributes.configuration.properties[`coppice.${name}`] as { enum?: unknown }).enum;
+    assert.deepEqual(choices(SETTINGS.distribution), [...DISTRIBUTIONS]);
+    assert.deepEqual(choices(SETTINGS.pattern), ['', 'fork-join', 'map-reduce', 'pipeline', 'scatter-gather', 'saga']);
+  });
+
+  it('gives editors the schemas of workflows and of skill manifests', () => {
+    const all = [...contributes.yamlValidation, ...contributes.jsonValidation];
+    for (const { url } of all) assert.ok(existsSync(join(root, url)), url);
+    assert.ok(all.some(({ fileMatch }) => fileMatch === '.coppice/workflows/*.yaml'));
+    assert.ok(all.some(({ fileMatch }) => fileMatch === '**/skills/*/manifest.json'));
+  });
+
+  it('keeps further servers to the machine of the person, as the first one', () => {
+    assert.equal(contributes.configuration.properties[`coppice.${SETTINGS.servers}`]?.scope, 'machine');
   });
 
   it('names only commands and context keys that exist in menus and welcome texts', () => {
@@ -99,7 +129,7 @@ describe('the manifest of the extension', () => {
   it('restricts what a folder could use to send code away or to run programs', () => {
     const { supported, restrictedConfigurations } = manifest.capabilities.untrustedWorkspaces;
     assert.equal(supported, 'limited');
-    for (const name of [SETTINGS.serverUrl, SETTINGS.commands])
+    for (const name of [SETTINGS.serverUrl, SETTINGS.servers, SETTINGS.commands])
       assert.ok(restrictedConfigurations.includes(`coppice.${name}`), name);
   });
 

@@ -15,7 +15,7 @@ export const runRow = (run: string, more: Partial<RunView> = {}): RunView => ({
   report: null,
   error: null,
   createdAt: 0,
-  endedAt: null,
+  endedAt: ['planning', 'planned', 'running'].includes(more.state ?? 'running') ? null : 60_000,
   agents: { total: 4, completed: 1, failed: 0, active: 2 },
   tokens: { granted: 500_000, available: 400_000, reserved: 2000, used: 98_000 },
   filesChanged: null,
