@@ -6,6 +6,7 @@ import { UserError } from '../../mcp-server/domain/errors.ts';
 import type { RunView } from '../../mcp-server/engine/facade.ts';
 import type { SkillView } from '../../mcp-server/engine/skills-facade.ts';
 import { type Bench, openBench } from '../support/engine.ts';
+import { makeRepository } from '../support/repository.ts';
 import { call, finish, type ParsedRequest, type ScriptedAnswer, say } from '../support/scripted-server.ts';
 import { toolResults } from '../support/team.ts';
 
@@ -302,5 +303,47 @@ describe('Skills', function () {
     assert.doesNotMatch(second ?? '', /Say hello to whoever/);
     assert.equal(again, second);
     assert.equal(second?.replace(/\nThe person recommends[^]*$/, ''), first, 'the rest is the same');
+  });
+
+  it('are imported from a repository after a look, updated, and removed; new ones begin as a template', async () => {
+    const source = makeRepository({ 'skills/greet-all/SKILL.md': GREET.replaceAll('greet', 'greet-all') });
+    try {
+      await open(() => finish('Hello.'));
+      const { engine } = bench;
+      const request = { kind: 'git', url: source.root } as const;
+      const look = await engine.importSkill({ request, hash: null, replaceChanged: false }, never());
+      assert.ok(look.kind === 'preview', JSON.stringify(look));
+      assert.match(look.text, /It asks for no permissions/);
+      const installed = await engine.importSkill({ request, hash: look.preview.hash, replaceChanged: false }, never());
+      assert.equal(installed.kind, 'installed');
+      const listed = await engine.listSkills();
+      assert.deepEqual(
+        listed.imported.map(({ name, kind, pin }) => [name, kind, pin]),
+        [['greet-all', 'git', source.git('rev-parse', 'HEAD')]],
+      );
+      assert.equal((await skill('greet-all')).state, 'needs-review');
+      source.write('skills/greet-all/SKILL.md', `${GREET.replaceAll('greet', 'greet-all')}\nAnd smile.\n`);
+      source.commit('More');
+      const again = { name: 'greet-all', agreed: false, replaceChanged: false };
+      const change = await engine.updateSkill({ ...again, hash: null }, never());
+      assert.ok(change.kind === 'preview', JSON.stringify(change));
+      assert.deepEqual(change.preview.change?.files.changed, ['SKILL.md']);
+      await engine.updateSkill({ ...again, hash: change.preview.hash }, never());
+      assert.match((await engine.readSkill('greet-all')).body, /And smile/);
+      await engine.removeSkill({ name: 'greet-all', evenIfChanged: false });
+      await assert.rejects(engine.readSkill('greet-all'), /no skill greet-all/);
+      const tool = { kind: 'langchain', spec: '@langchain/core/tools', agreed: false } as const;
+      const asked = await engine.importSkill({ request: tool, hash: null, replaceChanged: false }, never());
+      assert.equal(asked.kind, 'agree');
+      const fresh = { name: 'count-words', description: 'Counts words. Use for counts.', shared: true } as const;
+      await engine.newSkill({ ...fresh, kind: 'script' });
+      await trust('count-words');
+      const run = await engine.runSkill({ name: 'count-words', input: { text: 'a b c' }, waitMs: 0 }, never());
+      assert.deepEqual(run.result, { words: 3 });
+      await assert.rejects(engine.newSkill({ ...fresh, kind: 'script' }), /exists already/);
+      assert.deepEqual(await engine.checkSkills({ name: 'count-words' }), []);
+    } finally {
+      source.remove();
+    }
   });
 });
