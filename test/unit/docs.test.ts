@@ -94,9 +94,13 @@ describe('the documents', () => {
     const { properties } = manifest.contributes.configuration;
     const inEditor = rows.map(([cell]) => code(cell)).filter((name) => name !== '');
     assert.deepEqual(inEditor.toSorted(), Object.keys(properties).toSorted());
-    assert.deepEqual(rows.map(([, cell]) => code(cell)).toSorted(), Object.keys(configShape.shape).toSorted());
+    const { planning, ...others } = configShape.shape;
+    const inFile = [...Object.keys(others), ...Object.keys(planning.unwrap().shape).map((key) => `planning.${key}`)];
+    assert.deepEqual(rows.map(([, cell]) => code(cell)).toSorted(), inFile.toSorted());
     for (const [, key, , , value = ''] of rows) {
-      const ours = DEFAULTS[code(key) as keyof typeof DEFAULTS];
+      const [first = '', second] = code(key).split('.');
+      const top = DEFAULTS[first as keyof typeof DEFAULTS];
+      const ours = second === undefined ? top : (top as unknown as Record<string, unknown>)[second];
       if (typeof ours === 'number' || typeof ours === 'boolean') assert.match(value, new RegExp(`^${ours}\\b`), key);
       if (typeof ours === 'string') assert.equal(code(value), ours, key);
     }

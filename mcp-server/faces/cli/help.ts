@@ -13,8 +13,33 @@ export const HELP = `coppice: grow one task into a hierarchy of agents on your o
                          conflicts come on top
       --depth N          levels of agents (3)
       --concurrency N    turns in flight at once; the server's slots bound it too (64)
-      --yes              ask no questions: agents decide by themselves
+      --yes              ask no questions: the plan is carried out, and agents decide by themselves
       --detach           print the run's id and leave; the run goes on
+      --max-forecast-tokens N
+                         where nobody is asked: do not run a plan whose forecast (p90) is above N
+      --pattern NAME     fork-join, map-reduce, pipeline, scatter-gather or saga; else chosen from the steps
+      --domain NAME      software, research, analysis or planning; else chosen from the task
+      --workers N        workers that are wished for
+      --fan-in N         reports that one synthesizer joins (5)
+      --distribution HOW least-loaded, round-robin, capability or priority, among several servers (least-loaded)
+      --retries N        fresh tries of a failed step (1)
+      --no-cache         take no plan of an earlier run
+                       On a terminal the plan is shown with its forecast before it runs: run, shrink, edit or cancel it
+  coppice plan TASK    make a plan, show it and leave it waiting; the flags of run count
+  coppice plan show RUN          --yaml as text for editing
+  coppice plan edit RUN          in $VISUAL or $EDITOR;   --file FILE takes the text from a file, - from standard input
+  coppice plan shrink RUN HOW    fewer-agents, cheaper-tiers or tighter-steps
+  coppice plan approve RUN       let its agents begin, and follow it;   --detach
+  coppice plan drop RUN          cancel it
+  coppice workflow     list the workflows of this repository and those that come with Coppice
+  coppice workflow show NAME, workflow check [NAME|FILE], workflow save RUN NAME
+                       print one; look for faults; make one of a run
+  coppice workflow run NAME --param KEY=VALUE
+                       start a run that a workflow plans; --param as often as need be; the flags of run count
+  coppice forecast RUN what a run costs, and what is left of one that goes on
+  coppice recommend TASK
+                       which pattern fits a task or a RUN, and how each did here so far
+  coppice retry RUN    try its failed steps again and follow it; what was done is kept;   --budget N more tokens, --detach
   coppice status [RUN] list the runs, or show one with its agents
   coppice events       print events; --after N, --follow, --run RUN
   coppice review       list the runs that changed files, and what became of them
@@ -42,8 +67,10 @@ export const HELP = `coppice: grow one task into a hierarchy of agents on your o
 Ctrl-C while a run is followed: once lets its agents report and end, twice aborts it, three times leaves it running.
 
 Exit status: 0 completed or answered, 1 failed, 2 wrong usage or set-up, 3 nothing useful came out, 4 partly done,
-130 cancelled.
+5 not run because of its forecast or because its plan waits for a word, 130 cancelled.
 
 Settings, each over the one before: defaults, ~/.config/coppice/config.json, <repository>/.coppice/config.json,
 COPPICE_SERVER, COPPICE_MODEL, COPPICE_API_KEY, COPPICE_BUDGET, COPPICE_AGENTS, COPPICE_AGENTS_PER_LEVEL,
-COPPICE_DEPTH, COPPICE_CONCURRENCY, COPPICE_COMMANDS, COPPICE_UNATTENDED, flags.`;
+COPPICE_DEPTH, COPPICE_CONCURRENCY, COPPICE_COMMANDS, COPPICE_UNATTENDED, COPPICE_PATTERN, COPPICE_DOMAIN,
+COPPICE_WORKERS, COPPICE_FAN_IN, COPPICE_DISTRIBUTION, COPPICE_RETRIES, COPPICE_MAX_FORECAST_TOKENS,
+COPPICE_PLAN_CACHE, COPPICE_PROCESSORS, COPPICE_SKILL_HUB, flags.`;

@@ -123,24 +123,28 @@ const resultSoFar = async (context: CliContext, client: EngineClient, run: RunVi
   return runResult(view, clock.now());
 };
 
+/** Settings that go with a run. Permissions, the key and servers beside the run's own are the engine's own business. */
+const OF_A_RUN = ['server', 'model', 'budget', 'maxDepth', 'maxAgents', 'maxAgentsPerLevel', 'concurrency'] as const;
+
 /** What this call sets for a run. */
-type StartSettings = Omit<PartialConfig, 'apiKey' | 'permissions' | 'skillHub' | 'planning'> & {
+type StartSettings = Pick<PartialConfig, (typeof OF_A_RUN)[number] | 'unattended'> & {
   readonly planning?: Omit<NonNullable<PartialConfig['planning']>, 'servers'>;
 };
 
-/** Permissions, the key and servers beside the run's own are the engine's own business. */
+/** What this call sets for a run, of the settings and because of who is there to be asked. */
 export const startOptions = (
   context: CliContext,
   options: Pick<RunOptions, 'json' | 'yes' | 'detach'>,
 ): StartSettings => {
-  const { apiKey: _key, permissions: _permissions, skillHub: _hub, planning, ...settings } = context.settings;
-  const { servers: _servers, gate, ...own } = planning ?? {};
+  const { settings, terminal } = context;
+  const own = OF_A_RUN.flatMap((key) => (settings[key] === undefined ? [] : [[key, settings[key]] as const]));
+  const { servers: _servers, gate, ...rest } = settings.planning ?? {};
   const word = gateOf(gate, isAttended(context, options), options.detach);
-  const planned = word === undefined ? own : { ...own, gate: word };
-  const nobodyAnswers = !context.terminal.canAsk && !options.detach;
+  const planning = word === undefined ? rest : { ...rest, gate: word };
+  const nobodyAnswers = !terminal.canAsk && !options.detach;
   return {
-    ...settings,
-    ...(Object.keys(planned).length > 0 ? { planning: planned } : {}),
+    ...(Object.fromEntries(own) as Pick<PartialConfig, (typeof OF_A_RUN)[number]>),
+    ...(Object.keys(planning).length > 0 ? { planning } : {}),
     unattended: options.yes || (settings.unattended ?? nobodyAnswers),
   };
 };
