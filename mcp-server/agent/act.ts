@@ -1,5 +1,5 @@
 import type { Call, ToolCall } from '../domain/turn.ts';
-import type { ToolContext, ToolResult } from './tool.ts';
+import type { Effect, ToolContext, ToolResult } from './tool.ts';
 import { runTool } from './tools/tools.ts';
 
 /** The same call, with the same arguments, this many times in a row is a loop. */
@@ -50,6 +50,12 @@ export const act = async (
   return acted;
 };
 
+/** Whether the agent goes on only when it has the answer. */
+const isWaitedFor = (effect: Effect): boolean => {
+  if (effect.kind === 'orchestrate' || effect.kind === 'orchestration-status') return effect.wait;
+  return effect.kind === 'delegate' || effect.kind === 'ask' || effect.kind === 'split';
+};
+
 const notRun: ToolResult = { ok: false, output: 'Not run: you had finished.' };
 
 const guarded = async (
@@ -66,7 +72,7 @@ const guarded = async (
       output: `You have made this very call ${before} times. Its result is above. Do something else, or finish.`,
     };
   const result = await runTool(context, call, signal);
-  const waits = acted.some(({ result: { effect } }) => effect?.kind === 'delegate' || effect?.kind === 'ask');
+  const waits = acted.some(({ result: { effect } }) => effect !== undefined && isWaitedFor(effect));
   if (result.effect?.kind === 'finish' && waits)
     return { ok: false, output: 'You wait for an answer: finish after you have it.' };
   return result;

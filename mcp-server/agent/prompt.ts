@@ -46,6 +46,7 @@ const WRAP_UP: Readonly<Record<WrapUp, string>> = {
   cancel: 'The person has asked you to stop. This is your last answer.',
   'turn-limit': 'You have had as many turns as an agent may have. This is your last answer.',
   timeout: 'Your time is over. This is your last answer.',
+  caller: 'The agent above you has asked you to stop. This is your last answer.',
   'not-needed': 'Others have done enough: your work is not needed any more. This is your last answer.',
 };
 

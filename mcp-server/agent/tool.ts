@@ -1,5 +1,6 @@
 import type { z } from 'zod';
 import type { Agent } from '../domain/agent.ts';
+import type { Pattern, ProposedStep } from '../domain/plan.ts';
 import type { Run } from '../domain/run.ts';
 import type { Tree, WritableTree } from '../worktrees/port.ts';
 import type { SkillDesk } from './skill-desk.ts';
@@ -7,6 +8,11 @@ import type { SkillDesk } from './skill-desk.ts';
 /** What a tool asks of the hierarchy. The engine carries it out in the transaction that ends the turn, exactly once. */
 export type Effect =
   | { readonly kind: 'delegate'; readonly task: string; readonly role: string; readonly tokens: number | null }
+  | { readonly kind: 'split'; readonly steps: readonly ProposedStep[]; readonly pattern: Pattern | null }
+  | { readonly kind: 'orchestrate'; readonly task: string; readonly tokens: number | null; readonly wait: boolean }
+  /** `id` null: the newest one of the agent. */
+  | { readonly kind: 'orchestration-status'; readonly id: string | null; readonly wait: boolean }
+  | { readonly kind: 'orchestration-cancel'; readonly id: string | null }
   /** `to`: an agent's id or name in this run, `parent`, or `person`. */
   | { readonly kind: 'send'; readonly to: string; readonly body: string }
   | { readonly kind: 'ask'; readonly question: string }

@@ -54,8 +54,8 @@ export interface Agent {
   readonly deadline?: number | null;
 }
 
-/** `timeout`: its time is over. `not-needed`: others were enough; what it did is not used. */
-export type WrapUpWhy = 'timeout' | 'not-needed';
+/** `timeout`: its time is over. `not-needed`: others were enough; what it did is not used. `caller`: the agent above asked. */
+export type WrapUpWhy = 'timeout' | 'not-needed' | 'caller';
 
 /** Why an agent ended. `answered`: plain text was its report. */
 export type EndReason =

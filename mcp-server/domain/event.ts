@@ -32,6 +32,14 @@ export type EventBody =
       readonly tier: string;
       readonly depth: number;
     }
+  /** An agent has added steps below itself. `step`: the key that theirs begin with. */
+  | {
+      readonly type: 'run.replanned';
+      readonly by: 'split' | 'orchestration';
+      readonly step: string;
+      readonly steps: number;
+      readonly pattern: string;
+    }
   /** A step has failed and a fresh agent tries at `startsAt`; ms. */
   | {
       readonly type: 'step.retried';

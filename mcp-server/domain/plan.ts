@@ -56,6 +56,25 @@ export const DISTRIBUTIONS = ['round-robin', 'least-loaded', 'capability', 'prio
 /** How steps are shared out among inference servers. */
 export type Distribution = (typeof DISTRIBUTIONS)[number];
 
+/** Steps that an agent has added below itself while the run went on. */
+export interface SubPlan {
+  /** `split`: the agent proposed them. `orchestration`: a planner of its own made them. */
+  readonly by: 'split' | 'orchestration';
+  /** The first of its steps, or that planner. */
+  readonly id: StepId | AgentId;
+  /** The agent that gets their work and reports. */
+  readonly caller: AgentId;
+}
+
+/** A step as an agent proposes it for a split of its own. `key` and `needs` are the agent's own names. */
+export interface ProposedStep {
+  readonly key: string | null;
+  readonly title: string | null;
+  readonly task: string;
+  readonly role: string | null;
+  readonly needs: readonly string[];
+}
+
 /** A step as a pattern or the model describes it. Keys are local names: `docs`, `synthesis-1`. */
 export interface PlanStep {
   readonly key: string;
@@ -105,6 +124,8 @@ export interface PlanStep {
   readonly pattern?: Pattern;
   /** The size of its work in steps as they were planned: 3 when three were joined, 0.5 for a half of one. Absent: 1. */
   readonly parts?: number;
+  /** Absent: it was planned from the beginning. */
+  readonly subPlan?: SubPlan;
 }
 
 /** Where a plan came from. */

@@ -1,4 +1,4 @@
-import type { AgentId, Commit, JobId, TurnId } from './ids.ts';
+import type { AgentId, Commit, JobId, StepId, TurnId } from './ids.ts';
 import type { TurnState } from './transitions.ts';
 
 /** Real usage as the server counted it. `cached` is the part of `prompt` that came from the KV cache. */
@@ -62,6 +62,6 @@ export interface Call {
   readonly state: 'done' | 'waiting';
   readonly ok: boolean;
   readonly output: string;
-  /** The child or person whose answer fills it in; null when done at once. */
-  readonly waitsFor: AgentId | 'person' | null;
+  /** The child, the sub-plan (by its id) or the person whose answer fills it in; null when done at once. */
+  readonly waitsFor: AgentId | StepId | 'person' | null;
 }

@@ -10,6 +10,7 @@ import type { ChatMessage, ChatRequest } from '../inference/port.ts';
 import { type PlanOffer, planningMessages, planSchema } from '../planning/plan-prompt.ts';
 import { chooseStrategy } from '../planning/strategies/choose.ts';
 import type { Reader } from '../store/port.ts';
+import { planScope } from './plan-scope.ts';
 
 /** The rows that an agent's prompt is made of. */
 export interface Conversation {
@@ -21,6 +22,8 @@ export interface Conversation {
   readonly pending: readonly Message[];
   /** Names of agents that the messages come from. */
   readonly names: ReadonlyMap<AgentId, Agent>;
+  /** What a planner plans; for anybody else, the run. */
+  readonly scope: Run;
   /** Only for a planner. */
   readonly digest: string;
 }
@@ -47,7 +50,8 @@ export const loadConversation = async (
     const sender = await reader.agent(id as AgentId);
     if (sender) names.set(sender.id, sender);
   }
-  return { run, agent, turns, calls, delivered, pending, names, digest };
+  const scope = agent.tier === 'planner' ? await planScope(reader, run, agent) : run;
+  return { run, agent, turns, calls, delivered, pending, names, scope, digest };
 };
 
 /** What bounds a prompt: the settings of agents, and the tokens that a slot of the server holds. */
@@ -110,10 +114,10 @@ export const skillNames = ({ options }: Pick<Run, 'options'>): readonly string[]
   (options.skills?.pinned ?? []).map(({ name }) => name);
 
 const planDraft = (c: Conversation): Draft => {
-  const { task } = c.run;
-  const maxSteps = mostSteps(c.run);
-  const offer = planOffer(c.run);
-  const { workers } = planningOf(c.run.options);
+  const { task } = c.scope;
+  const maxSteps = mostSteps(c.scope);
+  const offer = planOffer(c.scope);
+  const { workers } = planningOf(c.scope.options);
   const first = planningMessages({ task, digest: c.digest, maxSteps, workers, ...offer });
   const messages = [
     ...first,
@@ -124,7 +128,7 @@ const planDraft = (c: Conversation): Draft => {
     messages: joinUsers(messages),
     tools: [],
     jsonSchema: { name: 'plan', schema: planSchema(maxSteps, offer) },
-    maxTokens: planAnswerTokens(c.run),
+    maxTokens: planAnswerTokens(c.scope),
     temperature: c.agent.temperature,
   };
   return { request, knownPrompt: 0, newFrom: 0 };

@@ -16,6 +16,7 @@ const REASON = {
   cancel: 'cancelled',
   'turn-limit': 'turn-limit',
   timeout: 'timeout',
+  caller: 'cancelled',
   'not-needed': 'omitted',
 } as const;
 
@@ -26,8 +27,11 @@ export const stoppedEnding = ({ wrapUpWhy }: Pick<Agent, 'wrapUpWhy'>, report: s
   return { state: 'failed', reason: 'timeout', report, error: 'Its time was over before it could report.' };
 };
 
+/** Somebody wanted the agent to stop, rather than that it came to an end of something. */
+const STOPS: ReadonlySet<WrapUp> = new Set(['cancel', 'not-needed', 'caller']);
+
 const wrapped = (wrapUp: WrapUp, report: string): Ending => ({
-  state: wrapUp === 'cancel' || wrapUp === 'not-needed' ? 'cancelled' : 'completed',
+  state: STOPS.has(wrapUp) ? 'cancelled' : 'completed',
   reason: REASON[wrapUp],
   report,
   error: null,
@@ -83,6 +87,7 @@ const WHY = {
   cancel: 'It was cancelled',
   'turn-limit': 'It reached its limit of turns',
   timeout: 'Its time was over',
+  caller: 'It was stopped by the agent above',
   'not-needed': 'It was not needed any more',
 } as const;
 

@@ -7,6 +7,7 @@ import { hasEnded } from '../domain/transitions.ts';
 import { forecast, type History } from '../planning/forecast.ts';
 import { remaining } from '../planning/remaining.ts';
 import { shrinkPlan } from '../planning/shrink.ts';
+import { asPlanned } from '../planning/sub-plan.ts';
 import type { Core } from './core.ts';
 import type { ForecastView, ShrinkHow } from './planning-facade.ts';
 
@@ -21,7 +22,7 @@ export const forecastOf = async (core: Core, run: Run, plan: Plan): Promise<Fore
 /** What was said when the plan was made; for a run of an older Coppice, what would be said now. */
 export const forecastOfRun = async (core: Core, run: Run, plan: Plan): Promise<Forecast> => {
   const kept = await core.parts.store.forecast(run.id);
-  return kept ? (kept.forecast as Forecast) : forecastOf(core, run, plan);
+  return kept ? (kept.forecast as Forecast) : forecastOf(core, run, asPlanned(plan));
 };
 
 /** What the run itself has shown is not among it. */
@@ -127,7 +128,7 @@ const recordActual = async (core: Core, id: RunId): Promise<void> => {
   if (!run || !plan || run.endedAt === null) return;
   const { endedAt } = run;
   const kept = await store.forecast(run.id);
-  const said = kept ? null : await forecastOf(core, run, plan);
+  const said = kept ? null : await forecastOf(core, run, asPlanned(plan));
   const agents = (await store.agents(run.id)).filter((agent) => agent.tier !== 'planner');
   const used = new Map((await store.accounts(run.id)).map((account) => [account.id as string, account.used]));
   const begun = Math.min(...agents.map((agent) => agent.createdAt));

@@ -8,9 +8,20 @@ import type { Run } from '../domain/run.ts';
 import { oneLine } from '../domain/text.ts';
 import type { Call, ToolCall, Turn } from '../domain/turn.ts';
 import type { Tx } from '../store/port.ts';
+import { notify } from './missing.ts';
+import {
+  findOrchestration,
+  openOrchestrations,
+  orchestrationStatus,
+  startOrchestration,
+  stopOpen,
+  stopOrchestration,
+} from './nested.ts';
 import type { EngineParts } from './parts.ts';
+import { isEnding, ownReport } from './room.ts';
 import { closeIfDone, type Ending, endAgent, isOver } from './settle.ts';
 import { asAgent, createdEvent, givenRole, newAgent, turnJob } from './spawn.ts';
+import { type Started, splitStep } from './split.ts';
 
 type Makes = Pick<EngineParts, 'random' | 'clock'>;
 
@@ -31,7 +42,9 @@ export const applyOutcome = async (makes: Makes, tx: Tx, outcome: TurnOutcome): 
   const run = agent && (await tx.run(agent.run));
   if (!agent || !run) throw new Error('A turn without its agent or run.');
   const head = outcome.commit?.commit ?? agent.headCommit;
-  const { calls: acted, ending } = (await isSteered(tx, agent, outcome)) ? unfinished(outcome) : outcome;
+  const { calls: acted, ending } = (await isSteered(tx, agent, outcome))
+    ? unfinished(outcome)
+    : await afterItsTeams(makes, tx, run, agent, outcome);
   const calls = await carryOutAll(makes, tx, run, { ...agent, headCommit: head }, { ...outcome, calls: acted, ending });
   await tx.insertCalls(calls);
   await tx.closeTurn(outcome.turn.id, { commit: outcome.commit?.commit ?? null, endedAt: now });
@@ -49,6 +62,7 @@ export const applyOutcome = async (makes: Makes, tx: Tx, outcome: TurnOutcome): 
   }
   await tx.finishJob(outcome.job, 'done');
   if (isOver(agent)) return closeIfDone(makes, tx, run, outcome.job);
+  if (ending) await stopOpen(makes, tx, run, agent, outcome.job);
   if (ending) return endAgent(makes, tx, run, { ...agent, headCommit: head }, ending, outcome.job);
   await goOn(makes, tx, run, agent, calls);
 };
@@ -68,21 +82,43 @@ const unfinished = ({ calls }: TurnOutcome): Pick<TurnOutcome, 'calls' | 'ending
   return { calls: open, ending: null };
 };
 
+/** An agent that would end while an orchestration of its own goes on waits for that one first. */
+const afterItsTeams = async (
+  makes: Makes,
+  tx: Tx,
+  run: Run,
+  agent: Agent,
+  outcome: TurnOutcome,
+): Promise<Pick<TurnOutcome, 'calls' | 'ending'>> => {
+  const { calls, ending } = outcome;
+  const open = ending && OPEN_ENDS.has(ending.reason) ? (await openOrchestrations(tx, agent))[0] : undefined;
+  if (!open) return outcome;
+  const effect: Effect = { kind: 'orchestration-status', id: open.id, wait: true };
+  if (!calls.some(({ result }) => result.effect?.kind === 'finish'))
+    await notify(makes, tx, run, agent.id, `${open.id} still works for you: wait for it or stop it, then finish.`);
+  return {
+    calls: calls.map((one) =>
+      one.result.effect?.kind === 'finish' ? { ...one, result: { ...one.result, effect } } : one,
+    ),
+    ending: null,
+  };
+};
+
 /** The agent's next turn is queued, unless a call waits for a child or for the person. */
 const goOn = async (makes: Makes, tx: Tx, run: Run, agent: Agent, calls: readonly Call[]): Promise<void> => {
   const now = makes.clock.now();
   const waits = calls.some((call) => call.state === 'waiting');
   const full = calls.some((call) => !call.ok && call.output.startsWith(INBOX_FULL));
   const to = waits ? 'waiting' : 'ready';
-  await tx.moveAgent(agent.id, to, { action: waits ? waitingFor(calls) : '' });
+  await tx.moveAgent(agent.id, to, { action: waits ? await waitingFor(tx, agent, calls) : '' });
   if (!waits) await tx.enqueue([turnJob(makes, run, agent, undefined, full ? now + 2000 : 0)], now);
   await tx.emit(now, [{ type: 'agent.moved', run: run.id, agent: agent.id, from: 'running', to, reason: null }]);
 };
 
-const waitingFor = (calls: readonly Call[]): string => {
-  const waiting = calls.filter((call) => call.state === 'waiting');
-  if (waiting.some((call) => call.waitsFor === 'person')) return 'waits for your answer';
-  return `waits for ${waiting.length} ${waiting.length === 1 ? 'child' : 'children'}`;
+const waitingFor = async (tx: Tx, agent: Agent, calls: readonly Call[]): Promise<string> => {
+  if (calls.some((call) => call.state === 'waiting' && call.waitsFor === 'person')) return 'waits for your answer';
+  const open = (await tx.children(agent.id)).filter((child) => !isOver(child)).length;
+  return `waits for ${open} ${open === 1 ? 'child' : 'children'}`;
 };
 
 const carryOutAll = async (makes: Makes, tx: Tx, run: Run, agent: Agent, outcome: TurnOutcome): Promise<Call[]> => {
@@ -116,11 +152,11 @@ const carryOut = async (
   tx: Tx,
   run: Run,
   agent: Agent,
-  { turn, ending }: TurnOutcome,
+  { turn, ending, job }: TurnOutcome,
   result: ToolResult & { readonly effect: Effect },
 ): Promise<Done> => {
   const { effect } = result;
-  if (ending && (effect.kind === 'ask' || effect.kind === 'delegate'))
+  if (ending && effect.kind !== 'finish' && effect.kind !== 'send')
     return refused('Not done: this was your last answer.');
   switch (effect.kind) {
     case 'finish':
@@ -131,10 +167,53 @@ const carryOut = async (
       return send(makes, tx, run, agent, effect);
     case 'delegate':
       return delegate(makes, tx, run, agent, turn, effect);
+    case 'split':
+      return waitsFor(await splitStep(makes, tx, run, agent, turn, effect));
+    case 'orchestrate':
+      return orchestrate(makes, tx, run, agent, turn, effect);
+    case 'orchestration-status':
+    case 'orchestration-cancel':
+      return orchestration(makes, tx, run, agent, job, effect);
   }
 };
 
-const isEnding = (run: Run, agent: Agent): boolean => run.cancelRequested !== 'no' || agent.wrapUp;
+const waitsFor = (started: Started): Done =>
+  started.ok ? { state: 'waiting', ok: true, output: '', waitsFor: started.id } : refused(started.reason);
+
+const orchestrate = async (
+  makes: Makes,
+  tx: Tx,
+  run: Run,
+  agent: Agent,
+  turn: Turn,
+  effect: Extract<Effect, { kind: 'orchestrate' }>,
+): Promise<Done> => {
+  const started = await startOrchestration(makes, tx, run, agent, turn, effect);
+  if (effect.wait || !started.ok) return waitsFor(started);
+  return settled({
+    ok: true,
+    output: `A team is planned. Its id is ${started.id}. You get a notice when it has ended.`,
+  });
+};
+
+const orchestration = async (
+  makes: Makes,
+  tx: Tx,
+  run: Run,
+  agent: Agent,
+  job: JobId,
+  effect: Extract<Effect, { kind: 'orchestration-status' | 'orchestration-cancel' }>,
+): Promise<Done> => {
+  const found = await findOrchestration(tx, agent, effect.id);
+  if (typeof found === 'string') return refused(found);
+  if (effect.kind === 'orchestration-cancel') {
+    if (found.ended) return settled({ ok: true, output: 'It has ended already.' });
+    const asked = await stopOrchestration(makes, tx, run, found, job);
+    return settled({ ok: true, output: `${asked} agents are asked to stop. You get a notice when all have ended.` });
+  }
+  if (effect.wait && !found.ended) return { state: 'waiting', ok: true, output: '', waitsFor: found.planner.id };
+  return settled({ ok: true, output: await orchestrationStatus(tx, found) });
+};
 
 const ask = async (makes: Makes, tx: Tx, run: Run, agent: Agent, question: string): Promise<Done> => {
   if (run.options.unattended)
@@ -217,11 +296,6 @@ const delegate = async (
   return { state: 'waiting', ok: true, output: '', waitsFor: child };
 };
 
-/** What a last turn of the agent itself will cost, about; never more than half of what there is. */
-const ownReport = ({ usage }: Turn, available: number): number =>
-  Math.min((usage?.prompt ?? 0) + (usage?.completion ?? 0) + REPORT_TOKENS, Math.floor(available / 2));
-const REPORT_TOKENS = 1000;
-
 const spawnChild = async (
   makes: Makes,
   tx: Tx,
@@ -238,6 +312,7 @@ const spawnChild = async (
     role: givenRole(effect.role),
     name: oneLine(effect.task, 48),
     task: effect.task,
+    ...(parent.permissions ? { permissions: parent.permissions } : {}),
   } as const;
   const child = newAgent(makes, run, { ...spec, temperature: parent.temperature, step: null, start }, 'ready');
   await tx.insertAgents([child]);

@@ -17,7 +17,9 @@ import { type Conversation, mostSteps, skillNames } from './conversation.ts';
 import type { Core } from './core.ts';
 import { offerPlan } from './gate.ts';
 import { cacheKeyOf, complexityOf, makePlan } from './make-plan.ts';
-import { closeIfDone, type Ending, isOver, retire } from './settle.ts';
+import { adoptSubPlan } from './nested.ts';
+import { planScope } from './plan-scope.ts';
+import { closeIfDone, type Ending, endAgent, isOver, retire } from './settle.ts';
 import { turnJob } from './spawn.ts';
 
 export const digestOf = async (core: Core, run: Run): Promise<string> => {
@@ -45,20 +47,20 @@ export const planOutcome = async (
   conversation: Conversation,
   turn: Turn & { readonly answer: Answer },
 ): Promise<(tx: Tx, job: JobId) => Promise<void>> => {
-  const { run, agent } = conversation;
+  const { run, agent, scope } = conversation;
   const parsed = parsePlan(turn.answer.content, {
-    maxSteps: mostSteps(run),
-    permissions: run.options.permissions,
+    maxSteps: mostSteps(scope),
+    permissions: scope.options.permissions,
     skills: skillNames(run),
   });
-  const doubts = parsed.ok ? await doubtsOf(core, run, parsed.steps) : parsed.faults;
+  const doubts = parsed.ok ? await doubtsOf(core, scope, parsed.steps) : parsed.faults;
   const mended = [...conversation.delivered, ...conversation.pending].some(({ from }) => from === 'engine');
   if (doubts.length > 0 && !mended) return (tx, job) => repair(core, tx, run, agent, turn, job, faultText(doubts));
   if (!parsed.ok) {
-    const plan = await planByRule(core, run, `The model's plan had faults:\n${faultText(parsed.faults)}`);
+    const plan = await planByRule(core, scope, `The model's plan had faults:\n${faultText(parsed.faults)}`);
     return accept(core, run, agent, turn, plan);
   }
-  const plan = await makePlan(core, run, parsed.steps, { by: 'model' }, parsed.pattern);
+  const plan = await makePlan(core, scope, parsed.steps, { by: 'model' }, parsed.pattern);
   return accept(core, run, agent, turn, plan);
 };
 
@@ -109,14 +111,27 @@ const accept = async (
   turn: Turn,
   plan: Plan,
 ): Promise<(tx: Tx, job: JobId) => Promise<void>> => {
-  const offer = await offerPlan(core, run, plan);
+  const offer = await offerOf(core, run, agent, plan);
   const report = plan.source.by === 'rules' ? plan.source.reason : `Planned ${plan.steps.length} steps.`;
   return async (tx, job) => {
     const now = core.parts.clock.now();
     await tx.closeTurn(turn.id, { commit: null, endedAt: now });
     await tx.finishJob(job, 'done');
-    if (plan.source.by === 'model') await tx.cachePlan(cacheKeyOf(run), plan, now);
+    if (plan.source.by === 'model' && agent.parent === null) await tx.cachePlan(cacheKeyOf(run), plan, now);
     await adopt(core, tx, run, agent, job, { state: 'completed', reason: 'finished', report, error: null }, offer);
+  };
+};
+
+/** Ends the planner with its ending, in the transaction of this job, and lets its plan begin where it belongs. */
+type Offer = (tx: Tx, run: Run, planner: Agent, ending: Ending, job: JobId) => Promise<void>;
+
+const offerOf = async (core: Core, run: Run, planner: Agent, plan: Plan): Promise<Offer> => {
+  if (planner.parent !== null)
+    return (tx, current, agent, ending, job) => adoptSubPlan(core.parts, tx, current, agent, plan, ending, job);
+  const offer = await offerPlan(core, run, plan);
+  return async (tx, current, agent, ending) => {
+    await retire(core.parts, tx, current, agent, ending);
+    await offer(tx);
   };
 };
 
@@ -128,7 +143,7 @@ const adopt = async (
   agent: Agent,
   job: JobId,
   ending: Ending,
-  offer: (tx: Tx) => Promise<void>,
+  offer: Offer,
 ): Promise<void> => {
   const current = await tx.run(run.id);
   const planner = await tx.agent(agent.id);
@@ -136,9 +151,8 @@ const adopt = async (
   const cancelled = current.cancelRequested !== 'no';
   if (!cancelled && ending.state === 'completed' && (await tx.inbox(agent.id, 1))[0]?.from === 'person')
     return planAgain(core, tx, current, planner, 'reads your message');
-  await retire(core.parts, tx, current, planner, cancelled ? CANCELLED : ending);
-  if (cancelled) return closeIfDone(core.parts, tx, current, job);
-  await offer(tx);
+  if (cancelled) return endAgent(core.parts, tx, current, planner, CANCELLED, job);
+  await offer(tx, current, planner, ending, job);
 };
 
 const CANCELLED: Ending = { state: 'cancelled', reason: 'cancelled', report: null, error: null };
@@ -153,6 +167,7 @@ export const planWithoutModel = async (
   agent: Agent,
   ending: Ending & { readonly error: string },
 ): Promise<(tx: Tx, job: JobId) => Promise<void>> => {
-  const offer = await offerPlan(core, run, await planByRule(core, run, ending.error));
+  const scope = await planScope(core.parts.store, run, agent);
+  const offer = await offerOf(core, run, agent, await planByRule(core, scope, ending.error));
   return (tx, job) => adopt(core, tx, run, agent, job, ending, offer);
 };

@@ -4,6 +4,7 @@ import { planningOf, type Run } from '../domain/run.ts';
 import type { UndoRecord } from '../domain/undo.ts';
 import { inWords } from '../planning/conditions.ts';
 import { shareBudget } from '../planning/share-budget.ts';
+import { asPlanned } from '../planning/sub-plan.ts';
 import { planToYaml } from '../planning/workflows/plan-yaml.ts';
 import type { Core } from './core.ts';
 import { forecastOfRun } from './forecasts.ts';
@@ -19,7 +20,9 @@ export const planView = async (core: Core, run: Run): Promise<PlanView> => {
   const granted = new Map((await store.accounts(run.id)).map((account) => [account.id as string, account.granted]));
   const pool = await store.account(run.id);
   const shares = shareBudget(plan, Math.min(pool?.available ?? 0, plan.budget ?? Number.POSITIVE_INFINITY));
-  const level = levels(plan);
+  const depths = new Map((await store.agents(run.id)).map((agent) => [agent.id, agent.depth]));
+  const inPlan = levels(plan);
+  const levelOf = ({ key }: PlanStep): number => depths.get(rows.get(key)?.agent as AgentId) ?? inPlan.get(key) ?? 1;
   const undos = new Map((await store.undos(run.id)).map((record) => [record.agent, record]));
   const tokens = (step: PlanStep, agent: AgentId | null): number =>
     (agent === null ? undefined : granted.get(agent)) ?? shares.get(step.key)?.subtree ?? 0;
@@ -33,12 +36,12 @@ export const planView = async (core: Core, run: Run): Promise<PlanView> => {
     complexity: plan.complexity ?? null,
     cachedAt: plan.cachedAt ?? null,
     steps: plan.steps.map((step) => ({
-      ...stepView(plan, run, step, rows.get(step.key), level.get(step.key) ?? 1, tokens),
+      ...stepView(plan, run, step, rows.get(step.key), levelOf(step), tokens),
       undone: undoneOf(undos.get(rows.get(step.key)?.agent as AgentId)),
     })),
     cannotUndo: cannotUndo(plan),
     forecast: await forecastOfRun(core, run, plan),
-    yaml: planToYaml(plan),
+    yaml: planToYaml(asPlanned(plan)),
   };
 };
 

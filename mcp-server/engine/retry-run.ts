@@ -5,6 +5,7 @@ import type { PlanStep, Step } from '../domain/plan.ts';
 import type { Run } from '../domain/run.ts';
 import { isSettled } from '../domain/transitions.ts';
 import { shareBudget } from '../planning/share-budget.ts';
+import { asPlanned } from '../planning/sub-plan.ts';
 import type { NewAgent, Tx } from '../store/port.ts';
 import type { Core } from './core.ts';
 import { considerStep, isOver } from './settle.ts';
@@ -57,9 +58,10 @@ const stepsAnew = async (tx: Tx, run: Run, steps: readonly Step[]): Promise<read
   if (run.review === 'landed' || run.review === 'discarded')
     throw new UserError('wrong-state', `The run was ${run.review}: start a new one instead.`);
   const undone = new Set((await tx.undos(run.id)).filter(({ state }) => state === 'done').map(({ agent }) => agent));
+  // What an agent has added is its own affair: it goes on, or not, with that agent's step.
   const again = new Set(
-    steps
-      .filter(({ state, agent }) => state === 'failed' || state === 'skipped' || undone.has(agent))
+    asPlanned({ steps })
+      .steps.filter(({ state, agent }) => state === 'failed' || state === 'skipped' || undone.has(agent))
       .map(({ key }) => key),
   );
   if (again.size === 0)

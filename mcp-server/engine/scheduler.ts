@@ -1,5 +1,4 @@
 import { FencedError, messageOf } from '../domain/errors.ts';
-import type { RunId } from '../domain/ids.ts';
 import type { Job, JobKind } from '../domain/job.ts';
 import type { Run } from '../domain/run.ts';
 import { coreOf } from './claimed-core.ts';
@@ -30,7 +29,7 @@ const AT_ONCE = 2;
 export class Scheduler {
   readonly #core: Core;
   readonly #servers: Servers;
-  readonly #digests = new Map<RunId, Promise<string>>();
+  readonly #digests = new Map<string, Promise<string>>();
   readonly #running = new Set<Promise<void>>();
   readonly #stop = new AbortController();
   readonly #pace = new Pace(AT_ONCE);
@@ -205,11 +204,12 @@ export class Scheduler {
   }
 
   #digest(run: Run): Promise<string> {
-    const known = this.#digests.get(run.id);
+    const key = `${run.id} ${run.baseCommit}`;
+    const known = this.#digests.get(key);
     if (known) return known;
     const made = digestOf(this.#core, run);
-    this.#digests.set(run.id, made);
-    made.catch(() => this.#digests.delete(run.id));
+    this.#digests.set(key, made);
+    made.catch(() => this.#digests.delete(key));
     return made;
   }
 

@@ -1,18 +1,19 @@
 import type { Agent, EndReason, WrapUpWhy } from '../domain/agent.ts';
 import type { AgentId, JobId } from '../domain/ids.ts';
 import { newId } from '../domain/ids.ts';
-import type { Pattern, Step } from '../domain/plan.ts';
+import type { Pattern, Step, SubPlan } from '../domain/plan.ts';
 import type { Run } from '../domain/run.ts';
 import { oneLine } from '../domain/text.ts';
 import { AGENT_STATES, isFinal, isSettled } from '../domain/transitions.ts';
 import { holds, inWords, type StepResult, stepsAsked } from '../planning/conditions.ts';
 import type { Tx } from '../store/port.ts';
-import { tellMissing } from './missing.ts';
+import { notify, tellMissing } from './missing.ts';
 import type { EngineParts } from './parts.ts';
 import { type NeedState, readiness } from './readiness.ts';
 import { isToBeUndone, undoSettled, waitsForUndo } from './saga.ts';
 import { withSources } from './sources.ts';
 import { mergeJob, releaseAgent, startStep, turnJob, undoJob } from './spawn.ts';
+import { subPlanResult } from './sub-plan-results.ts';
 import { reportOf, secondChance, tryAgain } from './try-again.ts';
 import { unneeded } from './unneeded.ts';
 
@@ -163,16 +164,18 @@ export const settleAgent = async (
   ok: boolean,
   current?: JobId,
 ): Promise<void> => {
-  await answerParent(makes, tx, run, agent, ok);
   if (agent.role === 'undo') await undoSettled(makes, tx, run, agent, ok);
   if (agent.role === 'resolver' && !ok) await releaseParent(makes, tx, run, agent);
   const step = await stepOf(tx, agent);
+  if (!step?.subPlan) await answerParent(makes, tx, run, agent, ok);
   if (step && !isSettled(step.state)) {
     const unwanted = agent.endReason === 'omitted' || agent.wrapUpWhy === 'not-needed';
     if (unwanted) await tx.moveStep(step.id, 'omitted');
     else if (step.state === 'pending') await tx.moveStep(step.id, 'skipped');
     else await tx.moveStep(step.id, ok && (await isWhole(tx, step, agent)) ? 'done' : 'failed');
     if (await isToBeUndone(tx, run, step)) await tx.enqueue([undoJob(makes, run.id)], makes.clock.now());
+    // Before others settle because of it, so that the last one of them, and nobody else, finds all of them settled.
+    if (step.subPlan) await answerCaller(makes, tx, run, step.subPlan);
     await releaseDependents(makes, tx, run, step, agent, current);
   }
   await endStopped(makes, tx, run, agent, current);
@@ -201,6 +204,17 @@ const answerParent = async (makes: Makes, tx: Tx, run: Run, agent: Agent, ok: bo
   const output = reportOf(agent, ok);
   const { settled, stillWaiting } = await tx.settleCalls(parent.id, agent.id, { ok, output });
   if (settled > 0 && stillWaiting === 0 && parent.state === 'waiting') await resumeAgent(makes, tx, run, parent);
+};
+
+/** Once the last step of a sub-plan has settled: its caller gets the reports, or is told where they are when it does not wait. */
+const answerCaller = async (makes: Makes, tx: Tx, run: Run, subPlan: SubPlan): Promise<void> => {
+  const result = await subPlanResult(tx, run.id, subPlan);
+  const caller = result && (await tx.agent(subPlan.caller));
+  if (!caller || isOver(caller)) return;
+  const { settled, stillWaiting } = await tx.settleCalls(caller.id, subPlan.id, result);
+  if (settled === 0)
+    return notify(makes, tx, run, caller.id, `${subPlan.id} has ended. orchestrate_status gives its reports.`);
+  if (stillWaiting === 0 && caller.state === 'waiting') await resumeAgent(makes, tx, run, caller);
 };
 
 /** waiting → ready, with the next turn queued. */

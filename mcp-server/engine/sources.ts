@@ -41,7 +41,7 @@ const linesOf = (
   files: ReadonlyMap<AgentId, readonly string[]>,
 ): readonly string[] => {
   const needed = new Set(steps.flatMap((step) => step.needs));
-  const last = steps.filter((step) => !needed.has(step.key));
+  const last = steps.filter((step) => !needed.has(step.key) && !step.subPlan);
   const author = last.length === 1 ? last[0]?.key : undefined;
   const lines: string[] = [];
   const missing: string[] = [];

@@ -147,8 +147,8 @@ export const asAgent = (agent: NewAgent): Agent => ({
 });
 
 /** Parents before children, each with its own before the next. */
-const topDown = (plan: Plan): Plan['steps'] => {
-  const below = Map.groupBy(plan.steps, (step) => step.parent);
+export const topDown = (steps: Plan['steps']): Plan['steps'] => {
+  const below = Map.groupBy(steps, (step) => step.parent);
   const order: Plan['steps'][number][] = [];
   const add = (parent: string | null): void => {
     for (const step of below.get(parent) ?? []) {
@@ -157,7 +157,7 @@ const topDown = (plan: Plan): Plan['steps'] => {
     }
   };
   add(null);
-  if (order.length < plan.steps.length) throw new Error('A step hangs from a step that is not in the plan.');
+  if (order.length < steps.length) throw new Error('A step hangs from a step that is not in the plan.');
   return order;
 };
 
@@ -171,7 +171,7 @@ export const acceptPlan = async (makes: Makes, tx: Tx, run: Run, plan: Plan): Pr
   const shares = shareBudget(plan, Math.min(pool?.available ?? 0, plan.budget ?? Number.POSITIVE_INFINITY));
   const agents = new Map<string, NewAgent>();
   const steps: Step[] = [];
-  const order = topDown({ ...plan, steps: withSagas(plan.steps) });
+  const order = topDown(withSagas(plan.steps));
   for (const planned of order) {
     const step = newId('step', makes.random);
     const parent = planned.parent === null ? null : agents.get(planned.parent);

@@ -46,7 +46,8 @@ export const secondChance = async (
   const account = await tx.account(agent.id);
   const pool = await tx.account(run.id);
   const left = account?.available ?? 0;
-  const more = Math.min(account?.used ?? 0, pool?.available ?? 0);
+  // What an agent has added is paid for out of its own account.
+  const more = step.subPlan ? 0 : Math.min(account?.used ?? 0, pool?.available ?? 0);
   return step.work?.kind === 'compute' || left + more >= LEAST_TOKENS ? { left, more } : null;
 };
 

@@ -26,7 +26,7 @@ export interface TurnHands {
   pass(): Promise<void>;
   /** Gives the inference permit back; safe to call more than once. */
   release(): void;
-  /** Top-level digest for planners, made once a run. */
+  /** Top-level digest of the run's base for planners, made once a commit. */
   digest(run: Run): Promise<string>;
   /** The server is known to be away: the scheduler waits for it instead of trying each job in turn. */
   lost(message: string): void;
@@ -58,7 +58,7 @@ export const runTurnJob = async (
     store,
     run,
     agent,
-    agent.tier === 'planner' ? await hands.digest(run) : '',
+    agent.tier === 'planner' ? await hands.digest({ ...run, baseCommit: agent.baseCommit ?? run.baseCommit }) : '',
   );
   let prepared: Prepared;
   try {

@@ -1,4 +1,4 @@
-import type { AgentId } from '../domain/ids.ts';
+import type { AgentId, StepId } from '../domain/ids.ts';
 import type { Call } from '../domain/turn.ts';
 import type { Connection } from './connection.ts';
 import type { Schema } from './schema.ts';
@@ -49,7 +49,7 @@ export const insertCalls = (db: Connection, calls: readonly Call[]): void => {
 export const settleCalls = (
   db: Connection,
   owner: AgentId,
-  waitsFor: AgentId | 'person',
+  waitsFor: AgentId | StepId | 'person',
   result: { readonly ok: boolean; readonly output: string },
 ): { settled: number; stillWaiting: number } => {
   const rows = db.all(SETTLE, { owner, waitsFor, ok: result.ok ? 1 : 0, output: result.output });

@@ -44,6 +44,7 @@ const OPTIONAL: Readonly<Record<OptionalStepKey, true>> = {
   files: true,
   pattern: true,
   parts: true,
+  subPlan: true,
 };
 
 const PLAN = keep(query.selectFrom('plans').select('body').where('run', '=', ARG));

@@ -221,10 +221,10 @@ export interface Tx extends Reader {
   /** → dropped; its messages are undelivered again. */
   dropTurn(id: TurnId, endedAt: number): Promise<void>;
   insertCalls(calls: readonly Call[]): Promise<void>;
-  /** Fills in waiting calls that wait for this agent (or person); returns how many calls of that turn still wait. */
+  /** Fills in waiting calls that wait for this agent (or sub-plan, or person); returns how many calls of that turn still wait. */
   settleCalls(
     owner: AgentId,
-    waitsFor: AgentId | 'person',
+    waitsFor: AgentId | StepId | 'person',
     result: { readonly ok: boolean; readonly output: string },
   ): Promise<{ readonly settled: number; readonly stillWaiting: number }>;
   /** Makes calls that wait for `from` wait for `to`. */

@@ -272,7 +272,7 @@ export class SqliteTx extends SqliteReader implements Tx {
   }
   async settleCalls(
     owner: AgentId,
-    waitsFor: AgentId | 'person',
+    waitsFor: AgentId | StepId | 'person',
     result: { readonly ok: boolean; readonly output: string },
   ): Promise<{ readonly settled: number; readonly stillWaiting: number }> {
     return settleCalls(this.db, owner, waitsFor, result);

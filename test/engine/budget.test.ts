@@ -158,7 +158,7 @@ describe('a budget', () => {
         if (results.length === 0) return call('delegate', { task: 'A part', tokens: 1_000_000 });
         if (results.length === 1) return call('delegate', { task: 'A part', tokens: 0 });
         const left = Number(/You have (\d+) tokens/.exec(results[0] ?? '')?.[1]);
-        if (results.length === 2) return call('delegate', { task: 'A part', tokens: left - 4500 });
+        if (results.length === 2) return call('delegate', { task: 'A part', tokens: left - 6500 });
         return finish(results.at(-1) ?? '');
       },
     });

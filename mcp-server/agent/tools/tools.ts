@@ -8,8 +8,10 @@ import { readArguments } from './arguments.ts';
 import { runCommand } from './command.ts';
 import { gitDiff } from './diff.ts';
 import { editFile, listFiles, readFile, writeFile } from './files.ts';
+import { orchestrate, orchestrateCancel, orchestrateStatus } from './orchestrate.ts';
 import { searchFiles } from './search.ts';
 import { draftSkill, skillSearch, useSkill } from './skills.ts';
+import { splitStep } from './split-step.ts';
 import { askPerson, delegate, finish, sendMessage } from './team.ts';
 
 /** All tools, sorted by name: the order is part of the prompt. */
@@ -21,11 +23,15 @@ export const tools: readonly Tool[] = [
   finish,
   gitDiff,
   listFiles,
+  orchestrate,
+  orchestrateCancel,
+  orchestrateStatus,
   readFile,
   runCommand,
   searchFiles,
   sendMessage,
   skillSearch,
+  splitStep,
   useSkill,
   writeFile,
 ] satisfies Tool[];

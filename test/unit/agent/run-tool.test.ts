@@ -11,7 +11,7 @@ describe('Tools', () => {
   it('are sorted by name and described by small schemas', () => {
     const names = tools.map((tool) => tool.name);
     assert.deepEqual(names, names.toSorted());
-    assert.equal(new Set(names).size, 14);
+    assert.equal(new Set(names).size, 18);
     for (const tool of tools) {
       const spec = toSpec(tool);
       assert.equal(spec, toSpec(tool));
@@ -28,6 +28,11 @@ describe('Tools', () => {
     assert.ok(names({}, { permissions: { commands: 'any' } }).includes('run_command'));
     assert.ok(names({ depth: 2 }, { maxDepth: 3 }).includes('delegate'));
     assert.ok(!names({ depth: 3 }, { maxDepth: 3 }).includes('delegate'));
+    for (const name of ['split_step', 'orchestrate', 'orchestrate_status', 'orchestrate_cancel']) {
+      assert.ok(names({ depth: 2 }, { maxDepth: 3 }).includes(name), name);
+      assert.ok(!names({ depth: 3 }, { maxDepth: 3 }).includes(name), name);
+      for (const role of ['resolver', 'undo']) assert.ok(!names({ role }).includes(name), name);
+    }
     assert.deepEqual(names({ tier: 'planner', role: 'planner' }), []);
   });
 

@@ -1,0 +1,255 @@
+import assert from 'node:assert/strict';
+import type { RunId } from '../../mcp-server/domain/ids.ts';
+import { type Bench, openBench } from '../support/engine.ts';
+import { keyOf, runPlan, startPlan, step, writeOwn } from '../support/plans.ts';
+import { call, calls, finish, type ParsedRequest, type ScriptedAnswer } from '../support/scripted-server.ts';
+import { agentNamed, agentsOf, eventsOf, isLastTurn, toolResults } from '../support/team.ts';
+
+type Proposed = Readonly<Record<string, unknown>>;
+
+/** A step whose agent writes a file named after it. */
+const part = (key: string, more: Proposed = {}): Proposed => ({ key, task: `do ${key}`, ...more });
+const three = [part('a'), part('b'), part('c', { needs: ['a', 'b'] })];
+
+const results = (request: ParsedRequest): string => toolResults(request).join(' | ');
+
+/** Whoever does `lead` splits; everybody else writes a file. */
+const splits =
+  (steps: readonly Proposed[], more: Proposed = {}) =>
+  (request: ParsedRequest): ScriptedAnswer => {
+    if (keyOf(request) !== 'lead') return writeOwn(request);
+    return request.lastTool ? finish(results(request)) : call('split_step', { steps, ...more });
+  };
+
+const lead = [step('lead')];
+
+describe('Re-planning', () => {
+  let bench: Bench;
+  afterEach(async () => {
+    for (const run of await bench.engine.listRuns(10)) assert.deepEqual(await bench.invariants(run.run), []);
+    await bench.close();
+  });
+
+  const leadOf = (run: RunId) => agentNamed(bench, run, 'lead');
+
+  it('splits a step of an agent that asks for it: all files come home, and the agent gets every report', async () => {
+    bench = await openBench({ script: splits(three) });
+    const view = await runPlan(bench, [...lead, step('after', { needs: ['lead'] })]);
+    assert.equal(view.state, 'completed', JSON.stringify(view, null, 1));
+    for (const key of ['a', 'b', 'c', 'after'])
+      assert.equal(bench.repo.git('show', `${view.branch}:out/${key}.txt`), key);
+    const { report } = await leadOf(view.run);
+    assert.match(report ?? '', /^All 3 steps have ended\. .*## do a \(done\)\na is done\..*b is done\..*c is done\./s);
+    assert.equal(view.report?.split('\n')[0], 'after is done.', 'the run speaks through its own last step');
+  });
+
+  it('shows them in the plan with level and needs, in the list of agents, and as an event', async () => {
+    bench = await openBench({ script: splits(three) });
+    const view = await runPlan(bench, lead);
+    const { steps, yaml } = await bench.engine.showPlan(view.run);
+    assert.deepEqual(
+      steps.map(({ key, level, needs, parent, state }) => ({ key, level, needs, parent, state })),
+      [
+        { key: 'lead', level: 1, needs: [], parent: null, state: 'done' },
+        { key: 'lead.a', level: 2, needs: [], parent: 'lead', state: 'done' },
+        { key: 'lead.b', level: 2, needs: [], parent: 'lead', state: 'done' },
+        { key: 'lead.c', level: 2, needs: ['lead.a', 'lead.b'], parent: 'lead', state: 'done' },
+      ],
+    );
+    assert.ok(!yaml.includes('lead.a'), 'the plan as text is what was planned');
+    const names = (await agentsOf(bench, view.run)).map(({ name, depth }) => `${depth} ${name}`);
+    assert.deepEqual(names, ['1 lead', '2 do a', '2 do b', '2 do c']);
+    const event = (await eventsOf(bench, view.run)).find(({ type }) => type === 'run.replanned');
+    assert.deepEqual(
+      { ...event, seq: 0, at: 0 },
+      {
+        type: 'run.replanned',
+        run: view.run,
+        agent: (await leadOf(view.run)).agent,
+        by: 'split',
+        step: 'lead',
+        steps: 3,
+        pattern: 'workflow',
+        seq: 0,
+        at: 0,
+      },
+    );
+  });
+
+  it('carries a split out in the pattern that the agent names', async () => {
+    bench = await openBench({
+      script: (request) =>
+        keyOf(request) === '' && !request.firstUser.startsWith('Your task:\ndo')
+          ? finish('Joined.')
+          : splits([part('a'), part('b')], { pattern: 'map-reduce' })(request),
+    });
+    const view = await runPlan(bench, lead);
+    assert.equal(view.state, 'completed', JSON.stringify(view, null, 1));
+    const agents = await agentsOf(bench, view.run);
+    assert.equal(
+      agents.find(({ tier }) => tier === 'executive'),
+      undefined,
+      'nobody below an agent is the executive',
+    );
+    assert.equal(agents.filter(({ depth }) => depth === 3).length, 2);
+    assert.match((await leadOf(view.run)).report ?? '', /All 3 steps.*Joined\.$/s);
+  });
+
+  it('lets an agent split twice, and a part of a split split itself', async () => {
+    bench = await openBench({
+      script: (request) => {
+        if (keyOf(request) === 'a')
+          return request.lastTool ? finish(results(request)) : call('split_step', { steps: [part('x'), part('y')] });
+        if (keyOf(request) !== 'lead') return writeOwn(request);
+        const made = toolResults(request).length;
+        if (made === 0) return call('split_step', { steps: [part('a'), part('b')] });
+        return made === 1 ? call('split_step', { steps: [part('a2', { key: 'a' }), part('d')] }) : finish('Done.');
+      },
+    });
+    const view = await runPlan(bench, lead);
+    assert.equal(view.state, 'completed', JSON.stringify(view, null, 1));
+    const keys = (await bench.store.steps(view.run)).map(({ key }) => key);
+    assert.deepEqual(keys, ['lead', 'lead.a', 'lead.b', 'lead.a.x', 'lead.a.y', 'lead.a-2', 'lead.d']);
+    for (const key of ['x', 'y', 'b', 'a2', 'd'])
+      assert.equal(bench.repo.git('show', `${view.branch}:out/${key}.txt`), key);
+  });
+
+  it('begins the steps where the agent is, with what it has written in the same answer', async () => {
+    bench = await openBench({
+      script: (request) => {
+        if (keyOf(request) === 'a')
+          return request.lastTool ? finish(results(request)) : call('read_file', { path: 'own.txt' });
+        if (keyOf(request) !== 'lead') return writeOwn(request);
+        if (request.lastTool) return finish(results(request));
+        return calls(
+          ['write_file', { path: 'own.txt', content: 'mine\n' }],
+          ['split_step', { steps: [part('a'), part('b')] }],
+        );
+      },
+    });
+    const view = await runPlan(bench, lead);
+    assert.match((await leadOf(view.run)).report ?? '', /mine/);
+  });
+
+  it('goes on with what failed in its place, told which and why, and the run is whole when the agent says so', async () => {
+    bench = await openBench({
+      script: (request) => (keyOf(request) === 'a' ? finish('The door is locked.', 'blocked') : splits(three)(request)),
+    });
+    const view = await runPlan(bench, lead);
+    assert.equal(view.state, 'completed', JSON.stringify(view, null, 1));
+    const { report } = await leadOf(view.run);
+    assert.match(report ?? '', /2 of them without success/);
+    assert.match(report ?? '', /## do a \(failed\)\nIt failed \(blocked\): The door is locked\./);
+    assert.match(report ?? '', /## do c \(skipped\)/);
+  });
+
+  it('lets a fresh agent try a step that has failed for a passing reason, and waits for that one', async () => {
+    bench = await openBench({
+      script: (request) => {
+        if (keyOf(request) !== 'a') return splits([part('a'), part('b')])(request);
+        // The first one answers nothing, three times.
+        return request.firstUser.includes('(try 2)') ? writeOwn(request) : { content: '' };
+      },
+    });
+    const view = await runPlan(bench, lead, { planning: { retries: 1 } });
+    assert.equal(view.state, 'completed', JSON.stringify(view, null, 1));
+    assert.match((await leadOf(view.run)).report ?? '', /All 2 steps have ended\. .*a is done\./s);
+    assert.equal(bench.repo.git('show', `${view.branch}:out/a.txt`), 'a');
+  });
+
+  describe('is refused, with the reason, and the agent goes on', () => {
+    const refusal = async (steps: readonly Proposed[], more: object = {}, plan = lead): Promise<string> => {
+      bench = await openBench({ script: splits(steps) });
+      const view = await runPlan(bench, plan, more);
+      const before = plan.length;
+      assert.equal(view.agents.total, before, 'nobody was made');
+      assert.equal((await bench.store.steps(view.run)).length, before);
+      return (await leadOf(view.run)).report ?? '';
+    };
+
+    it('at the last level, where it is not offered either', async () => {
+      let offered: readonly string[] = [];
+      bench = await openBench({
+        script: (request) => {
+          offered = request.tools.map(({ name }) => name);
+          return splits(three)(request);
+        },
+      });
+      const view = await runPlan(bench, lead, { maxDepth: 1 });
+      assert.match((await leadOf(view.run)).report ?? '', /^You may not use split_step/);
+      assert.ok(!offered.includes('split_step') && !offered.includes('orchestrate'));
+    });
+
+    it('beyond the agents of the run', async () =>
+      assert.match(
+        await refusal(three, { maxAgents: 3 }),
+        /^It needs 3 more agents, and the run has 1 of its 3 already/,
+      ));
+
+    it('beyond the agents of a level', async () =>
+      assert.match(
+        await refusal(three, { maxAgentsPerLevel: 2 }),
+        /^It needs 3 more agents on level 2, which has 0 of its 2/,
+      ));
+
+    it('beyond what the agent can pay for, its own report kept', async () =>
+      assert.match(
+        await refusal(three, { budget: 8000 }),
+        /^You have \d+ tokens left, of which \d+ are kept for your own report: that is too little for 3 agents/,
+      ));
+
+    it('in a circle', async () =>
+      assert.match(
+        await refusal([part('a', { needs: ['b'] }), part('b', { needs: ['a'] })]),
+        /^The steps cannot be carried out: Steps need each other in a circle\./,
+      ));
+
+    it('with a need that is no step', async () =>
+      assert.match(await refusal([part('a'), part('b', { needs: ['z'] })]), /b: It needs z, which is no step\./));
+
+    it('when all of it is one step', async () =>
+      assert.match(await refusal([part('a'), part('b', { task: 'do a' })]), /b: It asks for the same as a\./));
+  });
+
+  it('pays the steps out of the agent that splits, and gives back what they leave', async () => {
+    bench = await openBench({ script: splits(three) });
+    const view = await runPlan(bench, [...lead, step('other')], { budget: 100_000 });
+    const lead1 = (await leadOf(view.run)).agent;
+    const rows = await bench.store.ledger(view.run);
+    const sum = (kind: string, from: string, to: string): number =>
+      rows
+        .filter((row) => row.kind === kind && row.from.startsWith(from) && row.to.startsWith(to))
+        .reduce((total, { amount }) => total + amount, 0);
+    const own = sum('grant', view.run, lead1);
+    const given = sum('grant', lead1, '');
+    assert.equal(own, 47_500);
+    assert.ok(given > 30_000 && given < own - 3000, `${given} of ${own}`);
+    const children = (await agentsOf(bench, view.run)).filter(({ depth }) => depth === 2);
+    const spent = children.reduce((total, { tokens }) => total + tokens.used, 0);
+    assert.equal(sum('reclaim', '', lead1), given - spent, "what they left is the agent's again");
+  });
+
+  for (const mode of ['wrap-up', 'abort'] as const)
+    it(`ends with its steps when the agent is cancelled: ${mode}`, async () => {
+      bench = await openBench({
+        script: (request) => {
+          if (isLastTurn(request)) return finish('Stopped.');
+          if (keyOf(request) === 'a' && request.lastTool) return { ...finish('Late.'), latencyMs: 2000 };
+          return splits(three)(request);
+        },
+      });
+      const run = await startPlan(bench, [...lead, step('other')]);
+      await bench.waitUntil('a part has written', async () =>
+        (await agentsOf(bench, run)).some(({ name, commit }) => name === 'do a' && commit !== null),
+      );
+      await bench.engine.cancelRun({ run, agent: (await leadOf(run)).agent, mode });
+      const view = await bench.waitEnd(run);
+      assert.equal((await leadOf(run)).state, 'cancelled');
+      assert.equal(view.state, 'partial', JSON.stringify(view, null, 1));
+      assert.equal(bench.repo.git('show', `${view.branch}:out/other.txt`), 'other');
+      const states = (await bench.store.steps(run)).map(({ key, state }) => `${key} ${state}`);
+      assert.ok(states.includes('lead failed') && states.includes('lead.c skipped'), states.join(', '));
+      const home = bench.repo.git('ls-tree', '-r', '--name-only', view.branch).includes('out/a.txt');
+      assert.equal(home, mode === 'wrap-up', 'what was reported comes home');
+    });
+});
