@@ -53,7 +53,12 @@ export const demoCommand = async (context: CliContext, what: string, kill: (pid:
   try {
     const started = await client.call<RunView>('run_start', {
       task: TASK,
-      options: { server: 'rehearsal', unattended: true, budget: BUDGET },
+      options: {
+        server: 'rehearsal',
+        unattended: true,
+        budget: BUDGET,
+        planning: { gate: 'go', maxForecastTokens: null },
+      },
       key: context.newKey(),
     });
     const status = await followRun(context, client, started, { json: false, yes: true });

@@ -1,5 +1,6 @@
 import type { Forecast, PastError, Quantiles, Remaining } from '../../domain/forecast.ts';
 import type { PlanView, StepView } from '../../engine/planning-facade.ts';
+import { undoWord } from './plain-lines.ts';
 import { counted, displayWidth, fit, human, printable } from './terminal.ts';
 
 /** Where a plan is shown. */
@@ -117,9 +118,16 @@ const remarksOf = (
     step.when,
     step.server === null && step.model === null ? null : `on ${[step.model, step.server].filter(Boolean).join(' at ')}`,
     step.skills.length > 0 ? `skills: ${step.skills.join(', ')}` : null,
-    step.undo === null ? null : step.undo.startsWith('cannot') ? `! ${step.undo}` : `undo: ${step.undo}`,
+    undoOf(step),
   ];
   return remarks.flatMap((remark) => (remark === null ? [] : [clean(remark)]));
+};
+
+/** How it was undone, or would be. */
+const undoOf = ({ undo, undone }: StepView): string | null => {
+  if (undone) return undone.state === 'running' ? 'is being undone' : `${undoWord(undone.state)}: ${undone.result}`;
+  if (undo === null) return null;
+  return undo.startsWith('cannot') ? `! ${undo}` : `undo: ${undo}`;
 };
 
 const namesOf = (names: readonly string[]): string =>
