@@ -65,6 +65,71 @@ describe('the command line', () => {
     assert.equal(parseArguments(['--version']).command, 'version');
   });
 
+  it('knows how a run is to be planned', () => {
+    const parsed = parseArguments([
+      'run',
+      'x',
+      '--pattern',
+      'saga',
+      '--fan-in=4',
+      '--max-forecast-tokens',
+      '9',
+      '--no-cache',
+    ]);
+    assert.deepEqual(
+      Object.entries(parsed.command === 'run' ? parsed.settings : {}).filter(([, value]) => value !== undefined),
+      [
+        ['planning.pattern', 'saga'],
+        ['planning.fanIn', '4'],
+        ['planning.maxForecastTokens', '9'],
+        ['planning.cache', 'no'],
+      ],
+    );
+    assert.match(refusal('run', 'x', '--workers', '-3'), /--workers wants a whole number/);
+  });
+
+  it('tells a task that is to be planned from what is done with a plan', () => {
+    const action = (...argv: string[]): unknown => {
+      const parsed = parseArguments(['plan', ...argv]);
+      return parsed.command === 'plan' ? parsed.action : null;
+    };
+    assert.deepEqual(action('show the tests'), { kind: 'create', task: 'show the tests' });
+    assert.deepEqual(action('show', 'r-1', '--yaml'), { kind: 'show', run: 'r-1', yaml: true });
+    assert.deepEqual(action('edit', 'r-1', '--file', '-'), { kind: 'edit', run: 'r-1', file: '-' });
+    assert.deepEqual(action('shrink', 'r-1', 'cheaper-tiers'), { kind: 'shrink', run: 'r-1', how: 'cheaper-tiers' });
+    assert.deepEqual(action('approve', 'r-1', '--detach'), { kind: 'approve', run: 'r-1', detach: true, yes: false });
+    assert.deepEqual(action('drop', 'r-1'), { kind: 'drop', run: 'r-1' });
+    assert.match(refusal('plan'), /coppice plan "what is to be done"/);
+    assert.match(refusal('plan', 'shrink', 'r-1', 'more'), /fewer-agents\|cheaper-tiers\|tighter-steps/);
+    assert.match(refusal('plan', 'show'), /coppice plan show RUN/);
+  });
+
+  it('reads the parameters of a workflow', () => {
+    const parsed = parseArguments(['workflow', 'run', 'tdd', '--param', 'task=a=b', '--param', 'n=3', '--yes']);
+    assert.deepEqual(parsed.command === 'workflow' && parsed.action, {
+      kind: 'run',
+      name: 'tdd',
+      parameters: { task: 'a=b', n: '3' },
+      detach: false,
+      yes: true,
+    });
+    assert.deepEqual(parseArguments(['workflow']), parseArguments(['workflow', 'list']));
+    assert.match(refusal('workflow', 'run', 'tdd', '--param', 'task'), /--param wants KEY=VALUE/);
+    assert.match(refusal('workflow', 'chekc'), /It knows list, show, check, run and save/);
+  });
+
+  it('tells a run from a task', () => {
+    const of = (text: string): unknown => {
+      const parsed = parseArguments(['recommend', text]);
+      return parsed.command === 'recommend' ? parsed.of : null;
+    };
+    assert.deepEqual(of('r-3k9m1p7q2zhx'), { run: 'r-3k9m1p7q2zhx' });
+    assert.deepEqual(of('r-eview it'), { task: 'r-eview it' });
+    const retry = parseArguments(['retry', 'r-1', '--budget', '5']);
+    assert.ok(retry.command === 'retry' && retry.budget === 5 && retry.run === 'r-1');
+    assert.match(refusal('forecast'), /coppice forecast RUN/);
+  });
+
   it('refuses what it does not know, with a hint', () => {
     assert.match(refusal('stauts'), /no command "stauts".*"coppice status"/);
     assert.match(refusal('frobnicate'), /no command "frobnicate"\. A task of one word/);

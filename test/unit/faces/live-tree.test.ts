@@ -81,6 +81,30 @@ describe('the terminal tree', () => {
     assert.equal(renderTree(fakeRun(), [], { ...QUEUE, busy: 0, total: 0 }, SCREEN).at(-1), '7 waiting');
   });
 
+  it('shows a plan that waits, omitted steps, undone ones, functions without tokens, and what is left', () => {
+    const none = { granted: 0, available: 0, reserved: 0, used: 0, subtreeUsed: 0 };
+    const agents = [
+      agent('a', null, { state: 'cancelled', endReason: 'omitted', action: '', tokens: none }),
+      agent('b', null, { state: 'completed', action: '' }),
+      agent('c', null, { state: 'running', action: 'computes concat', tokens: none }),
+    ];
+    const marks = new Map([
+      ['a', 'not needed'],
+      ['b', 'undone: reverted'],
+    ]);
+    const lines = renderTree(fakeRun({ state: 'planned' }), agents, QUEUE, SCREEN, { marks, left: 'left: 1 agent' });
+    assert.deepEqual(lines, [
+      'r-1  planned, its plan waits for your word  1/3 agents  100/1.0k tokens  Do it',
+      '  – a  worker omitted  not needed',
+      '  ✓ b  worker completed  100/1.0k  undone: reverted',
+      '  ▶ c  worker running  computes concat',
+      'left: 1 agent',
+      'slots 2/4  7 waiting',
+    ]);
+    const tight = { marks, left: 'left: 1 agent' };
+    assert.equal(renderTree(fakeRun(), agents, QUEUE, { ...SCREEN, rows: 6 }, tight).length, 5);
+  });
+
   it('says when a server cannot be reached and when jobs are parked', () => {
     const queue = { ...QUEUE, parked: 2, trouble: 'connection refused' };
     assert.equal(renderTree(fakeRun(), [], queue, SCREEN).at(-1), 'slots 2/4  7 waiting  2 parked  connection refused');

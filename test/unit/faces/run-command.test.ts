@@ -181,6 +181,22 @@ describe('coppice run, in a terminal', () => {
     assert.equal(engine.calls.filter((call) => call === 'startRun').length, 1);
   });
 
+  it('asks for a word on the plan where somebody is there, and nobody is waited for elsewhere', async () => {
+    const gates: unknown[] = [];
+    engine.startRun = async (input) => {
+      gates.push(input.options.planning);
+      const run = engine.addRun({ state: 'completed', endedAt: 2000 });
+      engine.emit({ type: 'run.ended', run: run.run, state: 'completed', commit: 'c', error: null });
+      return run;
+    };
+    const settings = { planning: { retries: 2, servers: [] } };
+    await runCommand({ ...contextOf(), settings }, options);
+    await runCommand({ ...contextOf(), settings: { planning: { gate: 'go' } } }, options);
+    await runCommand(contextOf(), { ...options, yes: true });
+    await runCommand({ ...contextOf({ canAsk: false }), settings: { planning: { gate: 'ask' } } }, options);
+    assert.deepEqual(gates, [{ retries: 2, gate: 'ask' }, { gate: 'go' }, { gate: 'go' }, { gate: 'go' }]);
+  });
+
   it('sends neither key nor permissions, and the budget that was set', async () => {
     let sent: unknown;
     engine.startRun = async (input) => {

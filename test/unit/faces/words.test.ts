@@ -56,6 +56,18 @@ describe('what the terminal says', () => {
     assert.equal(lineOf(event({ type: 'turn.started', agent: 'a-1' })), null);
     assert.match(lineOf(event({ type: 'engine.noticed', agent: null, notice: 'Mended.' })) ?? '', /engine: Mended\.$/);
     assert.equal(lineOf(event({ type: 'something.ofALaterEngine' })), null);
+    const lines: [Record<string, unknown> & { type: string }, string][] = [
+      [{ type: 'run.held', steps: 3, reason: 'asked for' }, "the plan of 3 steps waits for a person's word: asked for"],
+      [{ type: 'run.retried', steps: 1, budget: 5000 }, '1 step tried again, with 5.0k tokens more'],
+      [
+        { type: 'step.retried', step: 'docs', attempt: 2, reason: 'timeout', startsAt: 1500 },
+        'docs: try 2 in 1.5 s: timeout',
+      ],
+      [{ type: 'step.omitted', step: 'docs', reason: 'not needed' }, 'docs: omitted: not needed'],
+      [{ type: 'step.undone', step: 'docs', state: 'impossible', result: 'sent' }, 'docs: cannot be undone: sent'],
+    ];
+    for (const [fields, text] of lines) assert.equal(lineOf(event(fields)), `00:00:00 ${text}`);
+    assert.equal(lineOf(event({ type: 'agent.moved', agent: 'a-1', to: 'cancelled', reason: 'omitted' })), null);
     const asked = lineOf(event({ type: 'agent.asked', agent: 'a-1', question: 'Which\nport\u001b[2J?' })) ?? '';
     assert.equal(asked, '00:00:00 map docs asks: Which port[2J?');
   });
