@@ -7,6 +7,7 @@ import type { PlanChange } from './plan-rows.ts';
 const TELLING: ReadonlySet<string> = new Set([
   'run.held',
   'run.planned',
+  'run.replanned',
   'run.retried',
   'run.ended',
   'step.retried',

@@ -52,7 +52,7 @@ export const act = async (
 
 /** Whether the agent goes on only when it has the answer. */
 const isWaitedFor = (effect: Effect): boolean => {
-  if (effect.kind === 'orchestrate' || effect.kind === 'orchestration-status') return effect.wait;
+  if (effect.kind === 'orchestrate' || effect.kind === 'nested-status') return effect.wait;
   return effect.kind === 'delegate' || effect.kind === 'ask' || effect.kind === 'split';
 };
 

@@ -11,8 +11,8 @@ export type Effect =
   | { readonly kind: 'split'; readonly steps: readonly ProposedStep[]; readonly pattern: Pattern | null }
   | { readonly kind: 'orchestrate'; readonly task: string; readonly tokens: number | null; readonly wait: boolean }
   /** `id` null: the newest one of the agent. */
-  | { readonly kind: 'orchestration-status'; readonly id: string | null; readonly wait: boolean }
-  | { readonly kind: 'orchestration-cancel'; readonly id: string | null }
+  | { readonly kind: 'nested-status'; readonly id: string | null; readonly wait: boolean }
+  | { readonly kind: 'nested-cancel'; readonly id: string | null }
   /** `to`: an agent's id or name in this run, `parent`, or `person`. */
   | { readonly kind: 'send'; readonly to: string; readonly body: string }
   | { readonly kind: 'ask'; readonly question: string }

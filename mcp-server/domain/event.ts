@@ -35,7 +35,7 @@ export type EventBody =
   /** An agent has added steps below itself. `step`: the key that theirs begin with. */
   | {
       readonly type: 'run.replanned';
-      readonly by: 'split' | 'orchestration';
+      readonly by: 'split' | 'nested-run';
       readonly step: string;
       readonly steps: number;
       readonly pattern: string;

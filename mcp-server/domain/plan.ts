@@ -58,8 +58,8 @@ export type Distribution = (typeof DISTRIBUTIONS)[number];
 
 /** Steps that an agent has added below itself while the run went on. */
 export interface SubPlan {
-  /** `split`: the agent proposed them. `orchestration`: a planner of its own made them. */
-  readonly by: 'split' | 'orchestration';
+  /** `split`: the agent proposed them. `nested-run`: a planner of its own made them. */
+  readonly by: 'split' | 'nested-run';
   /** The first of its steps, or that planner. */
   readonly id: StepId | AgentId;
   /** The agent that gets their work and reports. */

@@ -25,7 +25,7 @@ const MOST_LINES = 40;
 const no = (reason: string): Started => ({ ok: false, reason });
 
 /** A planner begins below the agent, with tokens out of the agent's account; what it plans is added below the agent. */
-export const startOrchestration = async (
+export const startNestedRun = async (
   makes: Makes,
   tx: Tx,
   run: Run,
@@ -106,14 +106,14 @@ export const adoptSubPlan = async (
     return endAgent(makes, tx, run, planner, { ...ending, state: 'failed', reason: 'blocked', error: crowded }, job);
   const tokens = (await tx.account(planner.id))?.available ?? 0;
   await retire(makes, tx, run, planner, ending);
-  await addSubPlan(makes, tx, run, caller, plan, { by: 'orchestration', id: planner.id, tokens });
+  await addSubPlan(makes, tx, run, caller, plan, { by: 'nested-run', id: planner.id, tokens });
 };
 
 /** The agent's own, the newest first. */
-const orchestrationsOf = async (reader: Reader, agent: Agent): Promise<readonly Agent[]> =>
+const nestedRunsOf = async (reader: Reader, agent: Agent): Promise<readonly Agent[]> =>
   (await reader.children(agent.id)).filter(({ tier }) => tier === 'planner').toReversed();
 
-/** An orchestration as its rows tell it. */
+/** A nested run as its rows tell it. */
 interface Look {
   readonly planner: Agent;
   readonly steps: readonly Step[];
@@ -126,24 +126,24 @@ const lookAt = async (reader: Reader, planner: Agent): Promise<Look> => {
 };
 
 /** Those of the agent that still go on, the newest first. */
-export const openOrchestrations = async (reader: Reader, agent: Agent): Promise<readonly Agent[]> => {
+export const openNestedRuns = async (reader: Reader, agent: Agent): Promise<readonly Agent[]> => {
   const open: Agent[] = [];
-  for (const planner of await orchestrationsOf(reader, agent))
+  for (const planner of await nestedRunsOf(reader, agent))
     if (!(await lookAt(reader, planner)).ended) open.push(planner);
   return open;
 };
 
 /** The one that is meant; a text says why there is none. */
-export const findOrchestration = async (tx: Tx, agent: Agent, id: string | null): Promise<Look | string> => {
-  const all = await orchestrationsOf(tx, agent);
+export const findNestedRun = async (tx: Tx, agent: Agent, id: string | null): Promise<Look | string> => {
+  const all = await nestedRunsOf(tx, agent);
   const found = id === null ? all[0] : all.find((planner) => planner.id === id);
   if (found) return lookAt(tx, found);
-  if (all.length === 0) return 'You have started no orchestration.';
-  return `You have no orchestration ${id}. Yours: ${all.map((planner) => planner.id).join(', ')}.`;
+  if (all.length === 0) return 'You have started no nested run.';
+  return `You have no nested run ${id}. Yours: ${all.map((planner) => planner.id).join(', ')}.`;
 };
 
 /** State, agents, tokens and reports so far, for the agent that asks. */
-export const orchestrationStatus = async (tx: Tx, { planner, steps, ended }: Look): Promise<string> => {
+export const nestedRunStatus = async (tx: Tx, { planner, steps, ended }: Look): Promise<string> => {
   const agents = [planner, ...(await agentsOf(tx, planner, steps))];
   const over = agents.filter(isOver);
   const failed = agents.filter(({ state }) => state === 'failed').length;
@@ -153,7 +153,7 @@ export const orchestrationStatus = async (tx: Tx, { planner, steps, ended }: Loo
   const lines = steps.slice(0, MOST_LINES).map(({ title, state: at }) => `- ${title}: ${at}`);
   const why = steps.length === 0 && planner.error ? [planner.error] : [];
   return [
-    `Orchestration ${planner.id}: ${state}. Agents: ${over.length} of ${agents.length} have ended, ${failed} failed. Tokens: ${used} used of ${await grantedTo(tx, planner)}.`,
+    `Nested run ${planner.id}: ${state}. Agents: ${over.length} of ${agents.length} have ended, ${failed} failed. Tokens: ${used} used of ${await grantedTo(tx, planner)}.`,
     ...why,
     ...(lines.length > 0 ? [lines.join('\n')] : []),
     ...(await reportsOf(tx, steps, planner.parent ?? planner.id)),
@@ -180,7 +180,7 @@ const agentsOf = async (tx: Tx, planner: Agent, steps: readonly Step[]): Promise
 };
 
 /** Whoever has begun gets a last turn to report; the rest never starts. Returns how many are asked to stop. */
-export const stopOrchestration = async (
+export const stopNestedRun = async (
   makes: Makes,
   tx: Tx,
   run: Run,
@@ -200,6 +200,6 @@ export const stopOrchestration = async (
 
 /** Ends what an agent that has come to its end leaves going on. */
 export const stopOpen = async (makes: Makes, tx: Tx, run: Run, agent: Agent, job: JobId): Promise<void> => {
-  for (const planner of await openOrchestrations(tx, agent))
-    await stopOrchestration(makes, tx, run, await lookAt(tx, planner), job);
+  for (const planner of await openNestedRuns(tx, agent))
+    await stopNestedRun(makes, tx, run, await lookAt(tx, planner), job);
 };

@@ -9,14 +9,7 @@ import { oneLine } from '../domain/text.ts';
 import type { Call, ToolCall, Turn } from '../domain/turn.ts';
 import type { Tx } from '../store/port.ts';
 import { notify } from './missing.ts';
-import {
-  findOrchestration,
-  openOrchestrations,
-  orchestrationStatus,
-  startOrchestration,
-  stopOpen,
-  stopOrchestration,
-} from './nested.ts';
+import { findNestedRun, nestedRunStatus, openNestedRuns, startNestedRun, stopNestedRun, stopOpen } from './nested.ts';
 import type { EngineParts } from './parts.ts';
 import { isEnding, ownReport } from './room.ts';
 import { closeIfDone, type Ending, endAgent, isOver } from './settle.ts';
@@ -82,7 +75,7 @@ const unfinished = ({ calls }: TurnOutcome): Pick<TurnOutcome, 'calls' | 'ending
   return { calls: open, ending: null };
 };
 
-/** An agent that would end while an orchestration of its own goes on waits for that one first. */
+/** An agent that would end while a nested run of its own goes on waits for that one first. */
 const afterItsTeams = async (
   makes: Makes,
   tx: Tx,
@@ -91,9 +84,9 @@ const afterItsTeams = async (
   outcome: TurnOutcome,
 ): Promise<Pick<TurnOutcome, 'calls' | 'ending'>> => {
   const { calls, ending } = outcome;
-  const open = ending && OPEN_ENDS.has(ending.reason) ? (await openOrchestrations(tx, agent))[0] : undefined;
+  const open = ending && OPEN_ENDS.has(ending.reason) ? (await openNestedRuns(tx, agent))[0] : undefined;
   if (!open) return outcome;
-  const effect: Effect = { kind: 'orchestration-status', id: open.id, wait: true };
+  const effect: Effect = { kind: 'nested-status', id: open.id, wait: true };
   if (!calls.some(({ result }) => result.effect?.kind === 'finish'))
     await notify(makes, tx, run, agent.id, `${open.id} still works for you: wait for it or stop it, then finish.`);
   return {
@@ -171,9 +164,9 @@ const carryOut = async (
       return waitsFor(await splitStep(makes, tx, run, agent, turn, effect));
     case 'orchestrate':
       return orchestrate(makes, tx, run, agent, turn, effect);
-    case 'orchestration-status':
-    case 'orchestration-cancel':
-      return orchestration(makes, tx, run, agent, job, effect);
+    case 'nested-status':
+    case 'nested-cancel':
+      return ofNestedRun(makes, tx, run, agent, job, effect);
   }
 };
 
@@ -188,7 +181,7 @@ const orchestrate = async (
   turn: Turn,
   effect: Extract<Effect, { kind: 'orchestrate' }>,
 ): Promise<Done> => {
-  const started = await startOrchestration(makes, tx, run, agent, turn, effect);
+  const started = await startNestedRun(makes, tx, run, agent, turn, effect);
   if (effect.wait || !started.ok) return waitsFor(started);
   return settled({
     ok: true,
@@ -196,23 +189,23 @@ const orchestrate = async (
   });
 };
 
-const orchestration = async (
+const ofNestedRun = async (
   makes: Makes,
   tx: Tx,
   run: Run,
   agent: Agent,
   job: JobId,
-  effect: Extract<Effect, { kind: 'orchestration-status' | 'orchestration-cancel' }>,
+  effect: Extract<Effect, { kind: 'nested-status' | 'nested-cancel' }>,
 ): Promise<Done> => {
-  const found = await findOrchestration(tx, agent, effect.id);
+  const found = await findNestedRun(tx, agent, effect.id);
   if (typeof found === 'string') return refused(found);
-  if (effect.kind === 'orchestration-cancel') {
+  if (effect.kind === 'nested-cancel') {
     if (found.ended) return settled({ ok: true, output: 'It has ended already.' });
-    const asked = await stopOrchestration(makes, tx, run, found, job);
+    const asked = await stopNestedRun(makes, tx, run, found, job);
     return settled({ ok: true, output: `${asked} agents are asked to stop. You get a notice when all have ended.` });
   }
   if (effect.wait && !found.ended) return { state: 'waiting', ok: true, output: '', waitsFor: found.planner.id };
-  return settled({ ok: true, output: await orchestrationStatus(tx, found) });
+  return settled({ ok: true, output: await nestedRunStatus(tx, found) });
 };
 
 const ask = async (makes: Makes, tx: Tx, run: Run, agent: Agent, question: string): Promise<Done> => {

@@ -1,15 +1,18 @@
 import type { Agent } from '../domain/agent.ts';
 import { type PlanningOptions, planningOf, type Run, type RunOptions } from '../domain/run.ts';
 import type { Reader } from '../store/port.ts';
+import { LEAST_SHARE } from './room.ts';
 
 /**
  * What a planner plans, as if it were a run of its own: the run itself; or, below an agent, that agent's sub-task, on the
- * files that it has now, within the levels and agents that the run has left and what the agent may do.
+ * files that it has now, within the levels and agents that the run has left, what the planner's tokens buy (half of them are
+ * left for the plan itself), and what the agent may do.
  */
 export const planScope = async (reader: Reader, run: Run, planner: Agent): Promise<Run> => {
   const caller = planner.parent ? await reader.agent(planner.parent) : undefined;
   if (!caller) return run;
   const { options } = run;
+  const tokens = (await reader.account(planner.id))?.available ?? 0;
   const agents = await reader.agents(run.id);
   const onLevel = (depth: number): number => agents.filter((agent) => agent.depth === depth).length;
   const levels = Math.max(1, options.maxDepth - caller.depth);
@@ -19,7 +22,7 @@ export const planScope = async (reader: Reader, run: Run, planner: Agent): Promi
     ...options,
     maxDepth: levels,
     // One more than there is room for: that is the planner, who is there already.
-    maxAgents: Math.max(2, options.maxAgents - agents.length + 1),
+    maxAgents: 1 + Math.max(1, Math.min(options.maxAgents - agents.length, Math.floor(tokens / 2 / LEAST_SHARE))),
     maxAgentsPerLevel: Math.max(1, options.maxAgentsPerLevel - crowded),
     permissions: caller.permissions ?? options.permissions,
     planning,

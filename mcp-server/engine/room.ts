@@ -4,6 +4,9 @@ import type { Run } from '../domain/run.ts';
 import type { Turn } from '../domain/turn.ts';
 import type { Tx } from '../store/port.ts';
 
+/** Fewer tokens do not buy an agent its first turn. */
+export const LEAST_SHARE = 1000;
+
 /** Agents that are to be made below another one, on the first level below it, the second, and so on. */
 export const levelsOf = (steps: readonly Pick<PlanStep, 'key' | 'parent'>[]): readonly number[] => {
   const parents = new Map(steps.map(({ key, parent }) => [key, parent]));

@@ -164,10 +164,10 @@ export const settleAgent = async (
   ok: boolean,
   current?: JobId,
 ): Promise<void> => {
+  await answerParent(makes, tx, run, agent, ok);
   if (agent.role === 'undo') await undoSettled(makes, tx, run, agent, ok);
   if (agent.role === 'resolver' && !ok) await releaseParent(makes, tx, run, agent);
   const step = await stepOf(tx, agent);
-  if (!step?.subPlan) await answerParent(makes, tx, run, agent, ok);
   if (step && !isSettled(step.state)) {
     const unwanted = agent.endReason === 'omitted' || agent.wrapUpWhy === 'not-needed';
     if (unwanted) await tx.moveStep(step.id, 'omitted');

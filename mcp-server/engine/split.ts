@@ -7,8 +7,8 @@ import { KEPT_BACK } from '../planning/share-budget.ts';
 import { proposedPlan } from '../planning/sub-plan.ts';
 import type { Tx } from '../store/port.ts';
 import type { EngineParts } from './parts.ts';
-import { isEnding, levelsOf, noRoom, ownReport } from './room.ts';
-import { addSubPlan, LEAST_SHARE } from './sub-plan.ts';
+import { isEnding, LEAST_SHARE, levelsOf, noRoom, ownReport } from './room.ts';
+import { addSubPlan } from './sub-plan.ts';
 
 type Makes = Pick<EngineParts, 'random' | 'clock'>;
 

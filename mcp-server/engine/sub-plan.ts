@@ -12,9 +12,6 @@ import { asAgent, createdEvent, givenRole, newAgent, startStep, topDown } from '
 
 type Makes = Pick<EngineParts, 'random' | 'clock'>;
 
-/** Fewer tokens do not buy an agent its first turn. */
-export const LEAST_SHARE = 1000;
-
 interface SubPlanOf {
   readonly by: SubPlan['by'];
   /** Null: the id of the first step. */

@@ -86,7 +86,7 @@ describe('A nested run', () => {
           type: 'run.replanned',
           run: view.run,
           agent: '',
-          by: 'orchestration',
+          by: 'nested-run',
           step: 'lead',
           steps: 3,
           pattern: 'fork-join',
@@ -116,7 +116,7 @@ describe('A nested run', () => {
     });
     const view = await runPlan(bench, lead);
     assert.equal(view.state, 'completed', JSON.stringify(view, null, 1));
-    assert.match(seen[1] ?? '', new RegExp(`^Orchestration ${id}: It (is being planned|works)\\. Agents: \\d of \\d`));
+    assert.match(seen[1] ?? '', new RegExp(`^Nested run ${id}: It (is being planned|works)\\. Agents: \\d of \\d`));
     assert.match(seen[3] ?? '', /^All 3 steps have ended/);
     const said = await reportOf(view.run);
     assert.match(said, /: It has ended\. Agents: 4 of 4 have ended, 0 failed\. Tokens: \d+ used of 60000\./);
@@ -224,7 +224,7 @@ describe('A nested run', () => {
         script: led((request, made) => (made === 0 ? call('orchestrate_status', {}) : finish(results(request)))),
       });
       const view = await runPlan(bench, lead);
-      assert.match(await reportOf(view.run), /^You have started no orchestration/);
+      assert.match(await reportOf(view.run), /^You have started no nested run/);
     });
   });
 

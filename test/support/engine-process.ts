@@ -31,6 +31,8 @@ export interface Verdict {
   readonly commit: string;
   readonly error: string | null;
   readonly report: string | null;
+  /** That were ever made. */
+  readonly agents: number;
   /** What was wrong before the engine took up its work, and at the end. */
   readonly faults: readonly string[];
   readonly log: readonly string[];
@@ -144,6 +146,7 @@ const verdict: Verdict = {
   commit: view.commit,
   error: view.error,
   report: view.report,
+  agents: view.agents.total,
   faults: [...before, ...after],
   log,
 };

@@ -37,7 +37,7 @@ export const orchestrateStatus = defineTool({
   run: async (_context, { id, wait = false }) => ({
     ok: true,
     output: 'It is looked up.',
-    effect: { kind: 'orchestration-status', id: id || null, wait },
+    effect: { kind: 'nested-status', id: id || null, wait },
   }),
 });
 
@@ -51,6 +51,6 @@ export const orchestrateCancel = defineTool({
   run: async (_context, { id }) => ({
     ok: true,
     output: 'It is stopped.',
-    effect: { kind: 'orchestration-cancel', id: id || null },
+    effect: { kind: 'nested-cancel', id: id || null },
   }),
 });
