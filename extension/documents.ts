@@ -3,6 +3,10 @@ import { setupReport } from './describe.ts';
 import type { EngineClient } from './engine-client.ts';
 import { SCHEMES } from './ids.ts';
 import type { Change } from './model.ts';
+import type { PlanView } from './plans/operations.ts';
+import { planName } from './plans/plan-files.ts';
+import { planPage } from './plans/plan-page.ts';
+import type { Plans } from './plans/plans.ts';
 import { startOptions } from './settings.ts';
 import { transcriptPage } from './transcript.ts';
 
@@ -12,13 +16,15 @@ const REFRESH_MS = 500;
 /** The read-only documents that the extension shows: transcripts, files of a review, the setup report. */
 export class Documents implements vscode.Disposable {
   readonly #client: EngineClient;
+  readonly #plans: Plans;
   readonly #changed = new vscode.EventEmitter<vscode.Uri>();
   readonly #registrations: vscode.Disposable;
   readonly #stale = new Set<string>();
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(client: EngineClient) {
+  constructor(client: EngineClient, plans: Plans) {
     this.#client = client;
+    this.#plans = plans;
     const provide = (read: (uri: vscode.Uri) => Promise<string>): vscode.TextDocumentContentProvider => ({
       onDidChange: this.#changed.event,
       provideTextDocumentContent: (uri) =>
@@ -38,7 +44,12 @@ export class Documents implements vscode.Disposable {
         SCHEMES.setup,
         provide(() => this.#setup()),
       ),
+      register(
+        SCHEMES.planPage,
+        provide((uri) => this.#plan(uri.query)),
+      ),
       client.onChange((change) => this.#markStale(change)),
+      plans.onChange((change) => this.#markStale(change)),
     );
   }
 
@@ -49,6 +60,12 @@ export class Documents implements vscode.Disposable {
     await vscode.window.showTextDocument(vscode.Uri.from({ scheme: SCHEMES.transcript, path, query: agent }), {
       preview: true,
     });
+  }
+
+  /** Opens a page that tells all of a plan; it is kept in step with the run. */
+  async showPlan(plan: PlanView): Promise<void> {
+    const uri = vscode.Uri.from({ scheme: SCHEMES.planPage, path: `/${planName(plan)}.md`, query: plan.run });
+    await vscode.window.showTextDocument(uri, { preview: true });
   }
 
   /** Checks the setup and opens the findings. */
@@ -70,6 +87,11 @@ export class Documents implements vscode.Disposable {
     return transcriptPage(view, entries, subtree);
   }
 
+  async #plan(run: string): Promise<string> {
+    const plan = this.#plans.plan(run) ?? (await this.#plans.load(run));
+    return planPage(plan, plan.state === 'planned' ? this.#plans.lastChange(run) : undefined);
+  }
+
   async #reviewFile(uri: vscode.Uri): Promise<string> {
     const { run, path, side } = JSON.parse(uri.query) as { run: string; path: string; side: 'base' | 'head' };
     const { text } = await this.#client.call('review_file', { run, path, side });
@@ -88,9 +110,15 @@ export class Documents implements vscode.Disposable {
 
   #markStale(change: Change): void {
     for (const { uri } of vscode.workspace.textDocuments) {
-      if (uri.scheme === SCHEMES.transcript && change.nodes.has(uri.query)) this.#stale.add(uri.toString());
+      const isTold = uri.scheme === SCHEMES.transcript && change.nodes.has(uri.query);
+      const isPlan = uri.scheme === SCHEMES.planPage && [...change.nodes].some((id) => this.#belongs(id, uri.query));
+      if (isTold || isPlan) this.#stale.add(uri.toString());
     }
     if (this.#stale.size > 0) this.#timer ??= setTimeout(() => this.#refresh(), REFRESH_MS);
+  }
+
+  #belongs(id: string, run: string): boolean {
+    return id === run || this.#plans.step(id)?.run === run;
   }
 
   #refresh(): void {

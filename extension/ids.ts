@@ -81,6 +81,7 @@ export const SCHEMES = {
   setup: 'coppice-setup',
   budget: 'coppice-budget',
   plan: 'coppice-plan',
+  planPage: 'coppice-plan-page',
   skill: 'coppice-skill',
 } as const;
 

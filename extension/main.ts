@@ -36,7 +36,7 @@ export const activate = (context: vscode.ExtensionContext): object => {
   const plans = new Plans(client, (line) => log.warn(line));
   const views = createViews(client, plans, startHere);
   const planTree = new PlanTree(client, plans, views.agentsView);
-  const documents = new Documents(client);
+  const documents = new Documents(client, plans);
   const editor: Editor = { ...views, plans, planTree, client, documents, log, secrets, program, folder: workingFolder };
   const planFiles = new PlanFiles(client, plans, (...saved) => void tellSaved(editor, ...saved));
   const skills = registerSkills(editor, startHere);

@@ -46,7 +46,8 @@ export const shrinkPlanCommand = onWaiting(async (editor, run) => {
 export const showPlanCommand: Command = async (editor, target) => {
   const run = await planOf(editor, target, hasPlan);
   if (!run) return;
-  const { state } = await editor.plans.load(run);
+  const plan = await editor.plans.load(run);
+  if (plan.state === 'planned') return askAboutPlan(editor, run);
   await editor.planTree.reveal(run);
-  if (state === 'planned') await askAboutPlan(editor, run);
+  await editor.documents.showPlan(plan);
 };

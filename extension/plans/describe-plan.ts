@@ -1,6 +1,6 @@
 import type { RunView } from '../../mcp-server/operations/views.ts';
 import { type Icon, WARNING } from '../describe.ts';
-import { count, duration, escapeMarkdown, oneLine, tokens } from '../format.ts';
+import { count, escapeMarkdown, oneLine, tokens } from '../format.ts';
 import type { Forecast, PlanView, Remaining, StepView } from './operations.ts';
 
 const GREY = 'disabledForeground';
@@ -14,7 +14,11 @@ const range = ({ p50, p90 }: { p50: number; p90: number }, show: (value: number)
   return low === high ? low : `${low} to ${high}`;
 };
 
-const time = (ms: number): string => duration(Math.max(1000, ms));
+/** No more precise than a forecast is: `45 s`, `14 min`, `2.5 h`. */
+export const time = (ms: number): string => {
+  if (ms < 90_000) return `${Math.max(1, Math.round(ms / 1000))} s`;
+  return ms < 5_400_000 ? `${Math.round(ms / 60_000)} min` : `${(ms / 3_600_000).toFixed(1)} h`;
+};
 const whole = (value: number): string => String(Math.round(value));
 
 /** A size for people: `12 KB`, `3.4 MB`. Powers of 1000. */

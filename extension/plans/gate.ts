@@ -4,7 +4,7 @@ import type { Editor } from '../editor.ts';
 import { oneLine } from '../format.ts';
 import { COMMANDS } from '../ids.ts';
 import { showRun } from '../show-run.ts';
-import { basisWords, changeLine, forecastLine } from './describe-plan.ts';
+import { changeLine, forecastLine } from './describe-plan.ts';
 import type { PlanView, ShrinkHow } from './operations.ts';
 import { planUri } from './plan-files.ts';
 import type { PlanChange } from './plan-rows.ts';
@@ -74,6 +74,7 @@ const planned = async (editor: Editor, run: RunView): Promise<boolean> => {
 
 /** Asks until the plan runs, is dropped, is edited, or is left to wait. */
 const ask = async (editor: Editor, run: string): Promise<void> => {
+  await editor.documents.showPlan(await editor.plans.load(run));
   for (let plan = await editor.plans.load(run); plan.state === 'planned'; plan = await editor.plans.load(run)) {
     await editor.planTree.reveal(run);
     const choice = await choose(editor, plan);
@@ -84,10 +85,16 @@ const ask = async (editor: Editor, run: string): Promise<void> => {
   }
 };
 
+const BASIS = {
+  prior: 'by general experience',
+  history: 'by what was observed here',
+  mixed: 'partly observed here',
+} as const;
+
 const choose = async (editor: Editor, plan: PlanView): Promise<Choice | undefined> => {
   const change = editor.plans.lastChange(plan.run);
   const items: (vscode.QuickPickItem & { choice: Choice })[] = [
-    { label: '$(play) Run', detail: `${forecastLine(plan.forecast)}, ${basisWords(plan.forecast)}`, choice: 'run' },
+    { label: '$(play) Run', detail: `${forecastLine(plan.forecast)}, ${BASIS[plan.forecast.basis]}`, choice: 'run' },
     { label: '$(fold) Shrink the Plan…', detail: 'Fewer agents, cheaper tiers or tighter steps', choice: 'shrink' },
     { label: '$(edit) Edit Plan', detail: 'As YAML in an editor; it is checked when you save', choice: 'edit' },
     { label: '$(close) Cancel', detail: 'Drops the plan; no agent has begun', choice: 'cancel' },

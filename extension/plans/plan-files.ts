@@ -162,12 +162,14 @@ export const diagnosticsOf = (text: string, faults: readonly TextFault[]): vscod
 };
 
 /** The address of a plan; the run is its folder, so that it is found again after the window was reloaded. */
-export const planUri = (plan: Pick<PlanView, 'run' | 'task'>): vscode.Uri => {
-  const name = oneLine(plan.task.replaceAll(/[^\p{L}\p{N}._ -]+/gu, ' '), 40)
+export const planUri = (plan: Pick<PlanView, 'run' | 'task'>): vscode.Uri =>
+  vscode.Uri.from({ scheme: SCHEMES.plan, path: `/${plan.run}/${planName(plan)}.yaml` });
+
+/** What the tab of a plan says. */
+export const planName = (plan: Pick<PlanView, 'task'>): string =>
+  `Plan ${oneLine(plan.task.replaceAll(/[^\p{L}\p{N}._ -]+/gu, ' '), 40)
     .replace(/…$/, '')
-    .trim();
-  return vscode.Uri.from({ scheme: SCHEMES.plan, path: `/${plan.run}/Plan ${name}.yaml` });
-};
+    .trim()}`;
 
 /** The run whose plan is at an address. */
 export const runOf = (uri: vscode.Uri): string => uri.path.split('/')[1] ?? '';

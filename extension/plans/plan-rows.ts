@@ -46,7 +46,6 @@ const forecastRow = (forecast: Forecast): PlanRow => ({
   description: forecastLine(forecast),
   icon: { name: 'graph' },
   tooltip: 'Half of such runs cost less than the first number (p50), nine in ten less than the second (p90).',
-  isOpen: true,
   children: [
     ...forecastLines(forecast).map(
       ([label, description]): PlanRow => ({

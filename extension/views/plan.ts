@@ -91,10 +91,7 @@ export class PlanTree implements vscode.TreeDataProvider<PlanRow>, vscode.Dispos
     const waits = plan?.state === 'planned' && this.#client.model.run(plan.run)?.state === 'planned';
     void vscode.commands.executeCommand('setContext', CONTEXT.hasPlan, plan !== undefined);
     void vscode.commands.executeCommand('setContext', CONTEXT.planWaits, waits);
-    this.#view.description = plan ? oneLine(plan.task, 60) : '';
-    this.#view.message = waits
-      ? 'This plan waits for you: no agent has begun. Run it, shrink it, edit it or cancel it.'
-      : '';
+    this.#view.description = plan ? (waits ? 'waits for your word' : oneLine(plan.task, 60)) : '';
     const rows = plan ? planRows(plan, waits ? this.#plans.lastChange(plan.run) : undefined) : [];
     if (JSON.stringify(rows) === JSON.stringify(this.#rows)) return;
     this.#rows = rows;
