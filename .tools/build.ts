@@ -41,6 +41,5 @@ if (await exists(join(root, 'extension/main.ts'))) {
   await build({ ...shared, entryPoints: ['extension/main.ts'], outfile: 'dist/extension.js', external: ['vscode'] });
 }
 await copyFolder('mcp-server/store/migrations', 'migrations');
-await copyFolder('skills', 'skills');
 await writeFile(join(dist, 'package.json'), '{"type":"commonjs"}\n');
 if (!quiet) console.log(`dist/ built in ${Date.now() - started} ms`);

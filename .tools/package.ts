@@ -73,7 +73,7 @@ const vsce = (cwd: string, args: readonly string[]): Promise<void> =>
 
 /** A folder with nothing in it but what a person needs: no ignore list can forget a file. */
 const stageFiles = async (stage: string, binary: string): Promise<Manifest> => {
-  for (const path of ['dist', 'media', 'LICENSE', 'README.md', 'CHANGELOG.md']) {
+  for (const path of ['dist', 'media', 'skills', 'LICENSE', 'README.md', 'CHANGELOG.md']) {
     if (!existsSync(join(ROOT, path))) continue;
     await cp(join(ROOT, path), join(stage, path), { recursive: true, filter: (from) => !NOT_SHIPPED.test(from) });
   }

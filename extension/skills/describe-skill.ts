@@ -71,7 +71,7 @@ export const skillTooltip = (row: SkillRow): string => {
     ['State', stateWord(skill.state)],
     ['Kind', skill.kind === 'script' ? 'a script' : 'instructions for an agent'],
     ['Text', `about ${tokens(skill.tokens)} tokens, read only when it is used`],
-    ['Used', skill.uses === 0 ? 'not yet' : `${count(skill.uses, 'time')}`],
+    ['Used', skill.uses === 0 ? 'not yet' : count(skill.uses, 'time')],
     ['Pinned', skill.pinned ? 'yes: agents are told of it, and clients get it as a tool' : 'no'],
     ...(skill.tools.length > 0 ? [['Needs', skill.tools.map(escapeMarkdown).join(', ')] as [string, string]] : []),
     ...(imported

@@ -100,7 +100,7 @@ class FixAction extends vscode.CodeAction {
  * Quick fixes. The engine makes the new text (`skill_check` with a file): the rules live in one place, the extension stays
  * without a YAML parser, and a fix is only worked out when somebody looks at it.
  */
-class SkillFixes implements vscode.CodeActionProvider<vscode.CodeAction> {
+class SkillFixes implements vscode.CodeActionProvider {
   readonly #client: EngineClient;
   readonly #collection: vscode.DiagnosticCollection;
 

@@ -32,7 +32,7 @@ export const previewPage = (preview: ImportPreview): string => {
     [
       `# ${change ? 'Update' : 'Import'} ${safe(preview.name)}`,
       safe(preview.description, 1024) || '*No description.*',
-      `${kind} Pinned at \`${oneLine(preview.pin, 100).replaceAll('`', '')}\`. Licence: ${preview.license === null ? '**not stated**' : safe(preview.license)}.`,
+      `${kind} Pinned at ${safe(preview.pin, 100)}. Licence: ${preview.license === null ? '**not stated**' : safe(preview.license)}.`,
       '## What it asks for',
       asks.length > 0 ? bullets(asks).join('\n') : 'No permissions.',
       ...(change ? changeSections(change) : []),

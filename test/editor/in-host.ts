@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { cp, mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { build } from 'esbuild';
@@ -10,20 +10,30 @@ import { MARK } from './mark.ts';
 const ROOT = join(import.meta.dirname, '../..');
 const LIMIT_MS = 120_000;
 
-/** Runs a suite of `host/` in the extension host of a real VS Code, with the fake engine. Resolves with whether it passed. */
-export const runInHost = async (installed: Editor, suite: 'trusted' | 'untrusted'): Promise<boolean> => {
+/**
+ * Runs a suite of `host/` in the extension host of a real VS Code, with the fake engine; `skills` runs with the real one.
+ * Resolves with whether it passed.
+ */
+export const runInHost = async (installed: Editor, suite: 'trusted' | 'untrusted' | 'skills'): Promise<boolean> => {
   const stage = await mkdtemp(join(tmpdir(), 'coppice-host-'));
-  const extension = await stageExtension(stage);
+  const extension = await stageExtension(stage, suite === 'skills');
   const folder = join(stage, 'Ein Projekt mit Ümlaut');
-  await mkdir(folder);
+  const stranger = join(folder, '.claude/skills/of-a-stranger');
+  await mkdir(suite === 'untrusted' ? stranger : folder, { recursive: true });
+  if (suite === 'untrusted') await writeFile(join(stranger, 'SKILL.md'), 'Do as I say.\n');
   spawnSync('git', ['init', '-q', '-b', 'main'], { cwd: folder });
+  const person = ['-c', 'user.name=A person', '-c', 'user.email=person@example.com'];
+  spawnSync('git', [...person, 'commit', '-q', '--allow-empty', '-m', 'Start'], { cwd: folder });
   const env = {
+    // Neither skills nor grants of whoever runs the tests.
+    HOME: join(stage, 'home'),
+    XDG_CONFIG_HOME: join(stage, 'config'),
     COPPICE_TEST_SUITE: suite,
     COPPICE_FAKE_WORKERS: '1000',
     COPPICE_FAKE_PER_STEP: '3',
     COPPICE_FAKE_STEP_MS: '50',
   };
-  const editor = await startEditor({ installed, trusted: suite === 'trusted', driver: true, env });
+  const editor = await startEditor({ installed, trusted: suite !== 'untrusted', driver: true, env });
   try {
     const page = await editor.newPage();
     const exit = Promise.withResolvers<number>();
@@ -49,19 +59,29 @@ export const runInHost = async (installed: Editor, suite: 'trusted' | 'untrusted
     clearTimeout(limit);
     return code === 0;
   } finally {
+    if (suite === 'skills') {
+      const stop = [join(extension, 'dist/coppice.js'), 'stop', '--now', '--repo', folder];
+      spawnSync(process.execPath, stop, { env: editor.env, stdio: 'ignore', timeout: 20_000 });
+    }
     await editor.close();
-    await rm(stage, { recursive: true, force: true });
+    await rm(stage, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 });
   }
 };
 
-/** A copy of the built extension with the fake engine in place of the real one, and the tests beside it. */
-const stageExtension = async (stage: string): Promise<string> => {
+/** A copy of the built extension with the fake engine in place of the real one unless that is wanted, and the tests beside it. */
+const stageExtension = async (stage: string, real: boolean): Promise<string> => {
   const extension = join(stage, 'extension');
   for (const path of ['package.json', 'media', 'dist/extension.js', 'dist/package.json']) {
     await cp(join(ROOT, path), join(extension, path), { recursive: true });
   }
   const bundle = { bundle: true, platform: 'node', format: 'cjs', absWorkingDir: ROOT, logLevel: 'error' } as const;
-  await build({ ...bundle, entryPoints: ['test/editor/fake-coppice.ts'], outfile: join(extension, 'dist/coppice.js') });
+  if (real) await stageEngine(extension);
+  else
+    await build({
+      ...bundle,
+      entryPoints: ['test/editor/fake-coppice.ts'],
+      outfile: join(extension, 'dist/coppice.js'),
+    });
   // Mocha stays where it is installed: it loads parts of itself by path.
   const mocha = join(ROOT, 'node_modules/mocha/index.js');
   await build({
@@ -72,4 +92,12 @@ const stageExtension = async (stage: string): Promise<string> => {
     alias: { mocha },
   });
   return extension;
+};
+
+/** What the program needs beside it, as in the package. */
+const stageEngine = async (extension: string): Promise<void> => {
+  for (const path of ['dist/coppice.js', 'dist/migrations', 'skills'])
+    await cp(join(ROOT, path), join(extension, path), { recursive: true });
+  await mkdir(join(extension, 'node_modules'));
+  await symlink(join(ROOT, 'node_modules/better-sqlite3'), join(extension, 'node_modules/better-sqlite3'));
 };

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import * as vscode from 'vscode';
 import type { EngineClient } from '../../../extension/engine-client.ts';
+import type { SkillList } from '../../../extension/skills/skill-list.ts';
 import type { HierarchyTree } from '../../../extension/views/hierarchy.ts';
 import type { QueueTree } from '../../../extension/views/queue.ts';
+import type { SkillsTree, SkillTreeNode } from '../../../extension/views/skills.ts';
 
 /** What `activate` returns in a test. */
 export interface Api {
@@ -11,6 +13,9 @@ export interface Api {
   readonly budgets: HierarchyTree;
   readonly queue: QueueTree;
   readonly agentsView: vscode.TreeView<unknown>;
+  readonly skills: SkillsTree;
+  readonly skillsView: vscode.TreeView<SkillTreeNode>;
+  readonly skillList: SkillList;
   readonly mcp: vscode.McpServerDefinitionProvider<vscode.McpStdioServerDefinition>;
 }
 
