@@ -35,14 +35,19 @@ export const runCloseJob = async (core: Core, job: Job): Promise<void> => {
     await tx.finishJob(job.id, 'done');
     await tx.moveRun(run.id, state, { report, error, review: changes.length > 0 ? 'open' : 'none', endedAt: now });
     await tx.emit(now, [{ type: 'run.ended', run: run.id, agent: null, state, commit: run.headCommit, error }]);
-    if (steps.length > 0) await tx.observe(await wholeRun(tx, run, state, now));
+    if (steps.length > 0) await tx.observe(await wholeRun(tx, run, state, { begun: begunAt(agents, run), at: now }));
   });
   core.tidy(true);
   core.runEnded(run.id);
 };
 
 /** How the pattern did; a run that somebody cancelled says nothing of it, but what it cost. */
-const wholeRun = async (tx: Tx, run: Run, state: RunState, at: number): Promise<Observation> => {
+const wholeRun = async (
+  tx: Tx,
+  run: Run,
+  state: RunState,
+  { begun, at }: { readonly begun: number; readonly at: number },
+): Promise<Observation> => {
   const facts = await tx.planFacts(run.id);
   const accounts = await tx.accounts(run.id);
   return {
@@ -53,12 +58,16 @@ const wholeRun = async (tx: Tx, run: Run, state: RunState, at: number): Promise<
     pattern: state === 'cancelled' ? '' : (facts?.pattern ?? ''),
     complexity: facts?.complexity ?? '',
     tokens: accounts.reduce((sum, account) => sum + account.used, 0),
-    wallMs: at - run.createdAt,
+    wallMs: at - begun,
     turns: 0,
     ok: state === 'completed' || state === 'answered',
     at,
   };
 };
+
+/** When the plan's agents were made: what a person took to look at it is no time of the run's. */
+const begunAt = (agents: readonly Agent[], run: Run): number =>
+  agents.find((agent) => agent.tier !== 'planner')?.createdAt ?? run.createdAt;
 
 /** Without those whose step another one has tried again. */
 const last = (agents: readonly Agent[], steps: readonly Step[]): readonly Agent[] => {
