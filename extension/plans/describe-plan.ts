@@ -98,6 +98,10 @@ export const changeLine = (before: Forecast, after: Forecast): string => {
 export const needsOf = (plan: Pick<PlanView, 'steps'>, step: StepView): readonly string[] =>
   step.needs.map((key) => plan.steps.find((other) => other.key === key)?.title ?? key);
 
+/** Tokens of a step; those of all that hangs from it are among them. */
+export const tokensOf = (plan: Pick<PlanView, 'steps'>, step: StepView): string =>
+  `${tokens(step.tokens)} tokens${plan.steps.some(({ parent }) => parent === step.key) ? ' with all below' : ''}`;
+
 /** `after a, b and 3 more`; empty when nothing comes before. */
 export const afterWords = (names: readonly string[]): string => {
   if (names.length === 0) return '';
@@ -109,11 +113,11 @@ export const afterWords = (names: readonly string[]): string => {
 const cannotUndo = (step: StepView): boolean => step.undo?.startsWith('cannot be undone') ?? false;
 
 /** Grey text beside a step of a plan that has not begun, or has. */
-export const planStepDescription = (step: StepView, needs: readonly string[]): string =>
+export const planStepDescription = (plan: Pick<PlanView, 'steps'>, step: StepView): string =>
   [
     fate(step) || (step.state === 'pending' ? '' : step.state),
-    `${tokens(step.tokens)} tokens`,
-    afterWords(needs),
+    tokensOf(plan, step),
+    afterWords(needsOf(plan, step)),
     step.pattern,
     ...(step.skills.length > 0 ? [`skills: ${step.skills.join(', ')}`] : []),
     ...(step.server ? [step.server] : []),

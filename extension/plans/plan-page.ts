@@ -1,17 +1,18 @@
-import { count, oneLine, tokens } from '../format.ts';
-import { changeLine, fate, forecastLines, needsOf } from './describe-plan.ts';
+import { count, oneLine } from '../format.ts';
+import { changeLine, fate, forecastLines, needsOf, tokensOf } from './describe-plan.ts';
 import type { PlanView, StepView } from './operations.ts';
 import type { PlanChange } from './plan-rows.ts';
 
-/** A plan as a Markdown page that a person can read from top to bottom: cost, change, reason, then each step by level. */
+/** A plan as a Markdown page that a person can read from top to bottom: reason, change, cost, then each step by level. */
 export const planPage = (plan: PlanView, change: PlanChange | undefined): string =>
   [
     `# Plan: ${oneLine(plan.task, 120)}`,
     plan.state === 'planned' ? '**It waits for your word: no agent has begun.**' : `The run is ${plan.state}.`,
+    // The question what becomes of it lies over the first lines, so what it costs comes after.
+    `## Pattern: ${plan.pattern}\n\n${list(reasons(plan))}`,
+    change ? `## Changed: ${changeLine(change.before, plan.forecast)}\n\n${lines(change.changes)}` : '',
     `## Forecast\n\n${list(forecastLines(plan.forecast))}`,
     plan.forecast.notes.map((note) => `> ${note}`).join('\n'),
-    change ? `## Changed: ${changeLine(change.before, plan.forecast)}\n\n${lines(change.changes)}` : '',
-    `## Pattern: ${plan.pattern}\n\n${list(reasons(plan))}`,
     plan.cannotUndo.length > 0 ? `## Cannot be undone\n\n${lines(plan.cannotUndo)}` : '',
     ...levels(plan),
   ]
@@ -42,7 +43,7 @@ const levels = (plan: PlanView): readonly string[] =>
 const stepBlock = (plan: PlanView, step: StepView): string => {
   const facts = [
     fate(step) || (step.state === 'pending' ? '' : step.state),
-    `${tokens(step.tokens)} tokens`,
+    tokensOf(plan, step),
     step.role === step.tier ? '' : step.role,
     step.pattern === plan.pattern ? '' : step.pattern,
     step.attempt > 1 ? `attempt ${step.attempt}` : '',

@@ -4,7 +4,6 @@ import {
   changeLine,
   forecastLine,
   forecastLines,
-  needsOf,
   planStepDescription,
   stepIcon,
   stepTooltip,
@@ -141,7 +140,7 @@ const tierWords = (steps: readonly StepView[]): string =>
 const stepRow = (plan: PlanView, step: StepView): PlanRow => ({
   id: `step:${step.key}`,
   label: oneLine(step.title, 80),
-  description: planStepDescription(step, needsOf(plan, step)),
+  description: planStepDescription(plan, step),
   icon: stepIcon(step),
   tooltip: stepTooltip(plan, step),
   ...(step.agent === null ? {} : { agent: step.agent }),

@@ -70,13 +70,14 @@ const trustedPath: Path = async (workbench, folder, step) => {
   await workbench.runCommand('Coppice: Orchestrate Task');
   await workbench.answer('Orchestrate a task (1 of 2)', 'Map this repository');
   await workbench.answer('Orchestrate a task (2 of 2)', '400k');
+  await gatePath(workbench, step);
   await workbench.row('Agents', 'Map this repository').waitFor();
-  await workbench.row('Agents', /Map src/).waitFor();
+  await workbench.row('Agents', /Chart/).waitFor();
   await page.waitForTimeout(500);
-  await step('starts a task from the palette and watches the agents at work');
+  await step('runs the plan and watches the agents at work');
 
-  await workbench.row('Agents', /Map src/).click();
-  await workbench.editorText('Map src').waitFor();
+  await workbench.row('Agents', /Chart/).click();
+  await workbench.editorText('Chart').waitFor();
   await step('clicks an agent and reads along');
 
   const done = workbench.notification(/is done: \d+ files changed/);
@@ -93,9 +94,43 @@ const trustedPath: Path = async (workbench, folder, step) => {
   await workbench.row('Agents', /landed/).waitFor();
   await step('lands the changes with the button in the title');
 
-  assert.match(git(folder, 'log', '--format=%s', 'main'), /Map src/);
+  assert.match(git(folder, 'log', '--format=%s', 'main'), /Chart src|Map src/);
   assert.ok(existsSync(join(folder, 'docs/map/src.md')), 'the files are in the working tree');
   assert.equal(git(folder, 'status', '--porcelain').trim(), '', 'the working tree is clean');
+};
+
+/** The plan is shown with its forecast, made smaller, edited (badly first), and let go. */
+const gatePath = async (workbench: Workbench, step: (done: string) => Promise<void>): Promise<void> => {
+  const { page } = workbench;
+  const question = 'Plan of "Map this repository"';
+  await page.locator('.quick-input-widget', { hasText: question }).waitFor();
+  await workbench.row('Plan', 'Forecast').waitFor();
+  await workbench.row('Plan', /Level 1/).waitFor();
+  await workbench.editorText('Past error').waitFor();
+  await workbench.row('Agents', /plan waits for you/).waitFor();
+  await step('is shown the plan and its forecast before any agent begins');
+
+  await workbench.choose(question, 'Shrink the Plan');
+  await page.locator('.quick-input-widget', { hasText: 'Fewer agents' }).waitFor();
+  await step('is asked how the plan is to shrink');
+  await workbench.choose('Shrink the plan', 'Fewer agents');
+  await workbench.row('Plan', /Changed.*→/).waitFor();
+  await step('shrinks the plan and sees old and new numbers');
+
+  await workbench.choose(question, 'Edit Plan');
+  await workbench.editorText('steps:').waitFor();
+  await workbench.replaceAndSave('task:', 'taks:');
+  await page.locator('.squiggly-error').first().waitFor();
+  await step('breaks the plan and is shown where, with nothing lost');
+
+  await workbench.replaceAndSave('taks:', 'task:');
+  await workbench.replaceAndSave('Map ./ + ', 'Chart ./ + ');
+  const changed = workbench.notification(/The plan was changed/);
+  await changed.waitFor();
+  await workbench.row('Plan', /Chart/).waitFor();
+  await step('mends the plan, gives a step another title and saves');
+
+  await changed.getByText('Run', { exact: true }).click();
 };
 
 /** A second run, whose result nobody wants. */
@@ -104,6 +139,7 @@ const discardPath: Path = async (workbench, folder, step) => {
   await workbench.runCommand('Coppice: Orchestrate Task');
   await workbench.answer('Orchestrate a task (1 of 2)', 'Map this repository once more');
   await workbench.answer('Orchestrate a task (2 of 2)');
+  await workbench.choose('Plan of "Map this repository once more"', 'Run');
   await workbench.notification(/once more" is done/).waitFor({ timeout: 60_000 });
   const before = git(folder, 'rev-parse', 'main');
   await workbench.runCommand('Coppice: Discard Changes');

@@ -58,9 +58,31 @@ export class Workbench {
     await this.page.keyboard.press('Enter');
   }
 
-  /** A line of one of the three trees. */
-  row(view: 'Agents' | 'Budgets' | 'Queue', text: string | RegExp): Locator {
-    const pane = this.page.locator('.pane', { has: this.page.locator('.pane-header', { hasText: view }) });
+  /** Takes a line of a list that shows `title`. */
+  async choose(title: string, item: string): Promise<void> {
+    const box = this.page.locator('.quick-input-widget', { hasText: title });
+    await box.waitFor();
+    await box.locator('.monaco-list-row', { hasText: item }).first().click();
+  }
+
+  /** Replaces a text everywhere in the editor in front, and saves. */
+  async replaceAndSave(from: string, to: string): Promise<void> {
+    const { page } = this;
+    await page.locator('.editor-group-container.active .monaco-editor .view-lines').first().click();
+    await page.keyboard.press('Control+H');
+    const widget = page.locator('.find-widget.visible');
+    await widget.locator('textarea[aria-label="Find"], .find-part textarea').first().fill(from);
+    await widget.locator('.replace-part textarea').first().fill(to);
+    await page.keyboard.press('Control+Alt+Enter');
+    await page.keyboard.press('Escape');
+    await page.keyboard.press('Control+S');
+  }
+
+  /** A line of one of the trees. */
+  row(view: 'Agents' | 'Plan' | 'Budgets' | 'Queue', text: string | RegExp): Locator {
+    const pane = this.page.locator('.pane', {
+      has: this.page.locator('.pane-header h3', { hasText: new RegExp(`^${view}$`) }),
+    });
     return pane.locator('.monaco-list-row', { hasText: text }).first();
   }
 
