@@ -157,6 +157,52 @@ describe('Re-planning', () => {
     assert.equal(bench.repo.git('show', `${view.branch}:out/a.txt`), 'a');
   });
 
+  it('lets a resolver join two of its steps that changed the same place, before the agent goes on', async () => {
+    bench = await openBench({
+      files: { 'same.txt': 'start\n' },
+      script: (request) => {
+        if (request.firstUser.includes('conflict markers'))
+          return request.lastTool
+            ? finish('Joined both.')
+            : call('write_file', { path: 'same.txt', content: 'start\na\nb\n' });
+        const key = keyOf(request);
+        if (key !== 'lead')
+          return request.lastTool
+            ? finish(`${key} is done.`)
+            : call('write_file', { path: 'same.txt', content: `start\n${key}\n` });
+        if (!request.lastTool) return call('split_step', { steps: [part('a'), part('b')] });
+        return request.lastTool.name === 'split_step'
+          ? call('read_file', { path: 'same.txt' })
+          : finish(results(request));
+      },
+    });
+    const view = await runPlan(bench, lead);
+    assert.equal(view.state, 'completed', JSON.stringify(view, null, 1));
+    const { report } = await leadOf(view.run);
+    assert.match(report ?? '', /^All 2 steps have ended\..*same\.txt \(3 lines\)\nstart\na\nb/s);
+  });
+
+  it('lets nobody below an agent do more than that agent may', async () => {
+    const tools = new Map<string, readonly string[]>();
+    bench = await openBench({
+      script: (request) => {
+        tools.set(
+          keyOf(request),
+          request.tools.map(({ name }) => name),
+        );
+        if (keyOf(request) !== 'lead') return writeOwn(request);
+        if (toolResults(request).length === 0) return call('split_step', { steps: [part('a'), part('b')] });
+        return request.lastTool?.name === 'split_step' ? call('delegate', { task: 'do d' }) : finish('Done.');
+      },
+    });
+    const view = await runPlan(bench, [step('lead', { permissions: { commands: 'off' } }), step('free')], {
+      permissions: { commands: 'any' },
+    });
+    assert.equal(view.state, 'completed', JSON.stringify(view, null, 1));
+    assert.ok(tools.get('free')?.includes('run_command'));
+    for (const key of ['lead', 'a', 'b', 'd']) assert.ok(tools.get(key)?.includes('run_command') === false, key);
+  });
+
   describe('is refused, with the reason, and the agent goes on', () => {
     const refusal = async (steps: readonly Proposed[], more: object = {}, plan = lead): Promise<string> => {
       bench = await openBench({ script: splits(steps) });
