@@ -28,19 +28,11 @@ const parseJson = (text) => {
   }
 };
 
-/**
- * The input alone, with the repository in COPPICE_ROOT; or both in one object, `{input, repository}`, whose answer then
- * comes as `{ok, result}`.
- */
+/** Standard input is the input alone; the folder to work in is in COPPICE_ROOT. */
 const readRequest = (text) => {
-  const request = parseJson(text);
-  if (!isObject(request)) throw new BadInput('The input must be a JSON object.');
-  const wrapped = 'input' in request || 'repository' in request;
-  const input = wrapped ? (request.input ?? {}) : request;
-  const repository = (wrapped ? request.repository : process.env['COPPICE_ROOT']) ?? null;
-  if (!isObject(input)) throw new BadInput('"input" must be an object.');
-  if (repository !== null && typeof repository !== 'string') throw new BadInput('"repository" must be a path.');
-  return { input, repository, wrapped };
+  const input = parseJson(text);
+  if (!isObject(input)) throw new BadInput('The input must be a JSON object.');
+  return { input, repository: process.env['COPPICE_ROOT'] ?? null };
 };
 
 /** A whole number out of the input; `standard` when it is not given. Throws BadInput when it is out of bounds. */
@@ -85,11 +77,10 @@ export const serve = async (keys, work) => {
   const known = [...keys, 'max_chars'];
   let answer;
   try {
-    const { input, repository, wrapped } = readRequest(await readStdin());
+    const { input, repository } = readRequest(await readStdin());
     checkKeys(input, known);
     const most = wholeNumber(input, 'max_chars', STANDARD_CHARS, 1000, 1_000_000);
-    const result = fitted(work(input, repository), most);
-    answer = wrapped ? { ok: true, result } : result;
+    answer = fitted(work(input, repository), most);
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
     answer = { ok: false, error: error instanceof BadInput ? message : `The script failed: ${message}` };

@@ -157,7 +157,7 @@ describe('the script of repository-map', () => {
     assert.match(complaintOf('repository-map', { depht: 2 }, root), /no input "depht"; there are: depth/);
     assert.match(complaintOf('repository-map', { depth: 99 }, root), /"depth" must be a whole number from 1 to 8/);
     assert.match(complaintOf('repository-map', {}), /absolute path/);
-    assert.match(complaintOf('repository-map', { input: {}, repository: '/nowhere/at/all' }), /not a folder/);
+    assert.match(complaintOf('repository-map', {}, `${root}/keep.log`), /not a folder/);
     assert.match(complaintOf('repository-map', `{"folder":"${'x'.repeat(5_000_000)}"}`, root), /larger than 4 MiB/);
   });
 
@@ -172,14 +172,9 @@ describe('the script of repository-map', () => {
     rmSync(twins, { recursive: true });
   });
 
-  it('takes input and repository in one object too, and then answers with ok', () => {
-    const { json } = runRaw(
-      'repository-map',
-      JSON.stringify({ input: { depth: 1 }, repository: realpathSync(root) }),
-      root,
-    );
-    const { ok, result } = json as { readonly ok: boolean; readonly result: RepositoryMap };
-    assert.equal(ok, true);
-    assert.equal(result.files, map(root).files);
+  it('takes the input alone: what comes around it is no input', () => {
+    const around = { input: { depth: 1 }, repository: realpathSync(root) };
+    assert.match(complaintOf('repository-map', around, root), /no input "input"; there are: depth/);
+    assert.match(complaintOf('repository-map', { repository: root }, root), /no input "repository"/);
   });
 });
