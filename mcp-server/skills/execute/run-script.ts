@@ -102,17 +102,18 @@ interface Places {
 
 const makePlaces = async (parts: ScriptParts, request: ScriptRequest, temp: string): Promise<Places> => {
   const { name, manifest } = request.skill;
+  // Folders of their own: no name of a skill is that of another place here.
+  const [around, work] = [join(temp, 'skill'), join(temp, 'work')];
   if (manifest.entry === null)
     throw new UserError('wrong-state', `The skill ${name} has no script; it is used by reading it.`);
-  const skill = join(temp, name);
-  await mkdir(skill, { mode: 0o700 });
+  const skill = join(around, name);
+  await mkdir(skill, { recursive: true, mode: 0o700 });
   if ((await copySkill(request.skill, skill, parts.clock)) === null)
     throw new UserError('wrong-state', `The skill ${name} has changed since it was read. Look at it again.`);
   const entry = join(skill, manifest.entry);
   const stat = await lstat(entry).catch(() => null);
   if (!stat?.isFile() || (await realpath(entry)) !== entry)
     throw new UserError('wrong-state', `The skill ${name} has no file ${oneLine(manifest.entry, 100)} to run.`);
-  const work = join(temp, 'work');
   await mkdir(work, { mode: 0o700 });
   return { skill, entry, work, root: await realpath(request.root), repository: await realpath(parts.repository) };
 };

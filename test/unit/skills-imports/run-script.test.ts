@@ -44,14 +44,15 @@ describe('running the script of a skill', () => {
   const skillOf = (
     files: Readonly<Record<string, string>>,
     manifest: Partial<SkillManifest>,
+    name = 'tool',
   ): ScriptRequest['skill'] => {
     const all: Record<string, string> = { 'SKILL.md': '---\nname: tool\ndescription: A tool.\n---\nText\n', ...files };
     rmSync(join(top, 'skills'), { recursive: true, force: true });
-    for (const [path, text] of Object.entries(all)) put(`skills/tool/${path}`, text);
+    for (const [path, text] of Object.entries(all)) put(`skills/${name}/${path}`, text);
     const hash = contentHash(Object.entries(all).map(([path, text]) => ({ path, bytes: Buffer.from(text) })));
-    const folder = join(top, 'skills', 'tool');
+    const folder = join(top, 'skills', name);
     const source = { kind: 'workspace' as const, root: join(top, 'skills') };
-    return { name: 'tool', folder, source, hash, manifest: { ...NO_MANIFEST, timeoutMs: 5_000, ...manifest } };
+    return { name, folder, source, hash, manifest: { ...NO_MANIFEST, timeoutMs: 5_000, ...manifest } };
   };
 
   interface More {
@@ -108,6 +109,17 @@ describe('running the script of a skill', () => {
     assert.deepEqual(await returned(run('scripts/a', '#!/bin/sh\ncat', { input })), input);
     assert.equal(await returned(run('a.sh', 'cat > /dev/null')), null);
     await assert.rejects(run('scripts/data', 'echo 1'), { code: 'wrong-state' });
+  });
+
+  it('runs a skill whatever its name is, also those of the folders around it', async () => {
+    for (const name of ['work', 'worker', 'skill', 'tmp']) {
+      const text = `${JS}
+        import { readdirSync, writeFileSync } from 'node:fs';
+        writeFileSync('made.txt', 'x');
+        console.log(JSON.stringify([readdirSync('.'), readdirSync(process.env.COPPICE_SKILL_FOLDER)]));`;
+      const seen = await returned(runSkill(skillOf({ 'a.mjs': text }, { entry: 'a.mjs' }, name)));
+      assert.deepEqual(seen, [['made.txt'], ['SKILL.md', 'a.mjs']], name);
+    }
   });
 
   it('takes arguments for what they are: nothing in the input is ever a command', async () => {
