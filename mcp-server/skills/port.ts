@@ -79,6 +79,9 @@ export interface SkillHit {
   readonly score: number;
 }
 
+/** What has changed: the skills and what is wrong with them, or only how often they were used. */
+export type SkillChange = 'skills' | 'uses';
+
 /** The skills of one repository, as they are on disk now. Bodies are read when they are asked for. */
 export interface SkillRegistry {
   /** Sorted by name. Winners only; drafts and skills with errors included. */
@@ -101,6 +104,6 @@ export interface SkillRegistry {
   /** Reads everything again; resolves when that is done. */
   reload(): Promise<void>;
   /** After any change of the list. Returns how to stop. */
-  onChange(listener: () => void): () => void;
+  onChange(listener: (change: SkillChange) => void): () => void;
   close(): Promise<void>;
 }

@@ -6,7 +6,7 @@ import { readContent } from './copy-skill.ts';
 import { type Discovered, type DiscoverLimits, discoverSkills, type SkillPlaces, skillRoots } from './discover.ts';
 import { type Grants, openGrants } from './grants.ts';
 import { parseSkill } from './parse-skill.ts';
-import type { Skill, SkillDiagnostic, SkillHit, SkillRegistry, SkillState, SkillSummary } from './port.ts';
+import type { Skill, SkillChange, SkillDiagnostic, SkillHit, SkillRegistry, SkillState, SkillSummary } from './port.ts';
 import type { SkillRecord } from './read-folder.ts';
 import { type Embed, SkillIndex } from './search.ts';
 import { SkillWatch } from './watch.ts';
@@ -54,7 +54,7 @@ class Registry implements SkillRegistry {
   readonly #grants: Grants;
   readonly #index: SkillIndex;
   readonly #watch: SkillWatch | null;
-  readonly #listeners = new Set<() => void>();
+  readonly #listeners = new Set<(change: SkillChange) => void>();
   readonly #closing = new AbortController();
   #discovered: Discovered = { winners: new Map(), all: new Map(), diagnostics: [] };
   #list: readonly SkillSummary[] = [];
@@ -170,9 +170,9 @@ class Registry implements SkillRegistry {
     return next;
   }
 
-  onChange(listener: () => void): () => void {
+  onChange(listener: (change: SkillChange) => void): () => void {
     // A wrapper of its own, so that one function can listen twice.
-    const own = (): void => listener();
+    const own = (change: SkillChange): void => listener(change);
     this.#listeners.add(own);
     return () => void this.#listeners.delete(own);
   }
@@ -229,12 +229,12 @@ class Registry implements SkillRegistry {
     const list = [...this.#discovered.winners.values()].map((record) => this.#summary(record));
     list.sort((a, b) => (a.name < b.name ? -1 : 1));
     const diagnostics = [...this.#discovered.diagnostics, ...this.#grants.diagnostics(), ...this.#watchDiagnostics()];
-    const same = sameList(this.#list, list) && sameDiagnostics(this.#diagnostics, diagnostics);
-    if (same || this.#closing.signal.aborted) return;
+    const same = sameSkills(this.#list, list) && sameDiagnostics(this.#diagnostics, diagnostics);
+    if ((same && sameUses(this.#list, list)) || this.#closing.signal.aborted) return;
     this.#indexed = false;
     this.#list = list;
     this.#diagnostics = diagnostics;
-    for (const listener of this.#listeners) listener();
+    for (const listener of this.#listeners) listener(same ? 'uses' : 'skills');
   }
 
   #watchDiagnostics(): readonly SkillDiagnostic[] {
@@ -275,13 +275,17 @@ const isUsable = ({ state }: SkillSummary): boolean => state === 'bundled' || st
 const isSearchable = ({ state }: SkillSummary): boolean => state !== 'draft' && state !== 'error';
 
 /** Everything else of a skill follows from its place and its content. */
-const sameList = (a: readonly SkillSummary[], b: readonly SkillSummary[]): boolean =>
+const sameSkills = (a: readonly SkillSummary[], b: readonly SkillSummary[]): boolean =>
   a.length === b.length &&
   a.every((one, at) => {
     const other = b[at];
     if (one.name !== other?.name || one.state !== other.state || one.file !== other.file) return false;
-    return one.hash === other.hash && one.pinned === other.pinned && one.uses === other.uses;
+    return one.hash === other.hash && one.pinned === other.pinned;
   });
+
+/** Of lists of the same skills. */
+const sameUses = (a: readonly SkillSummary[], b: readonly SkillSummary[]): boolean =>
+  a.every((one, at) => one.uses === b[at]?.uses);
 
 const sameDiagnostics = (a: readonly SkillDiagnostic[], b: readonly SkillDiagnostic[]): boolean =>
   a.length === b.length &&

@@ -1,14 +1,14 @@
 import { createHash } from 'node:crypto';
 import type { Skills } from '../../mcp-server/faces/mcp/skill-source.ts';
-import type { Skill, SkillManifest, SkillSummary } from '../../mcp-server/skills/port.ts';
+import type { Skill, SkillChange, SkillManifest, SkillSummary } from '../../mcp-server/skills/port.ts';
 
 /** A registry of a few skills in memory. */
 export interface FakeSkills extends Skills {
   /** Adds a skill, or replaces the one of its name; tells listeners. */
   put(name: string, patch?: Partial<Skill>, files?: Readonly<Record<string, string | Uint8Array>>): void;
   remove(name: string): void;
-  /** Tells listeners of a change. */
-  changed(): void;
+  /** Tells listeners of a change; of the skills unless something else is said. */
+  changed(change?: SkillChange): void;
 }
 
 const MANIFEST: SkillManifest = {
@@ -24,9 +24,9 @@ const MANIFEST: SkillManifest = {
 export const createFakeSkills = (): FakeSkills => {
   const skills = new Map<string, Skill>();
   const contents = new Map<string, ReadonlyMap<string, Uint8Array>>();
-  const listeners = new Set<() => void>();
-  const changed = (): void => {
-    for (const listener of listeners) listener();
+  const listeners = new Set<(change: SkillChange) => void>();
+  const changed = (change: SkillChange = 'skills'): void => {
+    for (const listener of listeners) listener(change);
   };
   const list = (): readonly SkillSummary[] => [...skills.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
   return {

@@ -65,7 +65,9 @@ const coreOf = (parts: McpFaceParts): McpCore => {
     ...(parts.prompts ? [parts.prompts] : []),
     ...(skills ? [skillPrompts(skills)] : []),
   );
-  const sources: ListSource[] = skills ? [skills] : [];
+  // No list tells how often a skill was used.
+  const listed = (listener: () => void) => skills?.onChange((change) => change === 'uses' || listener()) ?? (() => {});
+  const sources: ListSource[] = skills ? [{ onChange: listed }] : [];
   const more = parts.prompts?.onChange?.bind(parts.prompts);
   if (more) sources.push({ onChange: more });
   return {

@@ -199,6 +199,9 @@ describe('what every MCP client is offered', () => {
           },
         });
         assert.equal((await client.listResources()).resources.length, 0);
+        skills.changed('uses');
+        await pause(200);
+        assert.equal(told.length, 0, 'a use changes no list');
         skills.put('new-one');
         await until('both are told', () => told.includes('prompts') && told.includes('resources'));
         assert.equal((await client.listResources()).resources.length, 1);

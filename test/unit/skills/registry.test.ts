@@ -195,20 +195,22 @@ describe('The registry of skills', () => {
     await registry.pin('none', false);
   });
 
-  it('counts uses and tells listeners of every change', async () => {
+  it('counts uses, and tells listeners of every change and whether it is more than a use', async () => {
     const at = place();
     put(at.bundled, 'b/SKILL.md', skillText('b'));
     const registry = await at.open();
-    let heard = 0;
-    const stop = registry.onChange(() => void (heard += 1));
+    const heard: string[] = [];
+    const stop = registry.onChange((change) => void heard.push(change));
     await registry.noteUse('b');
-    assert.deepEqual([registry.list()[0]?.uses, heard], [1, 1]);
+    assert.deepEqual([registry.list()[0]?.uses, heard], [1, ['uses']]);
     await registry.reload();
-    assert.equal(heard, 1, 'nothing has changed');
+    assert.deepEqual(heard, ['uses'], 'nothing has changed');
     await registry.noteUse('none');
+    await registry.pin('b', true);
+    assert.deepEqual(heard, ['uses', 'skills']);
     stop();
     await registry.noteUse('b');
-    assert.deepEqual([registry.list()[0]?.uses, heard], [2, 1]);
+    assert.deepEqual([registry.list()[0]?.uses, heard.length], [2, 2]);
     assert.equal(JSON.parse(readFileSync(at.grants, 'utf8')).repositories[at.repository].uses.b, 2);
   });
 
