@@ -52,7 +52,14 @@ export interface Agent {
   readonly urgency?: number;
   /** When that is over; while it wraps up, when it is cut. Null: never, or not begun. */
   readonly deadline?: number | null;
+  /** A person wants it to take no further turn. Null: nobody does. */
+  readonly pause?: Pause | null;
+  /** Since when its state is `paused`, ms; null in any other. */
+  readonly pausedAt?: number | null;
 }
+
+/** `alone`: this agent. `below`: all that hang from it, now or later, as well. */
+export type Pause = 'alone' | 'below';
 
 /** `timeout`: its time is over. `not-needed`: others were enough; what it did is not used. `caller`: the agent above asked. */
 export type WrapUpWhy = 'timeout' | 'not-needed' | 'caller';

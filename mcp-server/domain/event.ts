@@ -1,3 +1,4 @@
+import type { Pause } from './agent.ts';
 import type { AgentId, Commit, RunId, TurnId } from './ids.ts';
 import type { AgentState, RunState } from './transitions.ts';
 import type { Usage } from './turn.ts';
@@ -22,6 +23,9 @@ export type EventBody =
   /** The plan waits for a person's word. */
   | { readonly type: 'run.held'; readonly steps: number; readonly reason: string }
   | { readonly type: 'run.cancelRequested'; readonly mode: 'wrap-up' | 'abort' }
+  /** The whole run is to pause, or goes on. */
+  | { readonly type: 'run.paused' }
+  | { readonly type: 'run.continued' }
   | { readonly type: 'run.ended'; readonly state: RunState; readonly commit: Commit; readonly error: string | null }
   | { readonly type: 'run.landed'; readonly branch: string; readonly commit: Commit }
   | { readonly type: 'run.discarded' }
@@ -60,6 +64,10 @@ export type EventBody =
   /** A run that had ended with failed steps goes on with them. */
   | { readonly type: 'run.retried'; readonly steps: number; readonly budget: number }
   | { readonly type: 'agent.moved'; readonly from: AgentState; readonly to: AgentState; readonly reason: string | null }
+  /** It is to take no further turn; `agent.moved` to `paused` tells when that is so. */
+  | { readonly type: 'agent.pauseRequested'; readonly pause: Pause }
+  /** It may take turns again. */
+  | { readonly type: 'agent.continued' }
   | { readonly type: 'agent.acted'; readonly action: string }
   | { readonly type: 'agent.committed'; readonly commit: Commit; readonly files: readonly string[] }
   | { readonly type: 'agent.merged'; readonly source: AgentId; readonly commit: Commit }

@@ -110,6 +110,8 @@ export interface Run {
   readonly review: 'none' | 'open' | 'landed' | 'discarded';
   readonly createdAt: number;
   readonly endedAt: number | null;
+  /** Since when a person wants all of it to pause, ms. Null or absent: nobody does. */
+  readonly pausedAt?: number | null;
 }
 
 /** The last line of `coppice run --json`. */

@@ -5,6 +5,7 @@ import type { Run } from '../domain/run.ts';
 import type { Tx } from '../store/port.ts';
 import type { Core } from './core.ts';
 import { ruleReport, stoppedEnding } from './ending.ts';
+import { continueAgent, continueRun } from './pause.ts';
 import { closeIfDone, endAgent, isOver, resumeAgent } from './settle.ts';
 
 /** Deepest first, so that children have ended when their parent does. */
@@ -42,6 +43,7 @@ export const cancel = async (
       await tx.patchRun(runId, { cancelRequested: mode });
       await tx.emit(clock.now(), [{ type: 'run.cancelRequested', run: runId, agent: null, mode }]);
     }
+    if (!agentId) await continueRun(tx, run, clock.now());
     const current: Run = agentId ? run : { ...run, cancelRequested: mode };
     const affected = bottomUp(agentId ? subtree(all, agentId) : all).filter((agent) => !isOver(agent));
     for (const { id } of affected)
@@ -63,6 +65,7 @@ export const finishAborts = async (core: Core): Promise<void> => {
 };
 
 const wrapUpOne = async (core: Core, tx: Tx, run: Run, id: AgentId, canAsk: boolean): Promise<void> => {
+  await continueAgent(core.parts, tx, run, id);
   const agent = await tx.agent(id);
   if (!agent || isOver(agent)) return;
   await tx.patchAgent(id, { wrapUp: true });

@@ -33,7 +33,13 @@ export const runCloseJob = async (core: Core, job: Job): Promise<void> => {
   await store.transaction(async (tx) => {
     const now = clock.now();
     await tx.finishJob(job.id, 'done');
-    await tx.moveRun(run.id, state, { report, error, review: changes.length > 0 ? 'open' : 'none', endedAt: now });
+    await tx.moveRun(run.id, state, {
+      report,
+      error,
+      review: changes.length > 0 ? 'open' : 'none',
+      endedAt: now,
+      pausedAt: null,
+    });
     await tx.emit(now, [{ type: 'run.ended', run: run.id, agent: null, state, commit: run.headCommit, error }]);
     if (steps.length > 0) await tx.observe(await wholeRun(tx, run, state, { begun: begunAt(agents, run), at: now }));
   });

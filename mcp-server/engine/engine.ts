@@ -12,6 +12,7 @@ import { ForecastKeeper } from './forecasts.ts';
 import { Leases, leaseOf } from './leases.ts';
 import { messageAgent } from './messages.ts';
 import type { EngineParts } from './parts.ts';
+import { pausedWhole, pauseFacade } from './pause.ts';
 import { planningFacade } from './planning-desk.ts';
 import { recover } from './recover.ts';
 import { discard, land, listReviews, reviewDiff } from './review.ts';
@@ -86,6 +87,7 @@ const facadeOf = (core: Core, scheduler: Scheduler, tidier: Tidier, keeper: Fore
       await resume(core, (await runOf(store, run)).id);
       return statusOf(run);
     },
+    ...pauseFacade(core, statusOf),
     ...planningFacade(core, view),
     ...skillsFacade(core, follow),
     events: (input) => waitForEvents(core, input),
@@ -103,13 +105,19 @@ const facadeOf = (core: Core, scheduler: Scheduler, tidier: Tidier, keeper: Fore
     land: (run) => reviews(async () => land(core, await runOf(store, run))),
     discard: (run) => reviews(async () => discard(core, await runOf(store, run))),
     checkSetup: (options) => checkSetup(parts, optionsOf(parts.settings, options)),
-    isIdle: async () =>
-      !scheduler.busy && !tidier.busy && (await store.activeRuns()).every(({ state }) => state === 'planned'),
+    isIdle: async () => !scheduler.busy && !tidier.busy && (await nothingGoesOn(core)),
     stop: () => {
       stopped ??= stop();
       return stopped;
     },
   };
+};
+
+/** Every run that has not ended waits for a person's word: on its plan, or on its paused agents. */
+const nothingGoesOn = async ({ parts: { store } }: Core): Promise<boolean> => {
+  for (const run of await store.activeRuns())
+    if (run.state !== 'planned' && (await pausedWhole(store, run)) === 0) return false;
+  return true;
 };
 
 /** Runs each piece of work after the one before it has ended, whatever came of that. */

@@ -39,8 +39,10 @@ export interface RunView
     readonly reserved: number;
     readonly used: number;
   };
-  /** Why nothing of it can go on just now (the server is away, every job is parked); null when it goes on or has ended. */
+  /** Why nothing of it can go on just now (the server is away, every job is parked, all agents are paused); null when it goes on or has ended. */
   readonly stuck: string | null;
+  /** The whole run is to pause. Absent: false. */
+  readonly paused?: boolean;
   /** Set when the run has ended. */
   readonly filesChanged: number | null;
 }
@@ -71,6 +73,8 @@ export interface AgentView
   /** Prompt tokens sent in all, and how many of them came from the KV cache. */
   readonly prompt: { readonly sent: number; readonly cached: number };
   readonly turns: number;
+  /** It is to take no further turn: it is paused, or will be when its turn under way has ended. Absent: false. */
+  readonly pausing?: boolean;
   /** Open question to the person. */
   readonly question: string | null;
 }
@@ -167,6 +171,13 @@ export interface Engine extends PlanningFacade, SkillsFacade {
   listRuns(limit: number): Promise<readonly RunView[]>;
   /** `agent` limits it to that agent and its descendants. */
   cancelRun(input: { run: RunId; agent?: AgentId | undefined; mode: 'wrap-up' | 'abort' }): Promise<RunView>;
+  /**
+   * No agent of the run takes another turn; with `agent`, that one, and with `below` all that hang from it. Turns under
+   * way end normally.
+   */
+  pauseAgents(input: { run: RunId; agent?: AgentId | undefined; below: boolean }): Promise<RunView>;
+  /** Takes such a pause back. */
+  continueAgents(input: { run: RunId; agent?: AgentId | undefined; below: boolean }): Promise<RunView>;
   /** Lets parked jobs try again. */
   resumeRun(run: RunId): Promise<RunView>;
   /** Events after `after`; when there are none, waits for one up to `waitMs`. */

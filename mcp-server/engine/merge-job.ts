@@ -6,6 +6,7 @@ import type { Tx } from '../store/port.ts';
 import type { MergeOutcome } from '../worktrees/port.ts';
 import { COMMITTER, type Core } from './core.ts';
 import { keepForeignCommit } from './foreign-commits.ts';
+import { pauseIfAsked } from './pausing.ts';
 import { heir, isOver, releaseAfterMerge, settleAgent } from './settle.ts';
 import { asAgent, createdEvent, mergeJob, newAgent, turnJob } from './spawn.ts';
 
@@ -158,6 +159,7 @@ const spawnResolver = async (
   await tx.redirectCalls(source.id, row.id);
   await tx.enqueue([turnJob(core.parts, run, asAgent(row))], now);
   await tx.emit(now, [createdEvent(row), { type: 'budget.granted', run: run.id, agent: row.id, to: row.id, tokens }]);
+  await pauseIfAsked(core.parts, tx, row.id);
   return asAgent(row);
 };
 

@@ -8,6 +8,7 @@ import { isSettled } from '../domain/transitions.ts';
 import type { Turn } from '../domain/turn.ts';
 import type { Reader, Tx } from '../store/port.ts';
 import type { EngineParts } from './parts.ts';
+import { pauseIfAsked } from './pausing.ts';
 import { isEnding, levelsOf, noRoom, ownReport } from './room.ts';
 import { askToStop, type Ending, endAgent, isOver, retire } from './settle.ts';
 import { asAgent, createdEvent, newAgent, turnJob } from './spawn.ts';
@@ -80,6 +81,7 @@ const insertPlanner = async (
     createdEvent(planner),
     { type: 'budget.granted', run: run.id, agent: planner.id, to: planner.id, tokens },
   ]);
+  await pauseIfAsked(makes, tx, planner.id);
   return planner.id;
 };
 
@@ -190,7 +192,7 @@ export const stopNestedRun = async (
   const open = [planner, ...(await agentsOf(tx, planner, steps))].filter((agent) => !isOver(agent));
   for (const agent of open.toReversed()) {
     // A planner has no last turn: it is not asked again.
-    if (agent.tier === 'planner' && agent.state === 'ready') {
+    if (agent.tier === 'planner' && (agent.state === 'ready' || agent.state === 'paused')) {
       const fresh = await tx.agent(agent.id);
       if (fresh && !isOver(fresh)) await endAgent(makes, tx, run, fresh, CANCELLED, job);
     } else await askToStop(makes, tx, run, agent.id, 'caller', job);

@@ -10,6 +10,7 @@ import { unaskedEnding } from './cancel.ts';
 import type { Conversation } from './conversation.ts';
 import type { Core } from './core.ts';
 import { ruleReport, stoppedEnding } from './ending.ts';
+import { pauseIfAsked } from './pausing.ts';
 import { planWithoutModel } from './plan-outcome.ts';
 import { endAgent, isOver } from './settle.ts';
 
@@ -105,7 +106,8 @@ export const failed = async (
     ]);
     if (again) {
       await tx.moveAgent(agent.id, 'ready', { action: oneLine(`waits: ${outcome.message}`, 120) });
-      return tx.requeue(job.id, now + delay, outcome.message, away);
+      await tx.requeue(job.id, now + delay, outcome.message, away);
+      return pauseIfAsked(core.parts, tx, agent.id);
     }
     if (mayPass && agent.wrapUp) {
       await tx.finishJob(job.id, 'done', outcome.message);
@@ -115,9 +117,10 @@ export const failed = async (
     if (mayPass && !run.options.unattended) {
       await tx.moveAgent(agent.id, 'ready', { action: oneLine(`parked: ${outcome.message}`, 120) });
       await tx.finishJob(job.id, 'parked', outcome.message);
-      return tx.emit(now, [
+      await tx.emit(now, [
         { type: 'job.parked', run: run.id, agent: agent.id, kind: job.kind, error: outcome.message },
       ]);
+      return pauseIfAsked(core.parts, tx, agent.id);
     }
     await tx.finishJob(job.id, 'done', outcome.message);
     await (instead ? instead(tx, job.id) : endAgent(core.parts, tx, run, agent, ending, job.id));
@@ -156,7 +159,8 @@ const leaveJob = async (core: Core, tx: Tx, job: Job, id: Agent['id'], now: numb
   const dying = core.aborting.has(id) || run.cancelRequested === 'abort';
   if (!dying) {
     if (agent.state === 'running') await tx.moveAgent(id, 'ready', { action: '' });
-    return tx.requeue(job.id, now, null, true);
+    await tx.requeue(job.id, now, null, true);
+    return pauseIfAsked(core.parts, tx, id);
   }
   const open = await tx.openTurn(id);
   if (open) await tx.closeTurn(open.id, { commit: null, endedAt: now });
@@ -179,4 +183,5 @@ export const backToQueue = (core: Core, job: Job, why: string, delayMs: number):
   core.parts.store.transaction(async (tx) => {
     if (job.agent) await tx.moveAgent(job.agent, 'ready', { action: '' });
     await tx.requeue(job.id, core.parts.clock.now() + delayMs, why, true);
+    if (job.agent) await pauseIfAsked(core.parts, tx, job.agent);
   });

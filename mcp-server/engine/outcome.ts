@@ -11,10 +11,12 @@ import type { Tx } from '../store/port.ts';
 import { notify } from './missing.ts';
 import { findNestedRun, nestedRunStatus, openNestedRuns, startNestedRun, stopNestedRun, stopOpen } from './nested.ts';
 import type { EngineParts } from './parts.ts';
+import { pauseIfAsked } from './pausing.ts';
 import { isEnding, ownReport } from './room.ts';
 import { closeIfDone, type Ending, endAgent, isOver } from './settle.ts';
 import { asAgent, createdEvent, givenRole, newAgent, turnJob } from './spawn.ts';
 import { type Started, splitStep } from './split.ts';
+import { waitingFor } from './waiting-for.ts';
 
 type Makes = Pick<EngineParts, 'random' | 'clock'>;
 
@@ -103,15 +105,10 @@ const goOn = async (makes: Makes, tx: Tx, run: Run, agent: Agent, calls: readonl
   const waits = calls.some((call) => call.state === 'waiting');
   const full = calls.some((call) => !call.ok && call.output.startsWith(INBOX_FULL));
   const to = waits ? 'waiting' : 'ready';
-  await tx.moveAgent(agent.id, to, { action: waits ? await waitingFor(tx, agent, calls) : '' });
+  await tx.moveAgent(agent.id, to, { action: await waitingFor(tx, agent, calls) });
   if (!waits) await tx.enqueue([turnJob(makes, run, agent, undefined, full ? now + 2000 : 0)], now);
   await tx.emit(now, [{ type: 'agent.moved', run: run.id, agent: agent.id, from: 'running', to, reason: null }]);
-};
-
-const waitingFor = async (tx: Tx, agent: Agent, calls: readonly Call[]): Promise<string> => {
-  if (calls.some((call) => call.state === 'waiting' && call.waitsFor === 'person')) return 'waits for your answer';
-  const open = (await tx.children(agent.id)).filter((child) => !isOver(child)).length;
-  return `waits for ${open} ${open === 1 ? 'child' : 'children'}`;
+  await pauseIfAsked(makes, tx, agent.id);
 };
 
 const carryOutAll = async (makes: Makes, tx: Tx, run: Run, agent: Agent, outcome: TurnOutcome): Promise<Call[]> => {
@@ -316,5 +313,6 @@ const spawnChild = async (
     { type: 'budget.granted', run: run.id, agent: child.id, to: child.id, tokens },
   ];
   await tx.emit(now, events);
+  await pauseIfAsked(makes, tx, child.id);
   return child.id;
 };

@@ -18,6 +18,7 @@ import type { Core } from './core.ts';
 import { offerPlan } from './gate.ts';
 import { cacheKeyOf, complexityOf, makePlan } from './make-plan.ts';
 import { adoptSubPlan } from './nested.ts';
+import { pauseIfAsked } from './pausing.ts';
 import { planScope } from './plan-scope.ts';
 import { closeIfDone, type Ending, endAgent, isOver, retire } from './settle.ts';
 import { turnJob } from './spawn.ts';
@@ -101,6 +102,7 @@ const repair = async (
 const planAgain = async (core: Core, tx: Tx, run: Run, planner: Agent, action: string): Promise<void> => {
   await tx.moveAgent(planner.id, 'ready', { action });
   await tx.enqueue([turnJob(core.parts, run, planner)], core.parts.clock.now());
+  await pauseIfAsked(core.parts, tx, planner.id);
 };
 
 /** Keeps the model's plan for the next run of the same task, and lets its agents begin, or wait. */

@@ -2,6 +2,7 @@ import type { Job } from '../domain/job.ts';
 import { MAX_ATTEMPTS, retryDelayMs } from '../domain/policy.ts';
 import type { Tx } from '../store/port.ts';
 import type { EngineParts } from './parts.ts';
+import { pauseIfAsked } from './pausing.ts';
 import { endAgent, isOver } from './settle.ts';
 
 type Makes = Pick<EngineParts, 'random' | 'clock'>;
@@ -12,10 +13,14 @@ export const putBack = async (makes: Makes, tx: Tx, job: Job, error: string): Pr
   const now = clock.now();
   if ((await tx.job(job.id))?.state !== 'running') return;
   await undo(tx, job, now);
-  if (job.attempts < MAX_ATTEMPTS) return tx.requeue(job.id, now + retryDelayMs(job.attempts, random), error);
+  if (job.attempts < MAX_ATTEMPTS) {
+    await tx.requeue(job.id, now + retryDelayMs(job.attempts, random), error);
+    return job.agent ? pauseIfAsked(makes, tx, job.agent) : undefined;
+  }
   if (await failUnattended(makes, tx, job, error)) return;
   await tx.finishJob(job.id, 'parked', error);
   await tx.emit(now, [{ type: 'job.parked', run: job.run, agent: job.agent, kind: job.kind, error }]);
+  if (job.agent) await pauseIfAsked(makes, tx, job.agent);
 };
 
 /** Where nobody could let a parked turn try again, its agent fails. */

@@ -3,6 +3,7 @@ import { AGENT_STATES, isFinal } from '../domain/transitions.ts';
 import type { Tx } from '../store/port.ts';
 import type { Core } from './core.ts';
 import { foreignCommit, keepForeignCommit } from './foreign-commits.ts';
+import { pauseIfAsked } from './pausing.ts';
 
 /**
  * Takes up the work of an engine that died: its running jobs are queued again, calls that gave no stored answer are
@@ -33,6 +34,7 @@ export const takeBack = async (core: Core, tx: Tx, jobs: readonly Job[], why: st
   for (const job of jobs) {
     if (job.kind === 'turn' && job.agent) turns += await putBack(core, tx, job.agent);
     await tx.requeue(job.id, 0, why, true);
+    if (job.agent) await pauseIfAsked(core.parts, tx, job.agent);
   }
   return turns;
 };

@@ -9,6 +9,7 @@ import { holds, inWords, type StepResult, stepsAsked } from '../planning/conditi
 import type { Tx } from '../store/port.ts';
 import { notify, tellMissing } from './missing.ts';
 import type { EngineParts } from './parts.ts';
+import { continueAgent } from './pause.ts';
 import { type NeedState, readiness } from './readiness.ts';
 import { isToBeUndone, undoSettled, waitsForUndo } from './saga.ts';
 import { withSources } from './sources.ts';
@@ -92,6 +93,8 @@ export const retire = async (
     error: ending.error,
     endReason: ending.reason,
     endedAt: now,
+    pause: null,
+    pausedAt: null,
   });
   await tx.emit(now, [
     { type: 'agent.moved', run: run.id, agent: agent.id, from, to: ending.state, reason: ending.reason },
@@ -340,8 +343,10 @@ export const askToStop = async (
   current?: JobId,
   deadline: number | null = null,
 ): Promise<void> => {
-  const agent = await tx.agent(id);
-  if (!agent || isOver(agent) || agent.wrapUp) return;
+  const found = await tx.agent(id);
+  if (!found || isOver(found) || found.wrapUp) return;
+  await continueAgent(makes, tx, run, id);
+  const agent = (await tx.agent(id)) ?? found;
   const patch = { wrapUp: true, wrapUpWhy: why, deadline };
   await tx.patchAgent(id, patch);
   const asked = { ...agent, ...patch };

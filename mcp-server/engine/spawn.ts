@@ -12,6 +12,7 @@ import { AGENT_STATES, isFinal } from '../domain/transitions.ts';
 import { shareBudget } from '../planning/share-budget.ts';
 import type { NewAgent, NewJob, Tx } from '../store/port.ts';
 import type { EngineParts } from './parts.ts';
+import { pauseIfAsked } from './pausing.ts';
 
 type Makes = Pick<EngineParts, 'random' | 'clock'>;
 
@@ -47,7 +48,7 @@ export const mergeJob = (makes: Makes, run: RunId, into: AgentId | null, source:
 });
 
 /** The agent's processor is run. */
-const computeJob = (makes: Makes, run: Run, agent: Agent, runAt = 0): NewJob => ({
+export const computeJob = (makes: Makes, run: Run, agent: Agent, runAt = 0): NewJob => ({
   ...turnJob(makes, run, agent, 'critical', runAt),
   kind: 'compute',
   server: '',
@@ -73,7 +74,7 @@ export const undoJob = (
 });
 
 /** What an agent has of its own; the run's where nothing is said. */
-type Own = Partial<Pick<Agent, 'server' | 'model' | 'permissions' | 'skills' | 'timeoutMs' | 'urgency'>>;
+type Own = Partial<Pick<Agent, 'server' | 'model' | 'permissions' | 'skills' | 'timeoutMs' | 'urgency' | 'pause'>>;
 
 export interface ChildSpec extends Own {
   readonly parent: Agent | null;
@@ -117,6 +118,7 @@ export const newAgent = (makes: Makes, run: Run, spec: ChildSpec, state: NewAgen
     skills: spec.skills ?? null,
     timeoutMs: spec.timeoutMs ?? timeoutOf(run, spec.tier),
     urgency: spec.urgency ?? 0,
+    ...(spec.pause ? { pause: spec.pause } : {}),
   };
 };
 
@@ -300,4 +302,5 @@ export const releaseAgent = async (
   await tx.emit(now, [
     { type: 'agent.moved', run: run.id, agent: agent.id, from: 'pending', to: 'ready', reason: null },
   ]);
+  await pauseIfAsked(makes, tx, agent.id);
 };

@@ -113,7 +113,11 @@ const replaceAgent = async (
   return asAgent({ ...row, baseCommit: old.baseCommit });
 };
 
-const ownOf = ({ server = null, model = null }: Agent): Pick<Agent, 'server' | 'model'> => ({ server, model });
+const ownOf = ({ server = null, model = null, pause = null }: Agent): Pick<Agent, 'server' | 'model' | 'pause'> => ({
+  server,
+  model,
+  pause,
+});
 
 /** The reports of the needs that are settled, for an agent that was not there when they came in; and what is missing. */
 export const sendReports = async (makes: Makes, tx: Tx, run: Run, step: Step): Promise<void> => {

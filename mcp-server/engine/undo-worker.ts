@@ -11,6 +11,7 @@ import { oneLine, truncate } from '../domain/text.ts';
 import type { UndoRecord } from '../domain/undo.ts';
 import type { NewAgent, Tx } from '../store/port.ts';
 import { COMMITTER, type Core } from './core.ts';
+import { pauseIfAsked } from './pausing.ts';
 import { endUndo } from './saga.ts';
 import { type Ending, endAgent, isOver } from './settle.ts';
 import { asAgent, createdEvent, newAgent, turnJob, undoJob } from './spawn.ts';
@@ -62,6 +63,7 @@ export const startUndoAgent = async (core: Core, tx: Tx, job: Job, record: UndoR
     createdEvent(worker),
     { type: 'budget.granted', run: run.id, agent: worker.id, to: worker.id, tokens },
   ]);
+  await pauseIfAsked(parts, tx, worker.id);
 };
 
 /** False: it is not allowed, which is written down. */

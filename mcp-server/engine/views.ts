@@ -8,6 +8,7 @@ import type { Call, Turn } from '../domain/turn.ts';
 import type { Reader } from '../store/port.ts';
 import type { Repository } from '../worktrees/port.ts';
 import type { AccountView, AgentView, RunView, TokensView, TranscriptEntry } from './facade.ts';
+import { pausedWhole } from './pause.ts';
 
 const ACTIVE: readonly AgentState[] = ['pending', 'ready', 'running', 'waiting', 'paused'];
 
@@ -73,6 +74,7 @@ export const runView = async (
     endedAt: run.endedAt,
     agents: await counts(reader, run.id),
     tokens: await tokensOf(reader, run),
+    paused: (run.pausedAt ?? null) !== null,
     stuck: ended ? null : await stuck(reader, run, trouble),
     filesChanged: ended ? await filesChanged(repository, run) : null,
   };
@@ -80,6 +82,9 @@ export const runView = async (
 
 const stuck = async (reader: Reader, run: Run, trouble: string | undefined): Promise<string | null> => {
   if (trouble) return trouble;
+  const paused = await pausedWhole(reader, run);
+  if (paused > 0)
+    return `${paused} paused ${paused === 1 ? 'agent' : 'agents'}. agent_continue lets ${paused === 1 ? 'it' : 'them'} go on.`;
   const open = await reader.jobs({ run: run.id, states: ['queued', 'running', 'parked'] });
   const parked = open.filter((job) => job.state === 'parked');
   if (parked.length === 0 || parked.length < open.length) return null;
@@ -124,7 +129,7 @@ export const agentViews = async (
   const views: AgentView[] = [];
   for (const agent of wanted) {
     const turns = totals.get(agent.id) ?? { turns: 0, sent: 0, cached: 0 };
-    const question = agent.state === 'waiting' ? await questionOf(reader, agent) : null;
+    const question = agent.state === 'waiting' || agent.state === 'paused' ? await questionOf(reader, agent) : null;
     views.push(agentView(agent, tokens.get(agent.id) ?? { ...NOTHING, subtreeUsed: 0 }, turns, question));
   }
   return views;
@@ -157,6 +162,7 @@ const agentView = (
   tokens,
   prompt: { sent: turns.sent, cached: turns.cached },
   turns: turns.turns,
+  pausing: (agent.pause ?? null) !== null,
   question,
 });
 

@@ -81,7 +81,8 @@ const runCancel = defineOperation({
 const runResume = defineOperation({
   name: 'run_resume',
   title: 'Resume a run',
-  description: 'Lets the parked jobs of a run try again, for example after the inference server is back.',
+  description:
+    'Lets the parked jobs of a run try again, for example after the inference server is back. For paused agents: agent_continue.',
   effect: 'changes',
   idempotent: true,
   input: inputObject({ run }),

@@ -1,5 +1,6 @@
 import { agentOperations } from './agents.ts';
 import type { Operation } from './define.ts';
+import { pauseOperations } from './pauses.ts';
 import { planningOperations } from './planning.ts';
 import { reviewOperations } from './reviews.ts';
 import { runOperations } from './runs.ts';
@@ -14,6 +15,7 @@ export const operations: readonly Operation[] = (
     ...planningOperations,
     ...workflowOperations,
     ...agentOperations,
+    ...pauseOperations,
     ...reviewOperations,
     ...skillOperations,
     ...skillSourceOperations,

@@ -39,6 +39,7 @@ export const runView = z.object({
   agents: z.object({ total: z.int(), completed: z.int(), failed: z.int(), active: z.int() }),
   tokens,
   stuck: z.string().nullable(),
+  paused: z.boolean().optional(),
   filesChanged: z.int().nullable(),
 });
 
@@ -64,6 +65,7 @@ export const agentView = z.object({
   tokens: subtreeTokens,
   prompt: z.object({ sent: z.int(), cached: z.int() }),
   turns: z.int(),
+  pausing: z.boolean().optional(),
   question: z.string().nullable(),
 });
 

@@ -1,5 +1,5 @@
 import { type RawBuilder, sql as raw } from 'kysely';
-import type { Agent } from '../domain/agent.ts';
+import type { Agent, Pause } from '../domain/agent.ts';
 import type { AgentId, RunId } from '../domain/ids.ts';
 import { AGENT_STATES, type AgentState, move } from '../domain/transitions.ts';
 import type { Connection } from './connection.ts';
@@ -32,6 +32,7 @@ const OWN = [
   'skills',
   'timeoutMs',
   'urgency',
+  'pause',
 ] as const satisfies readonly (keyof NewAgent)[];
 const COLUMNS = [
   ...GIVEN,
@@ -39,6 +40,7 @@ const COLUMNS = [
   'startCommit',
   'wrapUpWhy',
   'deadline',
+  'pausedAt',
   'action',
   'report',
   'error',
@@ -116,15 +118,27 @@ const json = (value: unknown): string | null => (value === null || value === und
 export const insertAgents = (db: Connection, agents: readonly NewAgent[]): void => {
   for (const agent of agents) {
     const { server = null, model = null, timeoutMs = null, urgency = 0 } = agent;
-    const own = { server, model, permissions: json(agent.permissions), skills: json(agent.skills), timeoutMs, urgency };
+    const pause = agent.pause ?? pauseOf(db, agent);
+    const given = { permissions: json(agent.permissions), skills: json(agent.skills) };
+    const own = { server, model, ...given, timeoutMs, urgency, pause };
     db.insert(INSERT, ...valuesOf(agent, GIVEN), ...valuesOf(own, OWN));
   }
+};
+
+const ANY_PAUSE = sql<{ id: AgentId }>('SELECT id FROM agents WHERE run = ? AND pause IS NOT NULL LIMIT 1');
+const PAUSED_ABOVE = sql<{ id: AgentId }>(`SELECT id FROM agents WHERE id = ? AND pause = 'below'`);
+const PAUSED_RUN = sql<{ id: RunId }>('SELECT id FROM runs WHERE id = ? AND pausedAt IS NOT NULL');
+
+/** A child of an agent that is to pause with all below it begins like that; so does whoever hangs from a run that pauses. */
+const pauseOf = (db: Connection, { parent, run }: NewAgent): Pause | null => {
+  const above = parent === null ? db.get(PAUSED_RUN, run) : db.get(ANY_PAUSE, run) && db.get(PAUSED_ABOVE, parent);
+  return above ? 'below' : null;
 };
 
 /** The condition of the index agents_deadline, word for word. */
 const OVERDUE = sql<Row>(`
   SELECT ${COLUMNS.map((column) => `"${column}"`).join(', ')} FROM agents INDEXED BY agents_deadline
-   WHERE deadline IS NOT NULL AND state NOT IN ('completed', 'failed', 'cancelled') AND deadline <= ?
+   WHERE deadline IS NOT NULL AND state NOT IN ('completed', 'failed', 'cancelled') AND deadline <= ? AND state <> 'paused'
    ORDER BY deadline`);
 export const overdueAgents = (db: Connection, now: number): Agent[] => db.all(OVERDUE, now).map(parse);
 

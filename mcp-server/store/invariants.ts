@@ -3,6 +3,7 @@ import type { AgentId, RunId } from '../domain/ids.ts';
 import type { Account, LedgerRow } from '../domain/ledger.ts';
 import type { Run } from '../domain/run.ts';
 import { AGENT_STATES, hasEnded, isFinal, isSettled } from '../domain/transitions.ts';
+import type { Turn } from '../domain/turn.ts';
 import type { Reader } from './port.ts';
 
 /** What must be true of a run after every commit, whatever was killed; one sentence for each thing that is not. */
@@ -60,6 +61,7 @@ const jobFaults = async (reader: Reader, run: Run): Promise<string[]> => {
   const running = await reader.jobs({ run: run.id, states: ['running'] });
   const faults: string[] = [];
   const owners = new Set<AgentId | null>();
+  if (hasEnded(run.state) && (run.pausedAt ?? null) !== null) faults.push('The run has ended and is paused.');
   for (const job of running) {
     if (hasEnded(run.state)) faults.push(`The run has ended and job ${job.id} is still running.`);
     if (owners.has(job.agent)) faults.push(`${job.agent ?? 'The run'} has two running jobs.`);
@@ -100,6 +102,7 @@ const agentFaults = async (reader: Reader, agent: Agent): Promise<string[]> => {
   });
   const open = turns.filter((turn) => turn.state === 'calling' || turn.state === 'answered');
   if (open.length > 1) faults.push(`Agent ${agent.id} has ${open.length} open turns.`);
+  faults.push(...(await pauseFaults(reader, agent, open)));
   const delivered = await reader.delivered(agent.id);
   const waiting = await reader.inbox(agent.id, Number.MAX_SAFE_INTEGER);
   const known = new Set(turns.map((turn) => turn.id));
@@ -112,5 +115,23 @@ const agentFaults = async (reader: Reader, agent: Agent): Promise<string[]> => {
     if (to !== agent.id) faults.push(`Message ${id} to ${to} was delivered to ${agent.id}.`);
     if (turn === null || !known.has(turn)) faults.push(`Message ${id} was delivered into no turn of ${agent.id}.`);
   }
+  return faults;
+};
+
+/** Whoever is to pause does so between two turns, and then nothing is there that could be claimed. */
+const pauseFaults = async (reader: Reader, agent: Agent, open: readonly Turn[]): Promise<string[]> => {
+  const { id, run, state, pause = null, pausedAt = null } = agent;
+  const faults: string[] = [];
+  if ((state === 'paused') !== (pausedAt !== null))
+    faults.push(`Agent ${id} is ${state} and paused since ${pausedAt}.`);
+  if (state === 'paused' && pause === null) faults.push(`Agent ${id} is paused and nobody wants it.`);
+  if (pause !== null && (state === 'ready' || state === 'waiting'))
+    faults.push(`Agent ${id} is to pause and is ${state}.`);
+  if (pause !== null && isFinal(AGENT_STATES, state)) faults.push(`Agent ${id} is ${state} and is to pause.`);
+  if (state !== 'paused') return faults;
+  if (open.some((turn) => turn.state === 'calling')) faults.push(`Agent ${id} is paused during a call.`);
+  for (const job of await reader.jobs({ run, states: ['queued', 'running', 'parked'] }))
+    if (job.agent === id && (job.kind === 'turn' || job.kind === 'compute'))
+      faults.push(`Agent ${id} is paused and its job ${job.id} is ${job.state}.`);
   return faults;
 };

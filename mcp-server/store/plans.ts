@@ -165,8 +165,16 @@ export const armJoins = (db: Connection, need: StepId, now: number): void => {
 /** The condition of the index steps_deadline, word for word. */
 const OVERDUE = sql<Row>(`
   SELECT ${COLUMNS.map((column) => `"${column}"`).join(', ')} FROM steps INDEXED BY steps_deadline
-   WHERE deadline IS NOT NULL AND state = 'pending' AND deadline <= ? ORDER BY deadline`);
+   WHERE deadline IS NOT NULL AND state = 'pending' AND deadline <= ? AND NOT EXISTS (SELECT 1 FROM runs WHERE runs.id = steps.run AND pausedAt IS NOT NULL)
+   ORDER BY deadline`);
 export const overdueSteps = (db: Connection, now: number): Step[] => db.all(OVERDUE, now).map((row) => parse(db, row));
+const POSTPONE = sql(
+  `UPDATE steps SET deadline = deadline + ? WHERE run = ? AND deadline IS NOT NULL AND state = 'pending'`,
+);
+/** Joins of the run that wait only so long wait so much longer. */
+export const postponeJoins = (db: Connection, run: RunId, ms: number): void => {
+  db.run(POSTPONE, ms, run);
+};
 const DISARM = sql('UPDATE steps SET deadline = NULL WHERE id = ?');
 /** Its time was over and nothing was there to start with: it waits for the rest. */
 export const disarmJoin = (db: Connection, id: StepId): void => {

@@ -31,7 +31,10 @@ export interface Reader {
   children(id: AgentId): Promise<readonly Agent[]>;
   job(id: JobId): Promise<Job | undefined>;
   jobs(filter: { run?: RunId; states?: readonly JobState[] }): Promise<readonly Job[]>;
-  /** Agents that have not ended and whose deadline has come, and pending steps whose join waits no longer. */
+  /**
+   * Agents that have not ended and whose deadline has come, and pending steps whose join waits no longer. While an agent
+   * is paused its time does not run; nor does that of joins in a paused run.
+   */
   overdue(now: number): Promise<{ readonly agents: readonly Agent[]; readonly steps: readonly Step[] }>;
   /** By position, the first one first. */
   undos(run: RunId): Promise<readonly UndoRecord[]>;
@@ -93,7 +96,10 @@ export interface CommitRow {
 export type NewUndo = Omit<UndoRecord, 'position' | 'state' | 'worker' | 'result' | 'endedAt'>;
 export type UndoPatch = Partial<Pick<UndoRecord, 'worker' | 'result' | 'endedAt'>>;
 
-export type NewRun = Omit<Run, 'state' | 'headCommit' | 'cancelRequested' | 'report' | 'error' | 'review' | 'endedAt'>;
+export type NewRun = Omit<
+  Run,
+  'state' | 'headCommit' | 'cancelRequested' | 'report' | 'error' | 'review' | 'endedAt' | 'pausedAt'
+>;
 export type NewAgent = Omit<
   Agent,
   | 'action'
@@ -105,6 +111,7 @@ export type NewAgent = Omit<
   | 'compactedBefore'
   | 'startCommit'
   | 'deadline'
+  | 'pausedAt'
   | 'startedAt'
   | 'endedAt'
 >;
@@ -129,11 +136,15 @@ export type AgentPatch = Partial<
     | 'compactedBefore'
     | 'startCommit'
     | 'deadline'
+    | 'pause'
+    | 'pausedAt'
     | 'startedAt'
     | 'endedAt'
   >
 >;
-export type RunPatch = Partial<Pick<Run, 'headCommit' | 'cancelRequested' | 'report' | 'error' | 'review' | 'endedAt'>>;
+export type RunPatch = Partial<
+  Pick<Run, 'headCommit' | 'cancelRequested' | 'report' | 'error' | 'review' | 'endedAt' | 'pausedAt'>
+>;
 
 export interface ClaimQuery {
   readonly kinds: readonly JobKind[];
@@ -161,6 +172,8 @@ export interface Tx extends Reader {
   renewStep(id: StepId, agent: AgentId, attempt: number): Promise<void>;
   /** The step begins: the time runs from now on for steps that need it and wait only so long. Once only. */
   armJoins(need: StepId, now: number): Promise<void>;
+  /** Pending steps of the run that wait only so long wait so much longer, ms. */
+  postponeJoins(run: RunId, ms: number): Promise<void>;
   /** The step waits for all of its needs after all. */
   disarmJoin(id: StepId): Promise<void>;
   /** In state `recorded`, in the position after the run's last. */
@@ -181,6 +194,7 @@ export interface Tx extends Reader {
   dependents(id: StepId): Promise<readonly { readonly step: Step; readonly needs: readonly StepState[] }[]>;
   /** The steps that this one needs. */
   needs(id: StepId): Promise<readonly Step[]>;
+  /** Those below an agent that is to pause with all below it are to pause too, and so are those at the top of a paused run. */
   insertAgents(agents: readonly NewAgent[]): Promise<void>;
   /** Emits nothing: the caller emits `agent.moved`. Returns the state it had. */
   moveAgent(id: AgentId, to: AgentState, patch?: AgentPatch): Promise<AgentState>;

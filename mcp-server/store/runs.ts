@@ -22,6 +22,7 @@ const COLUMNS = [
   'review',
   'createdAt',
   'endedAt',
+  'pausedAt',
 ] as const satisfies readonly (keyof Run)[];
 type Row = Pick<Schema['runs'], (typeof COLUMNS)[number]>;
 
@@ -72,6 +73,7 @@ export const insertRun = (db: Connection, run: NewRun): void => {
     error: null,
     review: 'none',
     endedAt: null,
+    pausedAt: null,
   };
   db.insert(INSERT, ...valuesOf(whole, COLUMNS));
 };

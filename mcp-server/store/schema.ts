@@ -25,7 +25,7 @@ type Stored<T, Changed> = Omit<T, keyof Changed> & Changed;
 /** The tables as the newest migration leaves them; columns have the names of the domain's properties. */
 export interface Schema {
   meta: { readonly key: string; readonly value: string | number };
-  runs: Numbered & Stored<Run, { readonly options: Json }> & { readonly concurrency: number };
+  runs: Numbered & Stored<Required<Run>, { readonly options: Json }> & { readonly concurrency: number };
   plans: { readonly run: RunId; readonly pattern: string; readonly complexity: string; readonly body: Json };
   steps: Numbered &
     Omit<Stored<Step, { readonly toleratesFailure: Flag }>, 'needs' | OptionalStepKey> & {

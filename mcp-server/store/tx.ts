@@ -37,6 +37,7 @@ import {
   insertPlan,
   moveStep,
   neededSteps,
+  postponeJoins,
   renewStep,
   stepById,
 } from './plans.ts';
@@ -155,6 +156,9 @@ export class SqliteTx extends SqliteReader implements Tx {
   }
   async armJoins(need: StepId, now: number): Promise<void> {
     armJoins(this.db, need, now);
+  }
+  async postponeJoins(run: RunId, ms: number): Promise<void> {
+    postponeJoins(this.db, run, ms);
   }
   async disarmJoin(id: StepId): Promise<void> {
     disarmJoin(this.db, id);

@@ -54,6 +54,8 @@ export class FakeEngine {
       listRuns: async () => [...this.#runs.values()].reverse(),
       cancelRun: async ({ run }) => this.#end(run, 'cancelled'),
       resumeRun: async (run) => this.#run(run),
+      pauseAgents: async ({ run, agent }) => this.#pause(run, agent, true),
+      continueAgents: async ({ run, agent }) => this.#pause(run, agent, false),
       events: (input) => this.#follow(input),
       listAgents: async ({ run, changedSince }) => ({
         agents: [...this.#agents.values()].filter(
@@ -141,6 +143,19 @@ export class FakeEngine {
     agent.tokens = { ...agent.tokens, used, subtreeUsed: used, available: agent.tokens.available - 100 };
     run.tokens = { ...run.tokens, used: run.tokens.used + 100, available: run.tokens.available - 100 };
     this.#tell({ type: 'agent.acted', action: agent.action }, run.run, agent.agent);
+  }
+
+  #pause(id: RunId, only: AgentId | undefined, pausing: boolean): RunView {
+    for (const agent of this.#agents.values()) {
+      if (agent.run !== id || (only && agent.agent !== only) || agent.endedAt !== null) continue;
+      const from = agent.state;
+      const to = pausing ? 'paused' : 'ready';
+      Object.assign(agent, { state: to, action: '', pausing });
+      this.#tell({ type: 'agent.moved', from, to, reason: null }, id, agent.agent);
+    }
+    const run = this.#run(id);
+    if (!only) run.paused = pausing;
+    return run;
   }
 
   #end(id: RunId, state: 'completed' | 'cancelled'): RunView {

@@ -23,6 +23,8 @@ export interface Order {
   readonly steps?: readonly PlanStep[];
   /** Agents may run programs. */
   readonly commands?: boolean;
+  /** The run is paused as soon as it is there, and continued once nothing of it goes on. */
+  readonly pause?: boolean;
 }
 
 export interface Verdict {
@@ -133,6 +135,21 @@ const before = order.crash === null ? await inspect().catch((error: unknown) => 
 const { engine, release } = await compose();
 const options = { unattended: true };
 const { run } = await engine.startRun({ task: order.task, options, key: 'the-run' });
+/** Once in the life of the run, however often the engine is started; what it finds paused it continues. */
+const pauseAndContinue = async (): Promise<void> => {
+  const signal = new AbortController().signal;
+  const { events } = await engine.events({ after: 0, waitMs: 0, limit: 100_000, run, signal });
+  const asked = events.some(({ type }) => type === 'run.paused');
+  if (!asked) await engine.pauseAgents({ run, below: true });
+  for (let tries = 0; tries < 500; tries++) {
+    const now = await engine.runStatus(run);
+    if (now.endedAt !== null || !now.paused) return;
+    if (now.stuck?.includes('paused')) await engine.continueAgents({ run, below: true });
+    else await systemClock.sleep(10);
+  }
+  log.push('it never came to a pause');
+};
+if (order.pause) await pauseAndContinue();
 let view = await engine.waitRun(run, 30_000, new AbortController().signal);
 if (view.endedAt === null) log.push(JSON.stringify(await engine.queue()));
 view = await engine.runStatus(run);

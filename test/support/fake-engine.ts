@@ -164,6 +164,14 @@ export const createFakeEngine = (): FakeEngine => {
       return runOf(run);
     },
     resumeRun: async (id) => runOf(id),
+    pauseAgents: async ({ run, agent, below }) => {
+      enter(`pauseAgents ${agent ?? 'all'} ${below}`);
+      return runOf(run);
+    },
+    continueAgents: async ({ run, agent, below }) => {
+      enter(`continueAgents ${agent ?? 'all'} ${below}`);
+      return runOf(run);
+    },
     events: async ({ after, waitMs, limit, signal }) => {
       const page = () => events.filter((event) => event.seq > after).slice(0, limit);
       if (page().length === 0 && waitMs > 0) await changed(waitMs, signal);

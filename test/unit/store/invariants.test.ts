@@ -56,6 +56,24 @@ describe('checking the invariants of a run', () => {
     await assertFound(/a-1 still reserves 50/, /a-2 still holds 300/, /job j-1 is still running/);
   });
 
+  it('finds agents that pause in a state, or with work, that they must not have', async () => {
+    tamper(`UPDATE agents SET pause = 'alone' WHERE id = 'a-2'`);
+    await assertFound(/a-2 is to pause and is ready/);
+    tamper(
+      `UPDATE agents SET pause = NULL, state = 'paused' WHERE id = 'a-1'`,
+      `UPDATE agents SET state = 'failed' WHERE id = 'a-2'`,
+      `UPDATE runs SET state = 'failed', pausedAt = 5`,
+    );
+    await assertFound(
+      /a-1 is paused and paused since null/,
+      /a-1 is paused and nobody wants it/,
+      /a-1 is paused during a call/,
+      /a-1 is paused and its job j-1 is running/,
+      /a-2 is failed and is to pause/,
+      /run has ended and is paused/,
+    );
+  });
+
   it('finds a gap between turns and two open ones', async () => {
     tamper(
       'DROP INDEX turns_open',

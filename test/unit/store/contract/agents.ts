@@ -13,6 +13,8 @@ const none = {
   timeoutMs: null,
   urgency: 0,
   deadline: null,
+  pause: null,
+  pausedAt: null,
 };
 
 export const agentsContract = ({ store }: Subject): void => {
@@ -59,6 +61,33 @@ export const agentsContract = ({ store }: Subject): void => {
     assert.deepEqual([await overdue(399), await overdue(400), await overdue(500)], [[], [B], [B, A]]);
     await store().transaction((tx) => tx.moveAgent(B, 'cancelled'));
     assert.deepEqual(await overdue(500), [A]);
+  });
+
+  it('leaves out the time of an agent while it is paused', async () => {
+    await store().transaction(async (tx) => {
+      await tx.patchAgent(A, { deadline: 500, pause: 'alone' });
+      await tx.moveAgent(A, 'paused', { pausedAt: 450 });
+    });
+    assert.deepEqual((await store().overdue(1000)).agents, []);
+    await store().transaction((tx) => tx.moveAgent(A, 'ready', { pausedAt: null, pause: null }));
+    assert.equal((await store().overdue(1000)).agents.length, 1);
+  });
+
+  it('lets those begin with a pause that hang from one that pauses with all below it, or at the top of a paused run', async () => {
+    const D = ids.agent(4);
+    const E = ids.agent(5);
+    await store().transaction(async (tx) => {
+      await tx.patchAgent(A, { pause: 'below' });
+      await tx.patchAgent(B, { pause: 'alone' });
+      await tx.insertAgents([newAgent(C, { parent: A }), newAgent(D, { parent: C }), newAgent(E, { parent: B })]);
+    });
+    const pauseOf = async (id: typeof A) => (await store().agent(id))?.pause;
+    assert.deepEqual([await pauseOf(C), await pauseOf(D), await pauseOf(E)], ['below', 'below', null]);
+    await store().transaction(async (tx) => {
+      await tx.patchRun(R, { pausedAt: 100 });
+      await tx.insertAgents([newAgent(ids.agent(6)), newAgent(ids.agent(7), { parent: B })]);
+    });
+    assert.deepEqual([await pauseOf(ids.agent(6)), await pauseOf(ids.agent(7))], ['below', null]);
   });
 
   it('accepts a child before its parent within one transaction', async () => {

@@ -117,8 +117,15 @@ export const plansContract = ({ store }: Subject): void => {
     });
     const overdue = async (now: number) => (await store().overdue(now)).steps.map(({ key }) => key);
     assert.deepEqual([await overdue(149), await overdue(150)], [[], ['timed']]);
+    await store().transaction((tx) => tx.patchRun(R, { pausedAt: 140 }));
+    assert.deepEqual(await overdue(150), [], 'not while the run is paused');
+    await store().transaction(async (tx) => {
+      await tx.patchRun(R, { pausedAt: null });
+      await tx.postponeJoins(R, 20);
+    });
+    assert.deepEqual([await overdue(169), await overdue(170)], [[], ['timed']]);
     await store().transaction((tx) => tx.disarmJoin(ids.step('timed')));
-    assert.deepEqual(await overdue(150), []);
+    assert.deepEqual(await overdue(170), []);
   });
 
   it('refuses a step that needs one outside the plan', async () => {

@@ -15,6 +15,7 @@ export const runsContract = ({ store }: Subject): void => {
       error: null,
       review: 'none',
       endedAt: null,
+      pausedAt: null,
     });
     assert.deepEqual(await store().account(R), {
       id: R,

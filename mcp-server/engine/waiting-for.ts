@@ -1,0 +1,17 @@
+import type { Agent } from '../domain/agent.ts';
+import { AGENT_STATES, isFinal } from '../domain/transitions.ts';
+import type { Call } from '../domain/turn.ts';
+import type { Reader } from '../store/port.ts';
+
+/** What the agent waits for, for people; empty when none of the calls waits. */
+export const waitingFor = async (
+  reader: Reader,
+  agent: Pick<Agent, 'id'>,
+  calls: readonly Pick<Call, 'state' | 'waitsFor'>[],
+): Promise<string> => {
+  const waiting = calls.filter((call) => call.state === 'waiting');
+  if (waiting.length === 0) return '';
+  if (waiting.some((call) => call.waitsFor === 'person')) return 'waits for your answer';
+  const open = (await reader.children(agent.id)).filter((child) => !isFinal(AGENT_STATES, child.state)).length;
+  return `waits for ${open} ${open === 1 ? 'child' : 'children'}`;
+};
