@@ -1,4 +1,5 @@
 import * as vscode from 'vscode';
+import { continueAgents, pauseAgents } from './commands/pauses.ts';
 import {
   dropPlanCommand,
   editPlanCommand,
@@ -46,6 +47,8 @@ const commands: Readonly<Record<CommandId, Command>> = {
     if (run) await cancelRun(editor, run);
   },
   [COMMANDS.cancelAgent]: cancelAgent,
+  [COMMANDS.pauseAgents]: pauseAgents,
+  [COMMANDS.continueAgents]: continueAgents,
   [COMMANDS.resumeRun]: async (editor, target) => {
     const run = await pickRun(editor, target, isActive, 'No run is going on.');
     if (run) await resumeRun(editor, run.run);

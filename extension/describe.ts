@@ -60,19 +60,23 @@ const RUN_WORDS: Readonly<Record<RunView['state'], string>> = {
 export const runIcon = (run: RunView): Icon => {
   if (run.review === 'landed') return { name: 'git-merge', color: GREEN };
   if (run.review === 'discarded') return { name: 'trash', color: GREY };
+  if (isActive(run) && run.paused === true) return { name: 'debug-pause', color: WARNING };
   return isActive(run) && run.stuck !== null ? { name: 'warning', color: WARNING } : RUN_ICONS[run.state];
 };
 
 /** Grey text beside a run: how far it is, or what came of it. Short, for a narrow side bar. `more`: what its plan tells. */
 export const runDescription = (run: RunView, more = ''): string => {
   if (!isActive(run)) return [...outcome(run), `${tokens(run.tokens.used)} tokens`].join(' · ');
+  if (run.paused === true) return `${run.stuck === null ? 'pausing' : 'paused'} · ${spentOf(run)}`;
   if (run.stuck !== null) return `stuck: ${oneLine(run.stuck, 80)}`;
   if (run.state === 'planned' && run.cancelRequested === 'no') return more || 'plan waits for you';
-  const spent = `${tokens(run.tokens.used)} of ${tokens(run.tokens.granted)} tokens`;
+  const spent = spentOf(run);
   if (run.cancelRequested !== 'no') return `stopping · ${spent}`;
   if (run.state === 'planning') return `planning · ${spent}`;
   return [`${run.agents.completed}/${run.agents.total} done`, more, spent].filter(Boolean).join(' · ');
 };
+
+const spentOf = ({ tokens: { used, granted } }: RunView): string => `${tokens(used)} of ${tokens(granted)} tokens`;
 
 const outcome = (run: RunView): string[] => {
   const files = run.filesChanged ? count(run.filesChanged, 'file') : '';
@@ -87,6 +91,7 @@ export const runContext = (run: RunView): string =>
   [
     'run',
     run.state === 'planned' ? 'planned' : isActive(run) ? 'active' : 'ended',
+    ...(run.endedAt === null && run.cancelRequested === 'no' ? [run.paused === true ? 'paused' : 'pausable'] : []),
     ...(isReviewable(run) ? ['reviewable'] : []),
     ...(!isActive(run) && (run.state === 'partial' || run.state === 'failed') ? ['retryable'] : []),
   ].join(' ');
@@ -127,12 +132,17 @@ const doing = (agent: AgentView): string => {
   if (agent.question !== null) return `asks: ${oneLine(agent.question, 60)}`;
   if (agent.state === 'failed') return `failed: ${oneLine(agent.error ?? agent.endReason ?? '', 60)}`;
   if (agent.state === 'completed') return agent.endReason === 'out-of-budget' ? 'out of budget' : '';
-  return agent.action ? oneLine(agent.action, 60) : agent.state;
+  const now = agent.action ? oneLine(agent.action, 60) : agent.state;
+  return agent.pausing === true && agent.state !== 'paused' ? `${now} · to pause` : now;
 };
 
 /** Words that `when` clauses of menus look for. */
 export const agentContext = (agent: AgentView): string =>
-  ['agent', hasEnded(agent) ? 'ended' : 'live', ...(agent.question === null ? [] : ['asking'])].join(' ');
+  [
+    'agent',
+    ...(hasEnded(agent) ? ['ended'] : ['live', agent.pausing === true ? 'paused' : 'pausable']),
+    ...(agent.question === null ? [] : ['asking']),
+  ].join(' ');
 
 /** True when the agent will take no further turn. */
 export const hasEnded = (agent: AgentView): boolean => ['completed', 'failed', 'cancelled'].includes(agent.state);

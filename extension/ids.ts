@@ -12,6 +12,8 @@ export const COMMANDS = {
   retryFailed: 'coppice.retryFailed',
   cancelRun: 'coppice.cancelRun',
   cancelAgent: 'coppice.cancelAgent',
+  pauseAgents: 'coppice.pauseAgents',
+  continueAgents: 'coppice.continueAgents',
   resumeRun: 'coppice.resumeRun',
   sendMessage: 'coppice.sendMessage',
   showTranscript: 'coppice.showTranscript',

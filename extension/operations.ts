@@ -31,6 +31,8 @@ export interface Operations extends PlanOperations, SkillOperations {
   run_status: { input: { run: string }; output: RunView };
   run_list: { input: { limit: number }; output: { runs: RunView[] } };
   run_cancel: { input: { run: string; agent?: string; mode: 'wrap-up' | 'abort' }; output: RunView };
+  agent_pause: { input: { run: string; agent?: string }; output: RunView };
+  agent_continue: { input: { run: string; agent?: string }; output: RunView };
   run_resume: { input: { run: string }; output: RunView };
   events: {
     input: { after: number; waitMs: number; limit: number };

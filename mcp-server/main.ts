@@ -224,6 +224,8 @@ const runInvocation = async (invocation: Invocation): Promise<number> => {
     case 'events':
     case 'review':
     case 'stop':
+    case 'pause':
+    case 'continue':
       return runCommandOn(invocation, await openContext(invocation, { settings: invocation.command === 'run' }));
     case 'plan':
     case 'workflow':
@@ -257,7 +259,12 @@ const runPlanning = async (invocation: PlanningInvocation, context: CliContext):
   }
 };
 
-type ContextCommand = Extract<Invocation, { command: 'run' | 'status' | 'events' | 'review' | 'stop' }>;
+type ContextCommand = Extract<
+  Invocation,
+  {
+    command: 'run' | 'status' | 'events' | 'review' | 'stop' | 'pause' | 'continue';
+  }
+>;
 
 const runCommandOn = async (invocation: ContextCommand, context: CliContext): Promise<number> => {
   switch (invocation.command) {
@@ -271,6 +278,9 @@ const runCommandOn = async (invocation: ContextCommand, context: CliContext): Pr
       const { run, action, json } = invocation;
       return (await import('./faces/cli/review-command.ts')).reviewCommand(context, run, action, json);
     }
+    case 'pause':
+    case 'continue':
+      return (await import('./faces/cli/pause-command.ts')).pauseCommand(context, invocation.command, invocation);
     case 'stop':
     default: {
       const { stopEngine, stopRun } = await import('./faces/cli/stop-command.ts');

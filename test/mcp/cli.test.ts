@@ -400,7 +400,11 @@ describe('the other commands', function () {
 
   it('stop the engine, and cancel a run', async () => {
     const started = await stage.run('run', TASK, '--server', 'rehearsal', '--detach', '--yes');
-    const cancelled = await stage.run('stop', started.stdout.trim(), '--now');
+    const id = started.stdout.trim();
+    assert.match((await stage.run('pause', id)).stdout, /pauses: turns that are under way still end/);
+    assert.match((await stage.run('status', id)).stdout, /paus/);
+    assert.match((await stage.run('continue', id)).stdout, /goes on/);
+    const cancelled = await stage.run('stop', id, '--now');
     assert.equal(cancelled.status, 0, cancelled.stderr);
     const pid = stage.enginePid() ?? 0;
     assert.equal((await stage.run('stop', '--json')).stdout, '{"stopped":true}\n');

@@ -24,6 +24,13 @@ export type Invocation =
       readonly now: boolean;
       readonly seconds: number;
     } & Common)
+  | ({
+      readonly command: 'pause' | 'continue';
+      readonly run: string;
+      readonly agent: string | null;
+      /** Without the agent's descendants. */
+      readonly alone: boolean;
+    } & Common)
   | ({ readonly command: 'doctor' } & Common)
   /** `printConfig`: prints a client's configuration instead of speaking MCP. */
   | ({ readonly command: 'mcp'; readonly printConfig: string | null } & Common)
@@ -92,6 +99,8 @@ const OPTIONS: Readonly<Record<string, Options>> = {
   events: { ...COMMON, after: text, follow: flag, run: text },
   review: { ...COMMON, patch: flag, land: flag, discard: flag },
   stop: { ...COMMON, now: flag, seconds: text },
+  pause: { ...COMMON, alone: flag },
+  continue: { ...COMMON, alone: flag },
   doctor: { ...COMMON, server: text, model: text },
   engine: { ...COMMON, ...SETTING_OPTIONS, detached: flag, lenient: flag, 'idle-seconds': text },
   mcp: { ...COMMON, ...SETTING_OPTIONS, 'print-config': text },
@@ -141,6 +150,7 @@ const invocationOf = (command: string, argv: readonly string[]): Invocation => {
   if (command === 'serve') return serveOf(values, positionals, common);
   const planning = planningInvocation(command, values, positionals, common);
   if (planning) return planning;
+  if (command === 'pause' || command === 'continue') return pauseOf(command, values, positionals, common);
   const allowed = ['status', 'events', 'review', 'stop'].includes(command) ? 1 : 0;
   const extra = positionals[allowed];
   if (extra !== undefined)
@@ -190,6 +200,22 @@ const otherOf = (command: string, values: Values, run: string | null, common: Co
     default:
       return { command: 'doctor', ...common };
   }
+};
+
+const pauseOf = (
+  command: 'pause' | 'continue',
+  values: Values,
+  [run, agent, extra]: readonly string[],
+  common: Common,
+): Invocation => {
+  if (run === undefined || extra !== undefined)
+    throw new UserError(
+      'bad-input',
+      `coppice ${command} RUN, or coppice ${command} RUN AGENT. "coppice status" has the ids.`,
+    );
+  const alone = values['alone'] === true;
+  if (alone && agent === undefined) throw new UserError('bad-input', '--alone goes with an agent.');
+  return { command, run, agent: agent ?? null, alone, ...common };
 };
 
 /** Where `coppice serve` listens when nobody says otherwise. */

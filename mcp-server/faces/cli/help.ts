@@ -47,6 +47,8 @@ export const HELP = `coppice: grow one task into a hierarchy of agents on your o
   coppice stop         end the engine of this repository gracefully; what was under way goes on at its next start
       --seconds N        wait at most so long (30);   --now  end it at once
   coppice stop RUN     cancel a run: its agents report what they have;   --now  without that
+  coppice pause RUN [AGENT]     pause a run, or an agent with all below it (--alone: without them); a turn under way ends
+  coppice continue RUN [AGENT]  let it go on where it was
   coppice doctor       look at repository, git and server, and say what to put right
   coppice mcp          speak MCP on stdin and stdout, for editors and other clients
   coppice mcp --print-config CLIENT

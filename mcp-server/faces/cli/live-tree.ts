@@ -131,7 +131,14 @@ const pathOf = (row: Row, byId: ReadonlyMap<string, Row>): Row[] => {
 
 const runLine = (run: RunView, screen: Screen): string => {
   const wrapping = run.cancelRequested === 'no' || run.endedAt !== null ? '' : `, ${run.cancelRequested} asked for`;
-  const waits = run.state === 'planned' ? ', its plan waits for your word' : '';
+  const waits =
+    run.paused === true
+      ? run.stuck === null
+        ? ', pausing'
+        : ', paused'
+      : run.state === 'planned'
+        ? ', its plan waits for your word'
+        : '';
   const facts =
     `${run.state}${waits}${wrapping}  ${run.agents.completed + run.agents.failed}/${run.agents.total} agents  ` +
     `${human(run.tokens.used)}/${human(run.tokens.granted)} tokens`;

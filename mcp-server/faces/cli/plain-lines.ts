@@ -33,6 +33,8 @@ const textOf = (event: DomainEvent, nameOf: (agent: string | null) => string): s
       return event.reason !== 'omitted' && ['completed', 'failed', 'cancelled', 'paused'].includes(event.to)
         ? `${who}: ${event.to}${event.reason ? ` (${event.reason})` : ''}`
         : null;
+    case 'agent.continued':
+      return `${who}: goes on`;
     case 'agent.committed':
       return `${who}: committed ${event.files.length === 1 ? event.files[0] : counted(event.files.length, 'file')}`;
     case 'agent.merged':
@@ -60,6 +62,7 @@ const textOf = (event: DomainEvent, nameOf: (agent: string | null) => string): s
     // Told by the tree and by the totals, and too many for lines; so are those of a newer engine.
     case 'agent.acted':
     case 'agent.compacted':
+    case 'agent.pauseRequested':
     case 'budget.granted':
     case 'budget.overran':
     case 'engine.started':
@@ -88,6 +91,10 @@ const runTextOf = (event: Of<'run'>): string | null => {
       const more = event.budget > 0 ? `, with ${human(event.budget)} tokens more` : '';
       return `${counted(event.steps, 'step')} tried again${more}`;
     }
+    case 'run.paused':
+      return 'pauses: turns that are under way still end';
+    case 'run.continued':
+      return 'goes on';
     case 'run.cancelRequested':
       return `cancel asked for: ${event.mode}`;
     case 'run.ended':

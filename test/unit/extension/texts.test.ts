@@ -9,6 +9,7 @@ import {
   jobDescription,
   runContext,
   runDescription,
+  runIcon,
   runTooltip,
   serverDescription,
   setupReport,
@@ -82,8 +83,21 @@ describe('the lines of the views', () => {
     assert.equal(runDescription(runRow('r-1', { cancelRequested: 'wrap-up' })), 'stopping · 98k of 500k tokens');
   });
 
+  it('tells of what pauses, and offers to let it go on', () => {
+    const run = runRow('r-1', { paused: true });
+    assert.equal(runDescription(run), 'pausing · 98k of 500k tokens');
+    assert.equal(runDescription({ ...run, stuck: '2 paused agents.' }), 'paused · 98k of 500k tokens');
+    assert.equal(runIcon(run).name, 'debug-pause');
+    assert.equal(runContext(run), 'run active paused');
+    assert.equal(runContext({ ...run, cancelRequested: 'wrap-up' }), 'run active');
+    const agent = { ...agentRow('a-1', { state: 'running', action: 'edit_file a' }), pausing: true };
+    assert.equal(agentDescription(agent, 0), 'edit_file a · to pause · 0');
+    assert.equal(agentDescription({ ...agent, state: 'paused', action: '' }, 0), 'paused · 0');
+    assert.equal(agentContext(agent), 'agent live paused');
+  });
+
   it('offers a review only for an ended run with changes', () => {
-    assert.equal(runContext(runRow('r-1')), 'run active');
+    assert.equal(runContext(runRow('r-1')), 'run active pausable');
     assert.equal(runContext(runRow('r-1', { state: 'partial', review: 'open' })), 'run ended reviewable');
     assert.equal(runContext(runRow('r-1', { state: 'completed', review: 'landed' })), 'run ended');
   });
@@ -94,7 +108,10 @@ describe('the lines of the views', () => {
     assert.equal(agentDescription(agent, 8400), 'read_file src/a.ts · 1.2k / 8.4k');
     assert.equal(agentDescription(agentRow('a-1', { question: 'Which one?' }), 0), 'asks: Which one? · 0');
     assert.equal(agentDescription(agentRow('a-1', { state: 'failed', error: 'no model' }), 0), 'failed: no model · 0');
-    assert.equal(agentContext(agentRow('a-1', { question: 'Which one?', state: 'waiting' })), 'agent live asking');
+    assert.equal(
+      agentContext(agentRow('a-1', { question: 'Which one?', state: 'waiting' })),
+      'agent live pausable asking',
+    );
   });
 
   it('shows the share of the prompt that came from the cache', () => {

@@ -57,6 +57,10 @@ describe('the command line', () => {
     assert.ok(land.command === 'review' && land.action === 'land' && land.run === 'r-1');
     const stop = parseArguments(['stop', '--seconds', '5']);
     assert.ok(stop.command === 'stop' && stop.seconds === 5 && stop.run === null);
+    const pause = parseArguments(['pause', 'r-1', 'a-1', '--alone']);
+    assert.ok(pause.command === 'pause' && pause.run === 'r-1' && pause.agent === 'a-1' && pause.alone);
+    const on = parseArguments(['continue', 'r-1']);
+    assert.ok(on.command === 'continue' && on.agent === null && !on.alone);
     const engine = parseArguments(['engine', '--detached', '--idle-seconds', '3']);
     assert.ok(engine.command === 'engine' && engine.detached && engine.idleSeconds === 3);
     assert.equal(parseArguments(['mcp', '--repo', '/x']).command, 'mcp');
@@ -136,6 +140,8 @@ describe('the command line', () => {
     assert.match(refusal('run', 'x', '--budgt', '5'), /no --budgt\. Did you mean --budget\?/);
     assert.match(refusal('status', '--zzzzzzzz'), /It knows --repo, --json/);
     assert.match(refusal('run', 'x', '--budget'), /--budget/);
+    assert.match(refusal('pause'), /coppice pause RUN, or coppice pause RUN AGENT/);
+    assert.match(refusal('continue', 'r-1', '--alone'), /--alone goes with an agent/);
     assert.match(refusal('doctor', 'what'), /does not know what to do with "what"/);
     assert.match(refusal('events', '--after', 'x'), /--after wants a whole number/);
     assert.match(refusal('events', '--after', '-1'), /^--after wants a whole number, 0 or above, not "-1"\.$/);
