@@ -14,6 +14,8 @@ const TELLING: ReadonlySet<string> = new Set([
   'step.omitted',
   'step.undone',
 ]);
+/** These come often, and move one step each: the plan is read at the next tick. */
+const MOVING: ReadonlySet<string> = new Set(['agent.merged', 'agent.moved']);
 /** Between two readings of one plan: those of large runs are large. */
 const PACE_MS = 400;
 const LEFT_MS = 4000;
@@ -27,6 +29,7 @@ export class Plans {
   readonly #left = new Map<string, Remaining>();
   readonly #changes = new Map<string, PlanChange>();
   readonly #stale = new Set<string>();
+  readonly #moved = new Set<string>();
   readonly #listeners = new Set<(change: Change) => void>();
   readonly #subscriptions: { dispose(): void }[];
   readonly #ticker: NodeJS.Timeout;
@@ -36,10 +39,13 @@ export class Plans {
   constructor(client: EngineClient, log: (line: string) => void) {
     this.#client = client;
     this.#log = log;
-    this.#ticker = setInterval(() => void this.#readLeft(), LEFT_MS);
+    this.#ticker = setInterval(() => this.#tick(), LEFT_MS);
     this.#subscriptions = [
       client.onEvents((events) => {
-        for (const { type, run } of events) if (run && TELLING.has(type)) this.#mark(run);
+        for (const { type, run } of events) {
+          if (run && TELLING.has(type)) this.#mark(run);
+          if (run && MOVING.has(type) && this.#plans.has(run)) this.#moved.add(run);
+        }
       }),
       client.onState(({ kind }) => {
         if (kind === 'ready') for (const { run } of client.model.activeRuns()) this.#mark(run);
@@ -115,6 +121,12 @@ export class Plans {
       }
     }
     this.#timer = this.#stale.size > 0 ? setTimeout(() => void this.#readNext(), PACE_MS) : undefined;
+  }
+
+  #tick(): void {
+    for (const run of this.#moved) this.#mark(run);
+    this.#moved.clear();
+    void this.#readLeft();
   }
 
   async #readLeft(): Promise<void> {

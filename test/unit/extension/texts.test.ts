@@ -98,7 +98,7 @@ describe('the lines of the views', () => {
 
   it('offers a review only for an ended run with changes', () => {
     assert.equal(runContext(runRow('r-1')), 'run active pausable');
-    assert.equal(runContext(runRow('r-1', { state: 'partial', review: 'open' })), 'run ended reviewable');
+    assert.equal(runContext(runRow('r-1', { state: 'partial', review: 'open' })), 'run ended reviewable retryable');
     assert.equal(runContext(runRow('r-1', { state: 'completed', review: 'landed' })), 'run ended');
   });
 
