@@ -42,10 +42,10 @@ export interface SkillRow {
   readonly draft: DraftView | undefined;
 }
 
-/** Grey text beside a skill: state, pin, uses and tokens. */
+/** Grey text beside a skill: state, pin, uses and tokens. What is bundled stands in a group of that name. */
 export const skillDescription = ({ skill, imported, draft }: SkillRow): string =>
   [
-    stateWord(skill.state),
+    ...(skill.state === 'bundled' ? [] : [stateWord(skill.state)]),
     ...(draft && draft.replaces !== null ? ['would replace a skill'] : []),
     ...(skill.pinned ? ['pinned'] : []),
     ...(imported?.state === 'changed-by-hand' ? ['changed by hand'] : []),
