@@ -27,11 +27,12 @@ export interface ToolResult {
 
 /** What decides whether a tool is offered; the same for every turn of an agent, so that its prompt stays the same. */
 export interface ToolFacts {
-  readonly agent: Agent;
+  readonly agent: Pick<Agent, 'tier' | 'role' | 'depth' | 'server' | 'model' | 'permissions'>;
   readonly run: Run;
 }
 
 export interface ToolContext extends ToolFacts {
+  readonly agent: Agent;
   /** The agent's worktree if it has one, else the commit that its branch is at. */
   tree(): Promise<Tree>;
   /** Leases the worktree at the first use. */

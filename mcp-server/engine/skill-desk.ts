@@ -7,7 +7,7 @@ import { oneLine } from '../domain/text.ts';
 import { checkInput, checkOutput } from '../skills/execute/check-json.ts';
 import type { Skill, SkillRegistry } from '../skills/port.ts';
 import type { SkillParts } from './skill-parts.ts';
-import { isUsable, requireAllowed, requireUsable } from './skill-permissions.ts';
+import { isUsable, requireAllowed, requireTools, requireUsable } from './skill-permissions.ts';
 
 const FOUND = 8;
 const LINE_CHARS = 140;
@@ -52,6 +52,7 @@ export const skillDesk = (
     read: async (name, file) => {
       const skill = await usable(registry, name);
       if (file !== null) return { kind: 'file', text: await fileOf(registry, skill, file) };
+      requireTools(skill, place, 'you');
       await registry.noteUse(name);
       const script = skill.kind === 'script';
       return { kind: 'read', text: skill.body, files: skill.files, script, input: skill.manifest.input };

@@ -1,9 +1,12 @@
 import { extname } from 'node:path';
+import type { ToolFacts } from '../agent/tool.ts';
 import { checkAllowed } from '../agent/tools/command.ts';
+import { offeredTools, tools } from '../agent/tools/tools.ts';
 import { ApprovalNeeded } from '../domain/approval.ts';
 import { UserError } from '../domain/errors.ts';
 import type { Permissions } from '../domain/run.ts';
 import { commonPermissions } from '../domain/run-of-agent.ts';
+import { oneLine } from '../domain/text.ts';
 import { permissionLines } from '../skills/imports/preview.ts';
 import type { SkillSummary } from '../skills/port.ts';
 
@@ -65,6 +68,35 @@ export const requireAllowed = (skill: SkillSummary, permissions: Permissions, he
     }
   }
 };
+
+/**
+ * Throws UserError unless an agent of these facts has all tools that the skill cannot do without. `whose`: "its agent", or
+ * "you" where the agent itself is told.
+ */
+export const requireTools = (
+  { name, manifest }: Pick<SkillSummary, 'name' | 'manifest'>,
+  facts: ToolFacts,
+  whose: string,
+): void => {
+  const unknown = manifest.tools.filter((tool) => !tools.some((known) => known.name === tool));
+  if (unknown.length > 0)
+    throw new UserError(
+      'wrong-state',
+      `The skill ${name} needs ${listed(unknown)}: Coppice has no such tool. Mend "tools" in its manifest.json.`,
+    );
+  const offered = offeredTools(facts);
+  const missing = manifest.tools.filter((tool) => !offered.some((one) => one.name === tool));
+  if (missing.length === 0) return;
+  const programs = missing.includes('run_command')
+    ? ' Running programs is off here: the run must allow them, and "permissions.commands" in its manifest.json must name them.'
+    : '';
+  throw new UserError(
+    'permission-denied',
+    `The skill ${name} needs ${listed(missing)}, which ${whose} may not use.${programs}`,
+  );
+};
+
+const listed = (names: readonly string[]): string => names.map((name) => oneLine(name, 60)).join(', ');
 
 /** What an agent may do that carries a skill out: never more than the run, nor than what the person granted to the skill. */
 export const permissionsFor = (skill: SkillSummary, most: Permissions): Permissions => {

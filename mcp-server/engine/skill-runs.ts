@@ -9,7 +9,7 @@ import type { Skill } from '../skills/port.ts';
 import type { Core } from './core.ts';
 import type { Engine, RunView } from './facade.ts';
 import type { SkillParts } from './skill-parts.ts';
-import { permissionsFor, requireUsable } from './skill-permissions.ts';
+import { permissionsFor, requireTools, requireUsable } from './skill-permissions.ts';
 import type { SkillRun, SkillsFacade } from './skills-facade.ts';
 import { startRun } from './start-run.ts';
 
@@ -81,7 +81,11 @@ const runAgent: Runner = async (core, parts, follow, skill, input, signal) => {
     task: oneLine(`${skill.name}: ${wish || skill.description}`, 500),
     options: input.options ?? {},
     key: input.key,
-    plan: async (draft) => planOf(skill, wish, draft.options),
+    plan: async (run) => {
+      const permissions = permissionsFor(skill, run.options.permissions);
+      requireTools(skill, { run, agent: { tier: 'worker', role: 'worker', depth: 1, permissions } }, 'its agent');
+      return planOf(skill, wish, permissions);
+    },
   });
   await parts.registry.noteUse(skill.name);
   const view = await followed(follow, run.id, input.waitMs, signal);
@@ -117,7 +121,7 @@ const wishOf = (input: unknown): string => {
     : JSON.stringify(input, null, 1);
 };
 
-const planOf = (skill: Skill, wish: string, { permissions }: { readonly permissions: Permissions }): Plan => ({
+const planOf = (skill: Skill, wish: string, permissions: Permissions): Plan => ({
   pattern: 'single',
   source: { by: 'workflow', workflow: `skill ${skill.name}` },
   because: `The skill ${skill.name}.`,
@@ -133,7 +137,7 @@ const planOf = (skill: Skill, wish: string, { permissions }: { readonly permissi
       parent: null,
       weight: 1,
       temperature: 0.3,
-      permissions: permissionsFor(skill, permissions),
+      permissions,
     },
   ],
 });

@@ -195,6 +195,34 @@ describe('Skills', function () {
     assert.deepEqual([view.run, view.agents.total], [run.run, 1]);
   });
 
+  it('that need tools which nobody would have are refused before anything runs', async () => {
+    const needing = (name: string, manifest: object) => ({
+      [`.agents/skills/${name}/SKILL.md`]: `---\nname: ${name}\ndescription: Needs tools.\n---\n# Steps\n`,
+      [`.agents/skills/${name}/manifest.json`]: JSON.stringify(manifest),
+    });
+    const files = {
+      ...needing('flies', { tools: ['read_file', 'fly_away'] }),
+      ...needing('tests', { tools: ['run_command'], permissions: { commands: ['npm'] } }),
+      ...needing('reads', { tools: ['read_file', 'finish'] }),
+    };
+    await open(caller(['use_skill', { name: 'flies' }], ['use_skill', { name: 'tests' }]), { files });
+    for (const name of ['flies', 'tests', 'reads']) await trust(name);
+    const { runSkill } = bench.engine;
+    const none = { input: '', waitMs: 20_000 };
+    const off = { ...none, options: { permissions: { commands: 'off' } } } as const;
+    await assert.rejects(runSkill({ name: 'flies', ...none }, never()), /needs fly_away: Coppice has no such tool/);
+    await assert.rejects(
+      runSkill({ name: 'tests', ...off }, never()),
+      /needs run_command, which its agent may not use\. Running programs is off here/,
+    );
+    assert.deepEqual(await bench.engine.listRuns(1), [], 'nothing was begun');
+    assert.equal((await runSkill({ name: 'reads', ...off }, never())).state, 'done');
+    const { report } = await bench.run('Use both');
+    const [flies, tests] = (report ?? '').split('=====');
+    assert.match(flies ?? '', /needs fly_away/);
+    assert.match(tests ?? '', /needs run_command, which you may not use/);
+  });
+
   it('that take long go on as their run; whoever takes the call back cancels it', async () => {
     await open(() => say('Hm.', { latencyMs: 60_000 }));
     await trust('greet');

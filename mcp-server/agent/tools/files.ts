@@ -1,12 +1,12 @@
 import { z } from 'zod';
 import { UserError } from '../../domain/errors.ts';
 import { truncate } from '../../domain/text.ts';
-import { defineTool, type ToolContext } from '../tool.ts';
+import { defineTool, type ToolContext, type ToolFacts } from '../tool.ts';
 import { plainFile, plainPath } from './paths.ts';
 import { linesOf, replaceOnce } from './text-edit.ts';
 
 const path = z.string().min(1).describe('from the top of the repository, such as src/main.ts');
-const isNoPlanner = ({ agent }: Pick<ToolContext, 'agent'>): boolean => agent.tier !== 'planner';
+const isNoPlanner = ({ agent }: Pick<ToolFacts, 'agent'>): boolean => agent.tier !== 'planner';
 
 /** Throws UserError when there is no such file, and says where to look. */
 const readOrExplain = async (context: ToolContext, file: string): Promise<string> => {
