@@ -3,7 +3,7 @@ import type { EngineEvent, EventBody } from '../../mcp-server/domain/event.ts';
 import type { AgentId, Commit, JobId, MessageId, RunId } from '../../mcp-server/domain/ids.ts';
 import type { AgentView, Engine, RunView } from '../../mcp-server/engine/facade.ts';
 import { withoutSkills } from '../../mcp-server/engine/skills-desk.ts';
-import { noPlanning } from '../support/no-planning.ts';
+import { fakePlanning } from './fake-planning.ts';
 
 /** How the scripted run goes. */
 export interface Script {
@@ -46,9 +46,15 @@ export class FakeEngine {
   /** What the faces call; typed as the real one. */
   engine(): Engine {
     return {
-      ...noPlanning,
+      ...fakePlanning({
+        run: (run) => this.#run(run),
+        agents: (run) => [...this.#agents.values()].filter((agent) => agent.run === run),
+        begin: (run) => this.#begin(run),
+        held: (run) => this.#tell({ type: 'run.held', steps: 2, reason: 'the plan was changed' }, run),
+      }),
       ...withoutSkills(),
-      startRun: async ({ task, options }) => this.#start(task, options.budget ?? 500_000),
+      startRun: async ({ task, options }) =>
+        this.#start(task, options.budget ?? 500_000, options.planning?.gate === 'ask'),
       runStatus: async (run) => this.#run(run),
       waitRun: async (run) => this.#run(run),
       listRuns: async () => [...this.#runs.values()].reverse(),
@@ -90,12 +96,22 @@ export class FakeEngine {
     for (const wake of this.#waiters.splice(0)) wake();
   }
 
-  #start(task: string, budget: number): RunView {
+  #start(task: string, budget: number, waits: boolean): RunView {
     const id = `r-${String(this.#runs.size + 1).padStart(12, '0')}` as RunId;
     const run = fakeRun(id, task, budget);
     this.#runs.set(id, run);
     this.#tell({ type: 'run.created', task, branch: run.branch, budget }, id);
+    if (!waits) return this.#begin(id);
+    run.state = 'planned';
+    this.#tell({ type: 'run.held', steps: 2, reason: 'asked for' }, id);
+    return run;
+  }
+
+  #begin(id: RunId): RunView {
+    const run = this.#run(id);
+    run.state = 'running';
     this.#grow(run);
+    this.#tell({ type: 'run.planned', steps: 2, pattern: 'pipeline', by: 'model', reason: '' }, id);
     this.#timer ??= setInterval(() => this.#advance(), this.#script.stepMs);
     return run;
   }

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import * as vscode from 'vscode';
 import type { EngineClient } from '../../../extension/engine-client.ts';
+import type { Plans } from '../../../extension/plans/plans.ts';
 import type { SkillList } from '../../../extension/skills/skill-list.ts';
 import type { HierarchyTree } from '../../../extension/views/hierarchy.ts';
+import type { PlanTree } from '../../../extension/views/plan.ts';
 import type { QueueTree } from '../../../extension/views/queue.ts';
 import type { SkillsTree, SkillTreeNode } from '../../../extension/views/skills.ts';
 
@@ -12,6 +14,8 @@ export interface Api {
   readonly agents: HierarchyTree;
   readonly budgets: HierarchyTree;
   readonly queue: QueueTree;
+  readonly plans: Plans;
+  readonly planTree: PlanTree;
   readonly agentsView: vscode.TreeView<unknown>;
   readonly skills: SkillsTree;
   readonly skillsView: vscode.TreeView<SkillTreeNode>;

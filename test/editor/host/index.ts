@@ -18,7 +18,10 @@ export const run = async (): Promise<void> => {
   const suite = process.env['COPPICE_TEST_SUITE'];
   if (suite === 'untrusted') await import('./untrusted.ts');
   else if (suite === 'skills') await import('./skills.ts');
-  else await import('./trusted.ts');
+  else {
+    await import('./trusted.ts');
+    await import('./plans.ts');
+  }
   const failures = await new Promise<number>((resolve) => mocha.run(resolve));
   if (failures > 0) throw new Error(`${failures} tests failed in the extension host.`);
 };

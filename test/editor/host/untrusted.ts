@@ -11,6 +11,8 @@ describe('in a workspace that is not trusted', () => {
     const api = await activated();
     await vscode.commands.executeCommand(`${VIEWS.agents}.focus`);
     void vscode.commands.executeCommand(COMMANDS.orchestrate);
+    for (const id of [COMMANDS.runWorkflow, COMMANDS.newWorkflow, COMMANDS.runPlan, COMMANDS.retryFailed])
+      void vscode.commands.executeCommand(id);
     void vscode.commands.executeCommand(COMMANDS.refresh);
     await new Promise((resolve) => setTimeout(resolve, 1500));
     assert.equal(api.client.state.kind, 'idle');
