@@ -42,8 +42,8 @@ const planningOptions = (): Pick<StartOptions, 'planning'> => {
     ...defined('maxForecastTokens', (chosen(SETTINGS.maxForecastTokens) as number | undefined) || undefined),
     ...defined(
       'servers',
-      servers?.map(({ url, model, capabilities }) => ({
-        server: url,
+      servers?.map(({ server, model, capabilities }) => ({
+        server,
         model: model || null,
         capabilities: capabilities ?? [],
       })),
@@ -53,7 +53,7 @@ const planningOptions = (): Pick<StartOptions, 'planning'> => {
 };
 
 type Distribution = NonNullable<StartOptions['planning']>['distribution'];
-type FurtherServer = { readonly url: string; readonly model?: string; readonly capabilities?: string[] };
+type FurtherServer = { readonly server: string; readonly model?: string; readonly capabilities?: string[] };
 
 /** The same settings as variables of the engine, which reads some of them only when it starts. */
 export const engineEnvironment = (): Record<string, string> => {
