@@ -6,16 +6,12 @@ import { runTool } from './tools/tools.ts';
 export const LOOP_WARNING = 3;
 export const LOOP_END = 6;
 
-/** How the refusal of a message begins whose recipient has no room just now. */
-export const INBOX_FULL = 'The inbox of';
+type Past = Pick<Call, 'tool' | 'arguments'>;
 
-type Past = Pick<Call, 'tool' | 'arguments'> & Partial<Pick<Call, 'ok' | 'output'>>;
-
-/** How often the agent has made exactly this call in a row before now. A message that found no room does not count. */
+/** How often the agent has made exactly this call in a row before now. */
 export const repeats = (call: ToolCall, earlier: readonly Past[]): number => {
   let count = 0;
   for (const past of [...earlier].reverse()) {
-    if (past.ok === false && past.output?.startsWith(INBOX_FULL)) continue;
     if (past.tool !== call.name || past.arguments !== call.arguments) break;
     count += 1;
   }

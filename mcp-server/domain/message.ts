@@ -18,5 +18,14 @@ export interface Message {
   readonly turn: TurnId | null;
 }
 
-/** Undelivered messages that an inbox holds; a person's and the engine's always fit. */
+/** Undelivered messages that an inbox holds; those of a person and of the engine, and reports, always fit. */
 export const INBOX_BOUND = 100;
+
+/** What a call waits for whose message finds no room. */
+export type InboxOf = `inbox:${string}`;
+
+export const inboxOf = (agent: AgentId): InboxOf => `inbox:${agent}`;
+
+/** The agent whose inbox a call waits for; null: it waits for something else, or for nothing. */
+export const agentOfInbox = (waitsFor: string | null): AgentId | null =>
+  waitsFor?.startsWith('inbox:') ? (waitsFor.slice('inbox:'.length) as AgentId) : null;

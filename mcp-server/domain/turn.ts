@@ -1,4 +1,5 @@
 import type { AgentId, Commit, JobId, StepId, TurnId } from './ids.ts';
+import type { InboxOf } from './message.ts';
 import type { TurnState } from './transitions.ts';
 
 /** Real usage as the server counted it. `cached` is the part of `prompt` that came from the KV cache. */
@@ -62,6 +63,6 @@ export interface Call {
   readonly state: 'done' | 'waiting';
   readonly ok: boolean;
   readonly output: string;
-  /** The child, the sub-plan (by its id) or the person whose answer fills it in; null when done at once. */
-  readonly waitsFor: AgentId | StepId | 'person' | null;
+  /** The child, the sub-plan (by its id), the inbox or the person whose answer fills it in; null when done at once. */
+  readonly waitsFor: AgentId | StepId | InboxOf | 'person' | null;
 }

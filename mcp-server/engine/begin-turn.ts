@@ -9,6 +9,7 @@ import { upperBoundTokens } from '../inference/token-bound.ts';
 import type { Tx } from '../store/port.ts';
 import { type Conversation, draftRequest, loadConversation, shortest } from './conversation.ts';
 import type { Core } from './core.ts';
+import { letIn } from './inbox.ts';
 
 type Call = Extract<Prepared, { kind: 'call' }>;
 
@@ -109,6 +110,7 @@ export const openTurn = async (
     id,
     pending.map((message) => message.id),
   );
+  if (pending.length > 0 && (await letIn(core.parts, tx, run, agent))) core.wake();
   const before = prepared.cut ? shortest(conversation, prepared.wrapUp) : agent.compactedBefore;
   if (before > agent.compactedBefore && !prepared.wrapUp) {
     await tx.patchAgent(agent.id, { compactedBefore: before });

@@ -5,8 +5,10 @@ import type { Run } from '../domain/run.ts';
 import type { Tx } from '../store/port.ts';
 import type { Core } from './core.ts';
 import { ruleReport, stoppedEnding } from './ending.ts';
+import { withdrawMessages } from './inbox.ts';
 import { continueAgent, continueRun } from './pause.ts';
-import { closeIfDone, endAgent, isOver, resumeAgent } from './settle.ts';
+import { resumeAgent } from './resume-agent.ts';
+import { closeIfDone, endAgent, isOver } from './settle.ts';
 
 /** Deepest first, so that children have ended when their parent does. */
 const bottomUp = (agents: readonly Agent[]): readonly Agent[] => [...agents].sort((a, b) => b.depth - a.depth);
@@ -79,8 +81,9 @@ const wrapUpOne = async (core: Core, tx: Tx, run: Run, id: AgentId, canAsk: bool
   if (agent.state === 'ready') return tx.hastenJobs(id, core.parts.clock.now());
   if (agent.state !== 'waiting') return;
   const result = { ok: false, output: 'Cancelled by the person before there was an answer.' };
+  const withdrawn = await withdrawMessages(tx, id);
   const { settled, stillWaiting } = await tx.settleCalls(id, 'person', result);
-  if (settled === 0 || stillWaiting > 0) return;
+  if (settled + withdrawn === 0 || stillWaiting > 0) return;
   await (canAsk ? resumeAgent(core.parts, tx, run, agent, true) : endUnasked(core, tx, run, agent));
 };
 

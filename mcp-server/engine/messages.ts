@@ -4,7 +4,8 @@ import type { AgentId } from '../domain/ids.ts';
 import { newId } from '../domain/ids.ts';
 import type { Tx } from '../store/port.ts';
 import type { Core } from './core.ts';
-import { isOver, resumeAgent } from './settle.ts';
+import { resumeAgent } from './resume-agent.ts';
+import { isOver } from './settle.ts';
 
 /** Who speaks to an agent whose turn had failed too often wants it to try again. */
 const unparkTurn = async (tx: Tx, agent: Agent, now: number): Promise<void> => {

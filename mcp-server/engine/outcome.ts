@@ -1,13 +1,12 @@
-import { INBOX_FULL } from '../agent/act.ts';
 import type { Effect, ToolResult } from '../agent/tool.ts';
 import type { Agent, EndReason } from '../domain/agent.ts';
 import type { NewEvent } from '../domain/event.ts';
 import type { Commit, JobId } from '../domain/ids.ts';
-import { newId } from '../domain/ids.ts';
 import type { Run } from '../domain/run.ts';
 import { oneLine } from '../domain/text.ts';
 import type { Call, ToolCall, Turn } from '../domain/turn.ts';
 import type { Tx } from '../store/port.ts';
+import { sendMessage } from './inbox.ts';
 import { notify } from './missing.ts';
 import { findNestedRun, nestedRunStatus, openNestedRuns, startNestedRun, stopNestedRun, stopOpen } from './nested.ts';
 import type { EngineParts } from './parts.ts';
@@ -99,14 +98,13 @@ const afterItsTeams = async (
   };
 };
 
-/** The agent's next turn is queued, unless a call waits for a child or for the person. */
+/** The agent's next turn is queued, unless a call waits for a child, for room in an inbox, or for the person. */
 const goOn = async (makes: Makes, tx: Tx, run: Run, agent: Agent, calls: readonly Call[]): Promise<void> => {
   const now = makes.clock.now();
   const waits = calls.some((call) => call.state === 'waiting');
-  const full = calls.some((call) => !call.ok && call.output.startsWith(INBOX_FULL));
   const to = waits ? 'waiting' : 'ready';
   await tx.moveAgent(agent.id, to, { action: await waitingFor(tx, agent, calls) });
-  if (!waits) await tx.enqueue([turnJob(makes, run, agent, undefined, full ? now + 2000 : 0)], now);
+  if (!waits) await tx.enqueue([turnJob(makes, run, agent)], now);
   await tx.emit(now, [{ type: 'agent.moved', run: run.id, agent: agent.id, from: 'running', to, reason: null }]);
   await pauseIfAsked(makes, tx, agent.id);
 };
@@ -154,7 +152,7 @@ const carryOut = async (
     case 'ask':
       return ask(makes, tx, run, agent, effect.question);
     case 'send':
-      return send(makes, tx, run, agent, effect);
+      return send(makes, tx, run, agent, effect, ending !== null || isEnding(run, agent));
     case 'delegate':
       return delegate(makes, tx, run, agent, turn, effect);
     case 'split':
@@ -219,24 +217,11 @@ const send = async (
   run: Run,
   agent: Agent,
   effect: Extract<Effect, { kind: 'send' }>,
+  isLast: boolean,
 ): Promise<Done> => {
   const to = await recipient(tx, run, agent, effect.to);
   if (typeof to === 'string') return refused(to);
-  const now = makes.clock.now();
-  const message = {
-    id: newId('message', makes.random),
-    run: run.id,
-    to: to.id,
-    from: agent.id,
-    kind: 'note',
-    priority: 0,
-    body: effect.body,
-    createdAt: now,
-  } as const;
-  if (!(await tx.send(message)))
-    return refused(`${INBOX_FULL} ${to.name} is full; your message was not sent. Send it again.`);
-  await tx.emit(now, [{ type: 'message.sent', run: run.id, agent: to.id, to: to.id, from: agent.id, kind: 'note' }]);
-  return settled({ ok: true, output: `Sent to ${to.name}. It will be read at its next turn.` });
+  return sendMessage(makes, tx, agent, to, effect.body, isLast);
 };
 
 const recipient = async (tx: Tx, run: Run, agent: Agent, to: string): Promise<Agent | string> => {

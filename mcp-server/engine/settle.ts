@@ -7,13 +7,15 @@ import { oneLine } from '../domain/text.ts';
 import { AGENT_STATES, isFinal, isSettled } from '../domain/transitions.ts';
 import { holds, inWords, type StepResult, stepsAsked } from '../planning/conditions.ts';
 import type { Tx } from '../store/port.ts';
+import { closeInbox, withdrawMessages } from './inbox.ts';
 import { notify, tellMissing } from './missing.ts';
 import type { EngineParts } from './parts.ts';
 import { continueAgent } from './pause.ts';
 import { type NeedState, readiness } from './readiness.ts';
+import { resumeAgent } from './resume-agent.ts';
 import { isToBeUndone, undoSettled, waitsForUndo } from './saga.ts';
 import { withSources } from './sources.ts';
-import { mergeJob, releaseAgent, startStep, turnJob, undoJob } from './spawn.ts';
+import { mergeJob, releaseAgent, startStep, undoJob } from './spawn.ts';
 import { subPlanResult } from './sub-plan-results.ts';
 import { reportOf, secondChance, tryAgain } from './try-again.ts';
 import { unneeded } from './unneeded.ts';
@@ -100,6 +102,7 @@ export const retire = async (
     { type: 'agent.moved', run: run.id, agent: agent.id, from, to: ending.state, reason: ending.reason },
   ]);
   await reclaim(makes, tx, agent, ending, now, step?.pattern);
+  await closeInbox(makes, tx, run, agent);
 };
 
 const reclaim = async (
@@ -218,16 +221,6 @@ const answerCaller = async (makes: Makes, tx: Tx, run: Run, subPlan: SubPlan): P
   if (settled === 0)
     return notify(makes, tx, run, caller.id, `${subPlan.id} has ended. orchestrate_status gives its reports.`);
   if (stillWaiting === 0 && caller.state === 'waiting') await resumeAgent(makes, tx, run, caller);
-};
-
-/** waiting → ready, with the next turn queued. */
-export const resumeAgent = async (makes: Makes, tx: Tx, run: Run, agent: Agent, person = false): Promise<void> => {
-  const now = makes.clock.now();
-  await tx.moveAgent(agent.id, 'ready');
-  await tx.enqueue([turnJob(makes, run, agent, person ? 'person' : 'critical')], now);
-  await tx.emit(now, [
-    { type: 'agent.moved', run: run.id, agent: agent.id, from: 'waiting', to: 'ready', reason: null },
-  ]);
 };
 
 const releaseDependents = async (
@@ -357,8 +350,9 @@ export const askToStop = async (
   if (agent.state === 'ready') return tx.hastenJobs(id, makes.clock.now());
   if (agent.state !== 'waiting') return;
   const result = { ok: false, output: 'There was no answer in time.' };
+  const withdrawn = await withdrawMessages(tx, id);
   const { settled, stillWaiting } = await tx.settleCalls(id, 'person', result);
-  if (settled > 0 && stillWaiting === 0) await resumeAgent(makes, tx, run, asked, true);
+  if (settled + withdrawn > 0 && stillWaiting === 0) await resumeAgent(makes, tx, run, asked, true);
 };
 
 const skip = async (makes: Makes, tx: Tx, run: Run, step: Step, ending: Ending, current?: JobId): Promise<void> => {

@@ -1,4 +1,5 @@
 import type { Agent } from '../domain/agent.ts';
+import { agentOfInbox } from '../domain/message.ts';
 import { AGENT_STATES, isFinal } from '../domain/transitions.ts';
 import type { Call } from '../domain/turn.ts';
 import type { Reader } from '../store/port.ts';
@@ -12,6 +13,8 @@ export const waitingFor = async (
   const waiting = calls.filter((call) => call.state === 'waiting');
   if (waiting.length === 0) return '';
   if (waiting.some((call) => call.waitsFor === 'person')) return 'waits for your answer';
+  const inbox = waiting.map(({ waitsFor }) => agentOfInbox(waitsFor)).find((id) => id !== null);
+  if (inbox) return `waits for room in the inbox of ${(await reader.agent(inbox))?.name ?? inbox}`;
   const open = (await reader.children(agent.id)).filter((child) => !isFinal(AGENT_STATES, child.state)).length;
   return `waits for ${open} ${open === 1 ? 'child' : 'children'}`;
 };

@@ -39,6 +39,15 @@ const SETTLE = sql<{ turn: string }>(`
   UPDATE calls SET state = 'done', ok = @ok, output = @output
    WHERE waitsFor = @waitsFor AND state = 'waiting' AND (SELECT agent FROM turns WHERE id = calls.turn) = @owner
   RETURNING turn`);
+/** Oldest first; those whose owner has ended are left out. */
+const WAITING_FOR = sql<Row & { owner: AgentId }>(`
+  SELECT ${list(COLUMNS, 'calls')}, turns.agent AS owner
+    FROM calls CROSS JOIN turns ON turns.id = calls.turn CROSS JOIN agents ON agents.id = turns.agent
+   WHERE calls.waitsFor = +? AND calls.state = 'waiting' AND agents.state NOT IN ('completed', 'failed', 'cancelled')
+   ORDER BY calls.rowid LIMIT +?`);
+const SETTLE_ONE = sql(
+  `UPDATE calls SET state = 'done', ok = ?, output = ? WHERE turn = ? AND ordinal = ? AND state = 'waiting'`,
+);
 const REDIRECT = sql(`UPDATE calls SET waitsFor = ? WHERE waitsFor = ? AND state = 'waiting'`);
 
 export const insertCalls = (db: Connection, calls: readonly Call[]): void => {
@@ -57,6 +66,18 @@ export const settleCalls = (
   let stillWaiting = 0;
   for (const turn of new Set(rows.map((row) => row.turn))) stillWaiting += db.get(WAITING_OF_TURN, turn)?.count ?? 0;
   return { settled: rows.length, stillWaiting };
+};
+
+export const callsWaitingFor = (db: Connection, waitsFor: string, limit: number): { owner: AgentId; call: Call }[] =>
+  db.all(WAITING_FOR, waitsFor, limit).map(({ owner, ...row }) => ({ owner, call: parse(row) }));
+
+export const settleCall = (
+  db: Connection,
+  { turn, ordinal }: Pick<Call, 'turn' | 'ordinal'>,
+  result: { readonly ok: boolean; readonly output: string },
+): void => {
+  if (db.run(SETTLE_ONE, result.ok ? 1 : 0, result.output, turn, ordinal) !== 1)
+    throw new Error(`Call ${ordinal} of turn ${turn} waits for nothing.`);
 };
 
 export const redirectCalls = (db: Connection, from: AgentId, to: AgentId): void => {

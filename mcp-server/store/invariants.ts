@@ -1,6 +1,7 @@
 import type { Agent } from '../domain/agent.ts';
 import type { AgentId, RunId } from '../domain/ids.ts';
 import type { Account, LedgerRow } from '../domain/ledger.ts';
+import { inboxOf } from '../domain/message.ts';
 import type { Run } from '../domain/run.ts';
 import { AGENT_STATES, hasEnded, isFinal, isSettled } from '../domain/transitions.ts';
 import type { Turn } from '../domain/turn.ts';
@@ -102,7 +103,7 @@ const agentFaults = async (reader: Reader, agent: Agent): Promise<string[]> => {
   });
   const open = turns.filter((turn) => turn.state === 'calling' || turn.state === 'answered');
   if (open.length > 1) faults.push(`Agent ${agent.id} has ${open.length} open turns.`);
-  faults.push(...(await pauseFaults(reader, agent, open)));
+  faults.push(...(await pauseFaults(reader, agent, open)), ...(await inboxFaults(reader, agent)));
   const delivered = await reader.delivered(agent.id);
   const waiting = await reader.inbox(agent.id, Number.MAX_SAFE_INTEGER);
   const known = new Set(turns.map((turn) => turn.id));
@@ -134,4 +135,12 @@ const pauseFaults = async (reader: Reader, agent: Agent, open: readonly Turn[]):
     if (job.agent === id && (job.kind === 'turn' || job.kind === 'compute'))
       faults.push(`Agent ${id} is paused and its job ${job.id} is ${job.state}.`);
   return faults;
+};
+
+/** Nobody waits for an inbox that has room, or that nobody reads any more. */
+const inboxFaults = async (reader: Reader, { id, state }: Agent): Promise<string[]> => {
+  const [first] = await reader.callsWaitingFor(inboxOf(id), 1);
+  if (!first) return [];
+  if (isFinal(AGENT_STATES, state)) return [`${first.owner} waits for the inbox of ${id}, which is ${state}.`];
+  return (await reader.inboxRoom(id)) > 0 ? [`${first.owner} waits for the inbox of ${id}, which has room.`] : [];
 };

@@ -45,6 +45,10 @@ export const send = (db: Connection, message: NewMessage): boolean => {
   return true;
 };
 
+/** Messages that it still takes in. */
+export const inboxRoom = (db: Connection, agent: AgentId): number =>
+  Math.max(0, INBOX_BOUND - (db.get(INBOX_SIZE, agent)?.count ?? 0));
+
 /** Throws when one of them was delivered before. */
 export const deliver = (db: Connection, turn: TurnId, messages: readonly MessageId[]): void => {
   if (messages.length === 0) return;

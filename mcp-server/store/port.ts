@@ -61,6 +61,13 @@ export interface Reader {
   delivered(agent: AgentId): Promise<readonly Message[]>;
   /** Not yet delivered ones: priority, then order of arrival. */
   inbox(agent: AgentId, limit: number): Promise<readonly Message[]>;
+  /** Messages of other agents that the inbox still takes in. */
+  inboxRoom(agent: AgentId): Promise<number>;
+  /** The calls that wait for this, oldest first, each with its agent; those of agents that have ended left out. */
+  callsWaitingFor(
+    waitsFor: NonNullable<Call['waitsFor']>,
+    limit: number,
+  ): Promise<readonly { readonly owner: AgentId; readonly call: Call }[]>;
   account(id: AccountId): Promise<Account | undefined>;
   accounts(run: RunId): Promise<readonly Account[]>;
   ledger(run: RunId): Promise<readonly LedgerRow[]>;
@@ -241,6 +248,11 @@ export interface Tx extends Reader {
     waitsFor: AgentId | StepId | 'person',
     result: { readonly ok: boolean; readonly output: string },
   ): Promise<{ readonly settled: number; readonly stillWaiting: number }>;
+  /** Fills in one waiting call. Throws when it does not wait. */
+  settleCall(
+    call: Pick<Call, 'turn' | 'ordinal'>,
+    result: { readonly ok: boolean; readonly output: string },
+  ): Promise<void>;
   /** Makes calls that wait for `from` wait for `to`. */
   redirectCalls(from: AgentId, to: AgentId): Promise<void>;
   waitingCalls(owner: AgentId): Promise<readonly Call[]>;

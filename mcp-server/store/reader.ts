@@ -11,14 +11,14 @@ import type { Call, Turn } from '../domain/turn.ts';
 import type { UndoRecord } from '../domain/undo.ts';
 import type { Worktree } from '../domain/worktree.ts';
 import { agentById, agentCounts, agentsOf, childrenOf, overdueAgents } from './agents.ts';
-import { callsOf } from './calls.ts';
+import { callsOf, callsWaitingFor } from './calls.ts';
 import { anyQueued, queuedServers } from './claim.ts';
 import type { Connection } from './connection.ts';
 import { commitsOf, eventsAfter, lastEvent } from './events.ts';
 import { cachedPlan, forecastOf, newestForecasts } from './forecasts.ts';
 import { jobById, jobsWhere, queuedBeginners } from './jobs.ts';
 import { accountById, accountsOf, ledgerOf } from './ledger.ts';
-import { delivered, inbox } from './messages.ts';
+import { delivered, inbox, inboxRoom } from './messages.ts';
 import { observationsWhere } from './observations.ts';
 import { overdueSteps, planFacts, planOf, stepsOf } from './plans.ts';
 import type { CommitRow, ForecastRow, Reader } from './port.ts';
@@ -62,6 +62,12 @@ export class SqliteReader implements Reader {
   }
   async overdue(now: number): ReturnType<Reader['overdue']> {
     return { agents: overdueAgents(this.db, now), steps: overdueSteps(this.db, now) };
+  }
+  async inboxRoom(agent: AgentId): Promise<number> {
+    return inboxRoom(this.db, agent);
+  }
+  async callsWaitingFor(waitsFor: string, limit: number): ReturnType<Reader['callsWaitingFor']> {
+    return callsWaitingFor(this.db, waitsFor, limit);
   }
   async undos(run: RunId): Promise<readonly UndoRecord[]> {
     return undosOf(this.db, run);

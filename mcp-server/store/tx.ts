@@ -9,7 +9,7 @@ import type { AgentState, RunState, StepState, UndoState, WorktreeState } from '
 import type { Answer, Call, Timings, Turn, Usage } from '../domain/turn.ts';
 import type { UndoRecord } from '../domain/undo.ts';
 import { agentById, anyAlive, countAgents, insertAgents, moveAgent, patchAgent, patched } from './agents.ts';
-import { insertCalls, redirectCalls, settleCalls, waitingCalls } from './calls.ts';
+import { insertCalls, redirectCalls, settleCall, settleCalls, waitingCalls } from './calls.ts';
 import { bringDue, claim } from './claim.ts';
 import type { Connection } from './connection.ts';
 import { emit } from './events.ts';
@@ -280,6 +280,9 @@ export class SqliteTx extends SqliteReader implements Tx {
     result: { readonly ok: boolean; readonly output: string },
   ): Promise<{ readonly settled: number; readonly stillWaiting: number }> {
     return settleCalls(this.db, owner, waitsFor, result);
+  }
+  async settleCall(...args: Parameters<Tx['settleCall']>): Promise<void> {
+    settleCall(this.db, ...args);
   }
   async redirectCalls(from: AgentId, to: AgentId): Promise<void> {
     redirectCalls(this.db, from, to);

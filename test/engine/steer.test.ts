@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import type { AgentId, RunId } from '../../mcp-server/domain/ids.ts';
-import { INBOX_BOUND } from '../../mcp-server/domain/message.ts';
 import { type Bench, openBench } from '../support/engine.ts';
 import { call, calls, finish, type ParsedRequest, say } from '../support/scripted-server.ts';
 import {
@@ -244,39 +243,6 @@ describe('Steering', () => {
         (await agentNamed(bench, run, 'Ann')).report ?? '',
         /Sent to Bob.*Sent to Lead.*no agent "Carl".*ask_person/s,
       );
-    });
-
-    it('waits while the inbox is full, and none is lost', async () => {
-      const bodies = Array.from({ length: INBOX_BOUND + 1 }, (_, i) => `note-${i}.`);
-      const sent = new Set<string>();
-      bench = await openBench({
-        speed: 20,
-        script: (request) => {
-          if (isPlanner(request)) return planOf(2);
-          if (partOf(request) === 0) {
-            const got = bodies.filter((body) => whole(request).includes(body)).length;
-            return got === bodies.length ? finish('Got all.') : look(request, request.lastTool ? 0 : 1500);
-          }
-          for (const result of request.messages.filter((message) => message.role === 'assistant'))
-            for (const { id, arguments: args } of result.toolCalls) {
-              const answer = request.messages.find((message) => message.callId === id)?.content ?? '';
-              if (answer.startsWith('Sent')) sent.add((JSON.parse(args) as { body: string }).body);
-            }
-          const next = bodies.filter((body) => !sent.has(body)).slice(0, 25);
-          if (next.length === 0) return finish('Sent all.');
-          return calls(...next.map((body) => ['send_message', { to: 'part 0', body }] as const));
-        },
-      });
-      const run = await start(BIG_TASK);
-      const view = await bench.waitEnd(run);
-      assert.equal(view.state, 'answered', JSON.stringify(view, null, 1));
-      const last = whole(requestsOf(0).at(-1) as ParsedRequest);
-      for (const body of bodies) assert.equal(times(last, body), 1, body);
-      const refused = (await bench.store.calls((await agentNamed(bench, run, 'part 1')).agent)).filter(
-        (one) => !one.ok,
-      );
-      assert.ok(refused.length > 0, 'the inbox was full');
-      assert.match(refused[0]?.output ?? '', /The inbox of part 0 is full/);
     });
   });
 });

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { oneLine, truncate } from '../../domain/text.ts';
 import { defineTool } from '../tool.ts';
+import { readArguments } from './arguments.ts';
 
 const text = z.string().trim().min(1);
 
@@ -47,6 +48,12 @@ export const sendMessage = defineTool({
     effect: { kind: 'send', to: input.to, body: truncate(input.body, MESSAGE_CHARS) },
   }),
 });
+
+/** The text of such a call, as its effect has it; null when the arguments are none of it. */
+export const messageText = (args: string): string | null => {
+  const read = readArguments(sendMessage.input, args);
+  return read.ok ? truncate(read.input.body, MESSAGE_CHARS) : null;
+};
 
 export const askPerson = defineTool({
   name: 'ask_person',

@@ -74,6 +74,16 @@ describe('checking the invariants of a run', () => {
     );
   });
 
+  it('finds whoever waits for an inbox that has room, or that nobody reads', async () => {
+    tamper(
+      `INSERT INTO calls (turn, ordinal, state, waitsFor, ok, callId, tool, arguments, output)
+       VALUES ('t-1', 7, 'waiting', 'inbox:a-2', 1, 'c', 'send_message', '{}', '')`,
+    );
+    await assertFound(/a-1 waits for the inbox of a-2, which has room/);
+    tamper(`UPDATE agents SET state = 'failed' WHERE id = 'a-2'`);
+    await assertFound(/a-1 waits for the inbox of a-2, which is failed/);
+  });
+
   it('finds a gap between turns and two open ones', async () => {
     tamper(
       'DROP INDEX turns_open',

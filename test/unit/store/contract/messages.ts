@@ -37,6 +37,12 @@ export const messagesContract = ({ store }: Subject): void => {
     );
   });
 
+  it('tells how much room an inbox has', async () => {
+    assert.equal(await store().inboxRoom(A), INBOX_BOUND);
+    await store().transaction((tx) => tx.send(newMessage(1, A)));
+    assert.equal(await store().inboxRoom(A), INBOX_BOUND - 1);
+  });
+
   it('refuses an agent’s note when the inbox is full, and has room for everybody who must get through', async () => {
     await store().transaction(async (tx) => {
       for (let id = 0; id < INBOX_BOUND; id++) assert.equal(await tx.send(newMessage(id, A, { from: B })), true);

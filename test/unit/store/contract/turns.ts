@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { inboxOf } from '../../../../mcp-server/domain/message.ts';
 import {
   A,
   answer,
@@ -168,6 +169,33 @@ export const turnsContract = ({ store }: Subject): void => {
       assert.deepEqual(await tx.settleCalls(A, D, { ok: true, output: '' }), { settled: 1, stillWaiting: 0 });
     });
     assert.equal((await store().calls(A))[1]?.waitsFor, C);
+  });
+
+  it('tells which calls wait for an inbox, the oldest first, and fills in one alone', async () => {
+    const waiting = { state: 'waiting', waitsFor: inboxOf(ids.agent(9)) } as const;
+    await beginTurn(store(), 1, A);
+    await beginTurn(store(), 2, B);
+    await store().transaction(async (tx) => {
+      await tx.insertCalls([newCall(T2, 0, waiting)]);
+      await tx.insertCalls([newCall(T1, 0, waiting), newCall(T1, 1, waiting), newCall(T1, 2)]);
+    });
+    const owners = async (limit = 9) =>
+      (await store().callsWaitingFor(waiting.waitsFor, limit)).map(({ owner, call }) => `${owner} ${call.ordinal}`);
+    assert.deepEqual(
+      [await owners(), await owners(2)],
+      [
+        [`${B} 0`, `${A} 0`, `${A} 1`],
+        [`${B} 0`, `${A} 0`],
+      ],
+    );
+    const result = { ok: true, output: 'Sent.' };
+    await store().transaction((tx) => tx.settleCall({ turn: T1, ordinal: 0 }, result));
+    await assert.rejects(
+      store().transaction((tx) => tx.settleCall({ turn: T1, ordinal: 0 }, result)),
+      /waits for nothing/,
+    );
+    await store().transaction((tx) => tx.moveAgent(B, 'cancelled'));
+    assert.deepEqual(await owners(), [`${A} 1`]);
   });
 
   it('adds up turns and prompt tokens by agent', async () => {
