@@ -227,6 +227,13 @@ const runInvocation = async (invocation: Invocation): Promise<number> => {
     case 'pause':
     case 'continue':
       return runCommandOn(invocation, await openContext(invocation, { settings: invocation.command === 'run' }));
+    case 'skill': {
+      const { action, json } = invocation;
+      const context = await openContext(invocation, { settings: action.kind === 'run' });
+      const { skillCommand } = await import('./faces/cli/skill-command.ts');
+      const { checkSkillFolder } = await import('./skills/check-folder.ts');
+      return skillCommand({ ...context, checkFolder: (path) => checkSkillFolder(path, systemClock) }, action, json);
+    }
     case 'plan':
     case 'workflow':
     case 'forecast':

@@ -2,6 +2,7 @@ import { type ParseArgsConfig, parseArgs } from 'node:util';
 import { UserError } from '../../domain/errors.ts';
 import { asText, type Common, notANumber, type Values, wholeNumber } from './argument-values.ts';
 import { PLANNING_OPTIONS, type PlanningInvocation, planningInvocation } from './planning-arguments.ts';
+import { SKILL_OPTIONS, type SkillInvocation, skillInvocation } from './skill-arguments.ts';
 
 export type { Common } from './argument-values.ts';
 
@@ -9,6 +10,7 @@ export type { Common } from './argument-values.ts';
 export type Invocation =
   | { readonly command: 'help' | 'version' | 'demo' }
   | PlanningInvocation
+  | SkillInvocation
   | ({ readonly command: 'run'; readonly task: string; readonly detach: boolean; readonly yes: boolean } & Common)
   | ({ readonly command: 'status'; readonly run: string | null } & Common)
   | ({
@@ -95,6 +97,7 @@ const OPTIONS: Readonly<Record<string, Options>> = {
   forecast: { ...COMMON, ...PLANNING_OPTIONS.forecast },
   recommend: { ...COMMON, ...PLANNING_OPTIONS.recommend },
   retry: { ...COMMON, ...PLANNING_OPTIONS.retry },
+  skill: { ...COMMON, ...RUN_OPTIONS, ...SKILL_OPTIONS },
   status: COMMON,
   events: { ...COMMON, after: text, follow: flag, run: text },
   review: { ...COMMON, patch: flag, land: flag, discard: flag },
@@ -148,6 +151,7 @@ const invocationOf = (command: string, argv: readonly string[]): Invocation => {
   };
   if (command === 'run') return runOf(values, positionals, common);
   if (command === 'serve') return serveOf(values, positionals, common);
+  if (command === 'skill') return skillInvocation(values, positionals, common);
   const planning = planningInvocation(command, values, positionals, common);
   if (planning) return planning;
   if (command === 'pause' || command === 'continue') return pauseOf(command, values, positionals, common);

@@ -6,8 +6,11 @@ import { readJsonLines, writeJsonLine } from '../host/json-lines.ts';
 
 /** An engine, asked by the names of its operations. */
 export interface EngineClient {
-  /** Throws UserError as the engine said it, and `engine-gone` when the connection is lost. */
-  call<T>(operation: string, input: Record<string, unknown>): Promise<T>;
+  /**
+   * Throws UserError as the engine said it, and `engine-gone` when the connection is lost. `timeoutMs`: how long the
+   * answer may take, five minutes without it.
+   */
+  call<T>(operation: string, input: Record<string, unknown>, timeoutMs?: number): Promise<T>;
   close(): Promise<void>;
 }
 
@@ -25,9 +28,9 @@ export const openClient = async (socket: Socket, version: string): Promise<Engin
     throw lost(error);
   });
   return {
-    call: async <T>(operation: string, input: Record<string, unknown>): Promise<T> => {
+    call: async <T>(operation: string, input: Record<string, unknown>, timeoutMs = CALL_TIMEOUT_MS): Promise<T> => {
       const result = await client
-        .callTool({ name: operation, arguments: input }, { timeout: CALL_TIMEOUT_MS })
+        .callTool({ name: operation, arguments: input }, { timeout: timeoutMs })
         .catch((error) => {
           throw gone ? lost(error) : error;
         });

@@ -40,6 +40,27 @@ export const HELP = `coppice: grow one task into a hierarchy of agents on your o
   coppice recommend TASK
                        which pattern fits a task or a RUN, and how each did here so far
   coppice retry RUN    try its failed steps again and follow it; what was done is kept;   --budget N more tokens, --detach
+  coppice skill        list the skills of this repository, of your home folder, and those that come with Coppice
+  coppice skill search WORDS     --hub looks in ClawHub;   skill show NAME prints one, --file FILE a file of it
+  coppice skill check [NAME|FOLDER]
+                       file:line:column: severity: message (code) of each problem; ends with 1 when one is an error
+  coppice skill run NAME [TEXT]  a script is waited for, an agent is followed; the flags of run count
+      --input JSON       an object or a text; - takes it from standard input;   --param KEY=VALUE, as often as need be
+  coppice skill pin NAME, skill unpin NAME
+                       have agents told of it from their beginning, or no more
+  coppice skill trust NAME, skill distrust NAME
+                       shows what it may do and its files, and asks; for the content that it has now
+  coppice skill import git URL[@REF] [--path PATH], import clawhub SLUG[@VERSION], import langchain PACKAGE/PATH#EXPORT
+                       shows what would come, and asks;   --name NAME another name
+      --yes --expect HASH
+                       where nobody is asked (import, update, trust, draft approve): the hash, or commit, that was shown
+      --agree            langchain: looking at the tool may run its code;   --force  also what was changed by hand
+  coppice skill update NAME, skill remove NAME
+                       of those that were imported;   --force
+  coppice skill new NAME
+                       write a template;   --description TEXT, --script, --shared (below .agents, for git)
+  coppice skill drafts, skill draft show|test|approve|discard NAME
+                       skills that agents have written and nobody has approved
   coppice status [RUN] list the runs, or show one with its agents
   coppice events       print events; --after N, --follow, --run RUN
   coppice review       list the runs that changed files, and what became of them
@@ -69,7 +90,7 @@ export const HELP = `coppice: grow one task into a hierarchy of agents on your o
 Ctrl-C while a run is followed: once lets its agents report and end, twice aborts it, three times leaves it running.
 
 Exit status: 0 completed or answered, 1 failed, 2 wrong usage or set-up, 3 nothing useful came out, 4 partly done,
-5 not run because of its forecast or because its plan waits for a word, 130 cancelled.
+5 not done: its forecast is too high or a plan or a skill waits for a word, 130 cancelled.
 
 Settings, each over the one before: defaults, ~/.config/coppice/config.json, <repository>/.coppice/config.json,
 COPPICE_SERVER, COPPICE_MODEL, COPPICE_API_KEY, COPPICE_BUDGET, COPPICE_AGENTS, COPPICE_AGENTS_PER_LEVEL,

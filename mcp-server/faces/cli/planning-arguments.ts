@@ -152,15 +152,13 @@ const workflowAction = (values: Values, words: readonly string[]): WorkflowActio
   }
 };
 
-const parametersOf = (given: Values[string]): Readonly<Record<string, string>> =>
+/** What `--param KEY=VALUE` gave, each time; `example` is one for the hint. Throws UserError `bad-input`. */
+export const parametersOf = (given: Values[string], example = 'task="Add a flag"'): Readonly<Record<string, string>> =>
   Object.fromEntries(
     [given ?? []].flat().map((pair) => {
       const [, key, value] = /^([^=\s]+)=(.*)$/s.exec(String(pair)) ?? [];
       if (key !== undefined && value !== undefined) return [key, value];
-      throw new UserError(
-        'bad-input',
-        `--param wants KEY=VALUE, such as --param task="Add a flag", not "${String(pair)}".`,
-      );
+      throw new UserError('bad-input', `--param wants KEY=VALUE, such as --param ${example}, not "${String(pair)}".`);
     }),
   );
 

@@ -17,12 +17,12 @@ export class SteadyClient implements EngineClient {
     this.#context = context;
   }
 
-  async call<T>(operation: string, input: Record<string, unknown>): Promise<T> {
+  async call<T>(operation: string, input: Record<string, unknown>, timeoutMs?: number): Promise<T> {
     for (let attempt = 1; ; attempt++) {
       this.#current ??= this.#context.connect();
       const used = this.#current;
       try {
-        return await (await used).call<T>(operation, input);
+        return await (await used).call<T>(operation, input, timeoutMs);
       } catch (error) {
         const lost = error instanceof UserError && error.code === 'engine-gone';
         if (!lost) throw error;
