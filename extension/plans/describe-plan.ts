@@ -100,7 +100,7 @@ export const needsOf = (plan: Pick<PlanView, 'steps'>, step: StepView): readonly
 
 /** Tokens of a step; those of all that hangs from it are among them. */
 export const tokensOf = (plan: Pick<PlanView, 'steps'>, step: StepView): string =>
-  `${tokens(step.tokens)} tokens${plan.steps.some(({ parent }) => parent === step.key) ? ' with all below' : ''}`;
+  `${tokens(step.tokens)} tokens${step.tier !== 'worker' && plan.steps.some(({ parent }) => parent === step.key) ? ' with all below' : ''}`;
 
 /** `after a, b and 3 more`; empty when nothing comes before. */
 export const afterWords = (names: readonly string[]): string => {

@@ -13,7 +13,15 @@ import type { EngineClient } from '../engine-client.ts';
 import { oneLine } from '../format.ts';
 import { COMMANDS } from '../ids.ts';
 import { type Change, isActive, type Model } from '../model.ts';
-import { fateIcon, leftTooltip, leftWords, stepSuffix, stepTable, waitingDescription } from '../plans/describe-plan.ts';
+import {
+  fateIcon,
+  forecastLine,
+  leftTooltip,
+  leftWords,
+  stepSuffix,
+  stepTable,
+  waitingDescription,
+} from '../plans/describe-plan.ts';
 import type { PlanView, StepView } from '../plans/operations.ts';
 import type { Plans } from '../plans/plans.ts';
 import { type HierarchyContent, HierarchyTree } from './hierarchy.ts';
@@ -57,6 +65,9 @@ class AgentsContent implements HierarchyContent {
   tooltip(id: string): vscode.MarkdownString | undefined {
     const run = this.#model.run(id);
     const now = Date.now();
+    const plan = this.#plans.plan(id);
+    if (run?.state === 'planned')
+      return tooltip(runTooltip(run, now, plan ? `Forecast: ${forecastLine(plan.forecast)}` : ''));
     if (run) return tooltip(runTooltip(run, now, isActive(run) ? leftTooltip(this.#plans.left(id), now) : ''));
     const agent = this.#model.agent(id);
     const found = this.#stepOf(id);

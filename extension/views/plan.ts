@@ -16,6 +16,8 @@ export class PlanTree implements vscode.TreeDataProvider<PlanRow>, vscode.Dispos
   readonly #subscriptions: vscode.Disposable;
   #run: string | undefined;
   #rows: readonly PlanRow[] = [];
+  #drawn = '';
+  #drawnState: string | undefined;
 
   constructor(client: EngineClient, plans: Plans, agentsView: vscode.TreeView<TreeNode>) {
     this.#client = client;
@@ -25,7 +27,8 @@ export class PlanTree implements vscode.TreeDataProvider<PlanRow>, vscode.Dispos
       this.#view,
       this.#emitter,
       plans.onChange((change) => this.#look(change.nodes)),
-      client.onChange((change) => this.#look(change.nodes)),
+      // Rows of runs change all the time; only another state changes what is drawn here.
+      client.onChange((change) => this.#stateOf(this.#run) !== this.#drawnState && this.#look(change.nodes)),
       agentsView.onDidChangeSelection(({ selection: [node] }) => {
         const run = node?.kind === 'agent' ? client.model.agent(node.id)?.run : node?.id;
         if (run) this.show(run);
@@ -73,6 +76,10 @@ export class PlanTree implements vscode.TreeDataProvider<PlanRow>, vscode.Dispos
     this.#subscriptions.dispose();
   }
 
+  #stateOf(run: string | undefined): string | undefined {
+    return run === undefined ? undefined : this.#client.model.run(run)?.state;
+  }
+
   #look(nodes: ReadonlySet<string>): void {
     const { model } = this.#client;
     // A plan that waits comes to the front, unless another one that waits is there already.
@@ -93,7 +100,10 @@ export class PlanTree implements vscode.TreeDataProvider<PlanRow>, vscode.Dispos
     void vscode.commands.executeCommand('setContext', CONTEXT.planWaits, waits);
     this.#view.description = plan ? (waits ? 'waits for your word' : oneLine(plan.task, 60)) : '';
     const rows = plan ? planRows(plan, waits ? this.#plans.lastChange(plan.run) : undefined) : [];
-    if (JSON.stringify(rows) === JSON.stringify(this.#rows)) return;
+    this.#drawnState = this.#stateOf(this.#run);
+    const drawn = JSON.stringify(rows);
+    if (drawn === this.#drawn) return;
+    this.#drawn = drawn;
     this.#rows = rows;
     this.#emitter.fire(undefined);
   }
