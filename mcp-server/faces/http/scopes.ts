@@ -38,8 +38,14 @@ export const scopeOf = (operation: Pick<Operation, 'name' | 'effect'>): Scope =>
 /** Whether `held` holds `needed`. */
 export const includes = (held: Scope, needed: Scope): boolean => SCOPES.indexOf(held) >= SCOPES.indexOf(needed);
 
-/** Options of a run that go beyond the person's settings. */
-const PERSONAL_OPTIONS = ['server', 'permissions'] as const;
+/** Options of a run that go beyond the person's settings: they send code away, or let agents run programs. */
+const PERSONAL_OPTIONS = ['server', 'permissions', 'planning.servers'] as const;
+
+const isGiven = (values: unknown, [first = '', ...rest]: readonly string[]): boolean =>
+  typeof values === 'object' &&
+  values !== null &&
+  first in values &&
+  (rest.length === 0 || isGiven((values as Record<string, unknown>)[first], rest));
 
 /** Why this scope may not call the operation with this input; null when it may. Says which scope would. */
 export const refusalOf = (
@@ -53,7 +59,7 @@ export const refusalOf = (
   const { options, yaml } = (input ?? {}) as { options?: unknown; yaml?: unknown };
   if (operation.name === 'plan_edit' && yaml !== undefined && !includes(held, 'land'))
     return { needs: 'land', message: 'The text of a plan can name servers: that needs a token of the scope "land".' };
-  const asked = PERSONAL_OPTIONS.find((key) => typeof options === 'object' && options !== null && key in options);
+  const asked = PERSONAL_OPTIONS.find((key) => isGiven(options, key.split('.')));
   if (asked === undefined || includes(held, 'land')) return null;
   return {
     needs: 'land',
