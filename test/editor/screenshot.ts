@@ -18,6 +18,7 @@ execFileSync('git', ['clone', '-q', ROOT, folder]);
 await mkdir(join(folder, '.vscode'), { recursive: true });
 const settings = {
   'coppice.server.url': rehearsal.url,
+  'coppice.planning.confirm': false,
   'workbench.startupEditor': 'none',
   'workbench.colorTheme': 'Default Dark Modern',
   'editor.minimap.enabled': false,
