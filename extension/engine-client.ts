@@ -131,6 +131,7 @@ export class EngineClient {
     const link = await this.#ready();
     for (const run of this.#tracked.keys()) this.#tracked.set(run, 0);
     await this.#load(link);
+    this.#lists.emit();
   }
 
   /** Closes the pipe and resolves when nothing of this client runs any more. The engine goes on. */

@@ -20,6 +20,8 @@ export const runSkill = async (desk: SkillDesk, { skill }: SkillRow): Promise<vo
   const input = await askInput(read);
   if (input === undefined) return;
   const done = await started(desk, read, input);
+  // A use is no change of the list that the engine would tell of.
+  desk.list.refreshSoon(0);
   if (done.run !== null) await showRun(desk, done.run);
   else await showResult(desk, done);
 };

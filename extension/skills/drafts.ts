@@ -62,8 +62,8 @@ export const approveDraft = async (desk: SkillDesk, name: string): Promise<void>
   const answer = await vscode.window.showWarningMessage(
     `Approve the draft ${name}?`,
     { modal: true, detail },
-    'Approve',
     'Show Files',
+    'Approve',
   );
   if (answer === 'Show Files') {
     await showReview(desk, review);

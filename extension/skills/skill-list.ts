@@ -31,7 +31,7 @@ export class SkillList {
     this.#stops = [
       client.onLists(() => this.refreshSoon()),
       client.onState((state) => state.kind === 'ready' && this.refreshSoon()),
-      // A draft beside a skill of its name is no change of the list.
+      // Neither a use nor a draft beside a skill of its name is a change of the list.
       client.onEvents((events) => events.some(({ type }) => type === 'run.ended') && this.refreshSoon()),
     ];
   }

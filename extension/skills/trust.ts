@@ -29,8 +29,8 @@ export const trustSkill = async (desk: SkillDesk, name: string): Promise<boolean
   const answer = await vscode.window.showWarningMessage(
     `Trust the skill ${name}?`,
     { modal: true, detail: trustDetail(skill, looked.files) },
-    'Trust',
     'Show Files',
+    'Trust',
   );
   if (answer === 'Show Files') return showThenTrust(desk, looked);
   if (answer !== 'Trust') return false;

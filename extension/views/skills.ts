@@ -172,7 +172,9 @@ export const createSkillsView = (
     view.badge = waiting > 0 ? { value: waiting, tooltip: `${count(waiting, 'draft')} to review` } : undefined;
   };
   const look = (): void => {
-    if (view.visible) onLooked();
+    if (!view.visible) return;
+    onLooked();
+    list.refreshSoon();
   };
   const registrations = vscode.Disposable.from(
     view,

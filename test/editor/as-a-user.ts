@@ -8,6 +8,7 @@ import type { Editor } from '../../.tools/editor.ts';
 import { currentTarget, packageFor } from '../../.tools/package.ts';
 import { type Rehearsal, startRehearsal } from '../../mcp-server/rehearsal/server.ts';
 import { type RunningEditor, startEditor } from './editor-server.ts';
+import { skillsPath } from './skills-as-a-user.ts';
 import { Workbench } from './workbench.ts';
 
 const PROGRAM = join(import.meta.dirname, '../../dist/coppice.js');
@@ -22,6 +23,7 @@ export const walkThrough = async (installed: Editor, say: (line: string) => void
     await inEditor({ installed, vsix, trusted: true }, folder, say, async (...all) => {
       await trustedPath(...all);
       await discardPath(...all);
+      await skillsPath(...all);
     });
     const untouched = await makeRepository(join(stage, 'untrusted'), rehearsal);
     await inEditor({ installed, vsix, trusted: false }, untouched, say, untrustedPath);
@@ -76,8 +78,9 @@ const trustedPath: Path = async (workbench, folder, step) => {
   await page.waitForTimeout(500);
   await step('runs the plan and watches the agents at work');
 
-  await workbench.row('Agents', /Chart/).click();
-  await workbench.editorText('Chart').waitFor();
+  await workbench.row('Agents', /^\s*Chart/).click();
+  await page.locator('.tab.active', { hasText: 'Chart' }).waitFor();
+  await workbench.editorText('## Task').waitFor();
   await step('clicks an agent and reads along');
 
   const done = workbench.notification(/is done: \d+ files changed/);

@@ -50,8 +50,10 @@ export const startEditor = async (options: EditorOptions): Promise<RunningEditor
     '--extensions-dir',
     join(home, 'ext'),
   ];
-  await mkdir(join(home, 'run'), { mode: 0o700 });
-  const env = { ...process.env, ...options.env, XDG_RUNTIME_DIR: join(home, 'run') };
+  for (const name of ['run', 'home']) await mkdir(join(home, name), { mode: 0o700 });
+  // Neither skills nor grants of whoever runs the tests, and nothing left behind for them.
+  const own = { HOME: join(home, 'home'), XDG_CONFIG_HOME: join(home, 'config'), XDG_RUNTIME_DIR: join(home, 'run') };
+  const env = { ...process.env, ...options.env, ...own };
   const server = [options.installed.serverMain, '--accept-server-license-terms', ...folders];
   if (options.vsix) await finished(spawnQuiet([...server, '--install-extension', options.vsix, '--force'], env));
   const port = await freePort();

@@ -25,9 +25,6 @@ export const runInHost = async (installed: Editor, suite: 'trusted' | 'untrusted
   const person = ['-c', 'user.name=A person', '-c', 'user.email=person@example.com'];
   spawnSync('git', [...person, 'commit', '-q', '--allow-empty', '-m', 'Start'], { cwd: folder });
   const env = {
-    // Neither skills nor grants of whoever runs the tests.
-    HOME: join(stage, 'home'),
-    XDG_CONFIG_HOME: join(stage, 'config'),
     COPPICE_TEST_SUITE: suite,
     COPPICE_FAKE_WORKERS: '1000',
     COPPICE_FAKE_PER_STEP: '3',

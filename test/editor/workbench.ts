@@ -5,6 +5,8 @@ import { folderAddress, type RunningEditor } from './editor-server.ts';
 
 const PICTURES = join(import.meta.dirname, '../../test-results/editor');
 
+type View = 'Agents' | 'Plan' | 'Budgets' | 'Queue' | 'Skills';
+
 /** The workbench as a person sees it: what can be clicked, typed and read. */
 export class Workbench {
   readonly page: Page;
@@ -79,11 +81,20 @@ export class Workbench {
   }
 
   /** A line of one of the trees. */
-  row(view: 'Agents' | 'Plan' | 'Budgets' | 'Queue', text: string | RegExp): Locator {
+  row(view: View, text: string | RegExp): Locator {
     const pane = this.page.locator('.pane', {
       has: this.page.locator('.pane-header h3', { hasText: new RegExp(`^${view}$`) }),
     });
     return pane.locator('.monaco-list-row', { hasText: text }).first();
+  }
+
+  /** Opens one of the views and closes the others, which would leave it too little room. */
+  async showOnly(view: View): Promise<void> {
+    for (const header of await this.page.locator('.pane-header').all()) {
+      const isWanted = (await header.locator('h3').textContent()) === view;
+      const isOpen = (await header.getAttribute('aria-expanded')) === 'true';
+      if (isWanted !== isOpen) await header.click();
+    }
   }
 
   /** A notification in the lower right corner. */
