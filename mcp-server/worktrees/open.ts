@@ -32,6 +32,7 @@ export const openRepository = async (options: OpenOptions): Promise<Repository> 
   const person = await findRepository(git, await folderOf(options.path));
   const head = await git.exec(person, ['rev-parse', '--verify', '--quiet', 'HEAD^{commit}'], { accept: [0, 1] });
   if (head.exitCode !== 0) throw noCommits(person.workTree);
+  await refuseBroughtState(git, person);
   const stateDir = await makeStateDir(person);
   const store = await storePlace(person, stateDir);
   const filters = await git.exec(store, ['config', '-z', '--get-regexp', '^filter\\.'], { accept: [0, 1] });
@@ -104,6 +105,24 @@ const checkVersion = async (git: Git, folder: string): Promise<void> => {
   throw new UserError(
     'unsupported-repository',
     `Coppice needs git 2.38 or newer; this is ${answer.trim()}. Update git.`,
+  );
+};
+
+/** What a person may share through git: none of it acts before they have looked at it. All else is the engine's own. */
+const SHARED = /^\.coppice\/(config\.json|skills\.lock\.json|(skills|workflows|processors|policies)\/.+)$/;
+
+/** A clone could bring runs that go on as soon as an engine starts, with the servers and permissions that it chose. */
+const refuseBroughtState = async (git: Git, person: Place): Promise<void> => {
+  // Some file systems do not tell the case of names apart.
+  const variables = { GIT_LITERAL_PATHSPECS: '0', GIT_ICASE_PATHSPECS: '1' };
+  const listed = await git.text(person, ['ls-files', '-z', '--', '.coppice'], { variables });
+  const tracked = listed.split('\0').filter((path) => path !== '');
+  const brought = tracked.find((path) => !SHARED.test(path));
+  if (brought === undefined) return;
+  throw new UserError(
+    'unsupported-repository',
+    `git tracks ${brought}, a place of Coppice's own state, so a clone could bring runs along that others have begun. ` +
+      `If you trust them: git rm -r --cached ${brought}. If not, remove the file as well.`,
   );
 };
 

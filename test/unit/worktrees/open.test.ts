@@ -49,6 +49,25 @@ describe('opening a repository', () => {
     });
   });
 
+  it('refuses state that came with a clone, but not what people share', async () => {
+    const root = makeRepository();
+    for (const path of ['config.json', 'skills.lock.json', 'skills/mine/SKILL.md', 'workflows/mine.yaml'])
+      put(root, `.coppice/${path}`, '{}');
+    commitAll(root, 'Share settings');
+    assert.equal((await openAt(root)).root, root);
+    for (const path of ['state.db', 'engine.json', 'skills.lock.json.new', 'drafts/x/SKILL.md', 'tmp/x']) {
+      const other = makeRepository();
+      put(other, `.coppice/${path}`, 'x');
+      git(other, 'add', '--force', '.coppice');
+      git(other, 'commit', '-qm', 'Bring state');
+      await assert.rejects(openAt(other), { code: 'unsupported-repository', message: /git rm -r --cached/ }, path);
+    }
+    const folded = makeRepository();
+    put(folded, '.Coppice/state.db', 'x');
+    commitAll(folded, 'Bring state by another name');
+    await assert.rejects(openAt(folded), { code: 'unsupported-repository' });
+  });
+
   it('makes a private state folder that git does not see, and lists it once', async () => {
     const root = makeRepository();
     writeFileSync(join(root, '.git', 'info', 'exclude'), '*.bak');
