@@ -6,6 +6,7 @@ import { UserError } from './domain/errors.ts';
 import type { Random } from './domain/ids.ts';
 import type { SkillParts } from './engine/skill-parts.ts';
 import { openDrafts } from './skills/drafts/drafts.ts';
+import { embedInTime, type SlowEmbed } from './skills/embed-in-time.ts';
 import type { NodeProgram, SpawnBounded } from './skills/execute/bounded-process.ts';
 import { runScript } from './skills/execute/run-script.ts';
 import { IMPORT_LIMITS } from './skills/imports/bundle.ts';
@@ -36,6 +37,8 @@ interface Needs {
   readonly clock: Clock;
   readonly random: Random;
   readonly environment: Readonly<Record<string, string | undefined>>;
+  /** Vectors of texts, to order what a search finds; null: there are none now. Must not throw. Absent: words alone count. */
+  readonly embed?: SlowEmbed | undefined;
 }
 
 const STORED_BYTES = 512 * 1024 * 1024;
@@ -45,7 +48,8 @@ const FETCH_MS = 300_000;
 export const composeSkills = async (needs: Needs): Promise<SkillParts> => {
   const { root, place, clock, environment } = needs;
   const tempDir = join(needs.stateDir, 'tmp');
-  const registry = await openSkills({ repository: root, clock, ...place });
+  const embed = needs.embed && embedInTime(clock, needs.embed);
+  const registry = await openSkills({ repository: root, clock, ...place, ...(embed && { embed }) });
   const spawn: SpawnBounded = (request, signal) => runFilter({ ...request, commandsDir: needs.commandsDir }, signal);
   const script = { spawn, node: place.node, clock, tempDir, repository: root, environment };
   return {

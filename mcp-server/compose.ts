@@ -3,18 +3,19 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { commandsDirOf } from './agent/tools/orphans.ts';
 import { type SkillPlace, trySkills } from './compose-skills.ts';
-import type { Config } from './config.ts';
+import { type Config, DEFAULTS } from './config.ts';
 import type { Clock } from './domain/clock.ts';
 import { isDenied, UserError } from './domain/errors.ts';
 import type { Random } from './domain/ids.ts';
 import { createEngine } from './engine/engine.ts';
-import { ownProcessors } from './engine/own-processors.ts';
 import type { Engine } from './engine/facade.ts';
+import { ownProcessors } from './engine/own-processors.ts';
 import type { EngineParts } from './engine/parts.ts';
 import { createEndpoint } from './inference/endpoint.ts';
 import type { Endpoint } from './inference/port.ts';
 import { createEndpoints } from './inference/registry.ts';
 import { type Rehearsal, startRehearsal } from './rehearsal/server.ts';
+import type { SlowEmbed } from './skills/embed-in-time.ts';
 import type { SkillRegistry } from './skills/port.ts';
 import { acquireRepositoryLock } from './store/lock.ts';
 import { openStore } from './store/open.ts';
@@ -91,7 +92,7 @@ export const composeEngine = async (parts: EngineIngredients): Promise<ComposedE
       faults: faults.store,
     });
     undo.unshift(() => store.close());
-    const skills = await openSkillsOf(parts, repository.stateDir);
+    const skills = await openSkillsOf(parts, repository.stateDir, embedOf(parts.config, servers));
     undo.unshift(async () => skills?.parts?.registry.close());
     const notices = [...(parts.warnings ?? []), notice, skills?.notice].filter((one) => typeof one === 'string');
     await tell(parts, store, notices);
@@ -139,10 +140,23 @@ const startEngine = (
   });
 };
 
-const openSkillsOf = async (parts: EngineIngredients, stateDir: string) => {
+const openSkillsOf = async (parts: EngineIngredients, stateDir: string, embed: SlowEmbed | undefined) => {
   const { root, config, clock, random, environment, skills: place } = parts;
   const commandsDir = commandsDirOf(stateDir);
-  return place && trySkills({ root, stateDir, commandsDir, place, hub: config.skillHub, clock, random, environment });
+  const needs = { root, stateDir, commandsDir, hub: config.skillHub, clock, random, environment, embed };
+  return place && trySkills({ ...needs, place });
+};
+
+type Servers = ReturnType<typeof openServers>;
+
+/** Skills are compared by the server that the person has chosen. The standard one is only a guess until a run has found it. */
+const embedOf = ({ server, model }: Config, servers: Servers): SlowEmbed | undefined => {
+  if (server === 'rehearsal') return undefined;
+  return async (texts) => {
+    const endpoint = await servers.endpoint(server, model);
+    if (server === DEFAULTS.server && endpoint.knownFacts() === null) return null;
+    return endpoint.embed(texts, servers.closing);
+  };
 };
 
 const tell = async (parts: EngineIngredients, store: Store, notices: readonly string[]): Promise<void> => {
@@ -170,11 +184,17 @@ const notAllowed = (error: Error & { readonly path?: string }, root: string): Us
 
 const openServers = (
   parts: EngineIngredients,
-): { endpoint(server: string, model: string | null): Promise<Endpoint>; close(): Promise<void> } => {
+): {
+  endpoint(server: string, model: string | null): Promise<Endpoint>;
+  /** Aborts when they are closed. */
+  readonly closing: AbortSignal;
+  close(): Promise<void>;
+} => {
   const { config, clock, rehearsalLatencyMs } = parts;
   const endpoints = createEndpoints({
     make: (url, model, pool) => createEndpoint({ url, model, pool, clock, apiKey: keyFor(url, config) }),
   });
+  const closing = new AbortController();
   let rehearsal: Promise<Rehearsal> | undefined;
   return {
     endpoint: async (server, model) => {
@@ -182,7 +202,9 @@ const openServers = (
       rehearsal ??= startRehearsal({ port: 0, slots: 4, slotSavePath: 'memory', latencyMs: rehearsalLatencyMs });
       return endpoints.get((await rehearsal).url, null);
     },
+    closing: closing.signal,
     close: async () => {
+      closing.abort();
       endpoints.close();
       await (await rehearsal)?.close();
     },

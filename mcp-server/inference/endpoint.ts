@@ -3,6 +3,7 @@ import { messageOf } from '../domain/errors.ts';
 import { type Dialect, toBody } from './body.ts';
 import { type ChatTimeouts, chat } from './chat.ts';
 import { createClient } from './client.ts';
+import { Embeddings } from './embeddings.ts';
 import { type Discovered, discover } from './facts.ts';
 import { createHttp, readText } from './http.ts';
 import type { ChatFailure, ChatOutcome, ChatRequest, Endpoint, ServerFacts } from './port.ts';
@@ -63,16 +64,18 @@ export const createEndpoint = (options: EndpointOptions): OwnedEndpoint => {
   const { model, apiKey, clock } = options;
   const slotsWhenUnknown = Math.max(1, options.slotsOverride ?? 1);
   const knowledge = new Knowledge(() => discover({ root, model, apiKey, http, clock, slotsWhenUnknown }), pool);
-  const bodyOf = (request: ChatRequest): Record<string, unknown> =>
-    toBody(request, options.model ?? knowledge.last?.facts.model ?? 'default', knowledge.dialect);
+  const modelName = (): string => options.model ?? knowledge.last?.facts.model ?? 'default';
+  const tryPermit = () => pool.tryPermit();
+  const bodyOf = (request: ChatRequest): Record<string, unknown> => toBody(request, modelName(), knowledge.dialect);
   const place = { url: root, client, clock, timeouts };
   const sharing = new PrefixSharing({
     actions: createSlotActions({ root, apiKey, http, clock }),
     model: () => options.model ?? knowledge.last?.facts.model ?? '',
     isLlamaServer: () => knowledge.last?.isLlamaServer === true,
-    tryPermit: () => pool.tryPermit(),
+    tryPermit,
     complete: (body, onChunk, signal) => chat({ ...place, path: '/completions', onChunk }, body, signal),
   });
+  const embeddings = new Embeddings({ client, clock, model: modelName, tryPermit });
   const count = async (body: object, signal: AbortSignal): Promise<number | null> => {
     const posted = await client.post('/chat/completions/input_tokens', body, signal);
     if (posted.kind === 'ok') return inputTokens(await readText(posted.reply.stream));
@@ -95,27 +98,30 @@ export const createEndpoint = (options: EndpointOptions): OwnedEndpoint => {
     facts: (signal) => knowledge.read(signal),
     knownFacts: () => knowledge.last?.facts ?? null,
     slots: () => pool.status(),
-    tryPermit: () => pool.tryPermit(),
+    tryPermit,
     onFree: (listener) => pool.onFree(listener),
     chat: async (request, signal) => {
       const generation = pool.generation;
       const outcome = await withPrompt(request, await chat(place, bodyOf(request), signal), signal);
       learn(outcome, generation, pool, knowledge);
       if (outcome.kind === 'answered') sharing.observe(request, outcome.usage);
-      if (outcome.kind === 'failed' && FORGET_AFTER.has(outcome.failure)) sharing.reset();
+      if (mayBeAnother(outcome)) for (const one of [sharing, embeddings]) one.reset();
       return outcome;
     },
     count: countPrompt,
+    embed: (texts, signal) => embeddings.embed(texts, signal),
     share: (common, copies, signal) => sharing.share(common, copies, signal),
     close: () => http.close(),
   };
 };
 
+const mayBeAnother = (outcome: ChatOutcome): boolean => outcome.kind === 'failed' && FORGET_AFTER.has(outcome.failure);
+
 const learn = (outcome: ChatOutcome, generation: number, pool: SlotPool, knowledge: Knowledge): void => {
   if (outcome.kind === 'answered') pool.answered();
   if (outcome.kind !== 'failed') return;
   if (outcome.failure === 'pool-exhausted') pool.exhausted(generation);
-  if (FORGET_AFTER.has(outcome.failure)) knowledge.forget();
+  if (mayBeAnother(outcome)) knowledge.forget();
 };
 
 const inputTokens = (body: string): number | null => {

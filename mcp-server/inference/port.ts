@@ -110,6 +110,12 @@ export interface Endpoint {
    * until it resolves. Must not throw.
    */
   share(request: Pick<ChatRequest, 'messages' | 'tools'>, copies: number, signal: AbortSignal): Promise<ShareOutcome>;
+  /**
+   * A vector for each text, all of one length, in the order of the texts; texts are cut at a bound. Null when the server
+   * has none to give, now or at all, when no slot is free at once, or when `signal` aborts. A server that has refused is
+   * left alone for some minutes. Must not throw. The caller holds no permit.
+   */
+  embed(texts: readonly string[], signal: AbortSignal): Promise<readonly (readonly number[])[] | null>;
   slots(): SlotStatus;
   /** A permit if one is free at once. Release it exactly once. */
   tryPermit(): (() => void) | null;

@@ -24,6 +24,8 @@ export interface ChatSettings {
   readonly tokensPerSecond: number | null;
   readonly promptTokensPerSecond: number | null;
   readonly model: string;
+  /** False: `/v1/embeddings` refuses. */
+  readonly embeddings: boolean;
   readonly fingerprint: string;
   readonly clock: Clock;
   readonly disconnectCheckMs: number;

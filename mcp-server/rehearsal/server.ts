@@ -2,7 +2,8 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net';
 import { type Clock, systemClock } from '../domain/clock.ts';
 import { type ChatSettings, Chats } from './chats.ts';
-import { invalidKey, loading, noSlot, notFound, type Refusal, Refused, serverError, unsupported } from './errors.ts';
+import { embeddingsPage } from './embeddings.ts';
+import { invalidKey, loading, noSlot, notFound, Refused, serverError, unsupported } from './errors.ts';
 import type { RecordedRequest } from './job.ts';
 import { metricsPage, modelsPage, propsPage, slotsPage } from './pages.ts';
 import { parseBody, understand } from './request.ts';
@@ -36,6 +37,8 @@ export interface RehearsalOptions {
   readonly loadingMs?: number;
   /** The alias that `/props` and `/v1/models` give. */
   readonly model?: string;
+  /** It gives embeddings, by the words that texts have in common; without this it refuses as a server without them. */
+  readonly embeddings?: boolean;
   readonly answer?: Script;
   readonly clock?: Clock;
   /** All slots share one pool of `slots * contextSize`; each says that it has all of it. */
@@ -119,11 +122,6 @@ const chat: Route = async (chats, request, response) => chats.accept(await readB
 const completion: Route = async (chats, request, response) => chats.complete(await readBody(request), response);
 const health: Route = (_chats, _request, response) => sendJson(response, { status: 'ok' });
 const models: Route = (chats, _request, response) => sendJson(response, modelsPage(chats));
-const refuseWith =
-  (refusal: Refusal): Route =>
-  () => {
-    throw new Refused(refusal);
-  };
 
 const ROUTES: Readonly<Record<string, Route>> = {
   'GET /health': health,
@@ -145,7 +143,10 @@ const ROUTES: Readonly<Record<string, Route>> = {
     sendJson(response, { prompt: prompt.map((segment) => segment.text).join('') });
   },
   'POST /tokenize': tokenizePage,
-  'POST /v1/embeddings': refuseWith(unsupported('embeddings')),
+  'POST /v1/embeddings': async (chats, request, response) => {
+    if (!chats.settings.embeddings) throw new Refused(unsupported('embeddings'));
+    sendJson(response, embeddingsPage(await readBody(request), chats.settings.model));
+  },
 };
 
 const allowed = (request: IncomingMessage, keys: readonly string[]): boolean => {
@@ -163,6 +164,7 @@ const settingsOf = (options: RehearsalOptions): ChatSettings => {
     tokensPerSecond: options.tokensPerSecond ?? null,
     promptTokensPerSecond: options.promptTokensPerSecond ?? null,
     model: options.model ?? 'rehearsal-rules',
+    embeddings: options.embeddings === true,
     fingerprint: 'coppice-rehearsal',
     clock: options.clock ?? systemClock,
     disconnectCheckMs: options.disconnectCheckMs ?? 1000,

@@ -16,7 +16,10 @@ export interface Found {
   readonly score: number;
 }
 
-/** Turns texts into vectors of one length, in the same order. It may fail; then the order of words counts. */
+/**
+ * Turns texts into vectors of one length, in the same order. It may fail; then the order of words counts. Each search asks
+ * for all that it compares: whoever makes vectors remembers them.
+ */
 export type Embed = (texts: readonly string[]) => Promise<readonly (readonly number[])[]>;
 
 const BOOST = { name: 4, tags: 3, description: 2, headings: 1 };
@@ -39,7 +42,6 @@ export class SkillIndex {
   #held = new Map<string, Searchable>();
   #frequency = new Map<string, number>();
   #discarded = 0;
-  #vectors = new WeakMap<Searchable, readonly number[]>();
 
   constructor(embed?: Embed) {
     this.#embed = embed;
@@ -123,12 +125,10 @@ export class SkillIndex {
 
   async #byMeaning(query: string, found: readonly Found[], embed: Embed): Promise<readonly Found[]> {
     const top = found.slice(0, RERANKED).flatMap(({ name }) => this.#held.get(name) ?? []);
-    const missing = top.filter((skill) => !this.#vectors.has(skill));
     try {
-      const [asked, ...made] = await embed([query, ...missing.map((skill) => `${skill.name}: ${skill.description}`)]);
-      missing.forEach((skill, at) => void this.#vectors.set(skill, made[at] ?? []));
+      const [asked, ...made] = await embed([query, ...top.map((skill) => `${skill.name}: ${skill.description}`)]);
       if (asked === undefined) return found;
-      const near = top.map((skill) => ({ name: skill.name, score: cosine(asked, this.#vectors.get(skill) ?? []) }));
+      const near = top.map(({ name }, at) => ({ name, score: cosine(asked, made[at] ?? []) }));
       if (near.some(({ score }) => Number.isNaN(score))) return found;
       // What was not compared comes after all that was: a cosine is never below -1.
       const rest = found.slice(RERANKED).map(({ name }, at) => ({ name, score: -2 - at }));

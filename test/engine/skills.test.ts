@@ -315,6 +315,26 @@ describe('Skills', function () {
     assert.match(readFileSync(join(movedTo, 'SKILL.md'), 'utf8'), /Say hey\./);
   });
 
+  it('are found by meaning where the server gives vectors', async () => {
+    const named = (name: string, description: string) => ({
+      [`.agents/skills/${name}/SKILL.md`]: `---\nname: ${name}\ndescription: ${description}\n---\n# Steps\n`,
+    });
+    const files = {
+      ...named('logo-logo', 'Logo, and logo, and logo, for whoever has no idea what else there could be.'),
+      ...named('resize', 'Resize a logo picture.'),
+    };
+    const search = async (): Promise<string> => {
+      const found = await bench.engine.searchSkills({ query: 'logo picture resizer', limit: 10 });
+      return found.map(({ name }) => name).join();
+    };
+    await open(() => finish('Hello.'), { files });
+    assert.equal(await search(), 'resize,logo-logo', 'by words');
+    await bench.close();
+    await open(() => finish('Hello.'), { files, server: { embeddings: true } });
+    // A search never waits long: on a slow machine the next one has the vectors.
+    await bench.waitUntil('they are compared', async () => (await search()) === 'logo-logo,resize');
+  });
+
   it('that are pinned stand in each prompt of later runs by name and one line, and never change in a run', async () => {
     const prompts: string[] = [];
     await open((request) => {

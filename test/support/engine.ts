@@ -13,6 +13,7 @@ import type { EngineParts } from '../../mcp-server/engine/parts.ts';
 import type { SkillParts } from '../../mcp-server/engine/skill-parts.ts';
 import { createEndpoint } from '../../mcp-server/inference/endpoint.ts';
 import { createEndpoints } from '../../mcp-server/inference/registry.ts';
+import type { SlowEmbed } from '../../mcp-server/skills/embed-in-time.ts';
 import { checkInvariants } from '../../mcp-server/store/invariants.ts';
 import { openStore } from '../../mcp-server/store/open.ts';
 import type { Store } from '../../mcp-server/store/port.ts';
@@ -92,7 +93,11 @@ const openSkills = async (
   repository: Repository,
   clock: Clock,
   random: () => number,
-  { grants, hub = 'http://127.0.0.1:9' }: { readonly grants: string; readonly hub?: string | undefined },
+  {
+    grants,
+    hub = 'http://127.0.0.1:9',
+    embed,
+  }: { readonly grants: string; readonly hub?: string | undefined; readonly embed: SlowEmbed },
 ): Promise<SkillParts> =>
   composeSkills({
     root: repository.root,
@@ -108,6 +113,7 @@ const openSkills = async (
     clock,
     random,
     environment: process.env,
+    embed,
   });
 
 const assemble = async (repo: TestRepository, model: Rehearsal, options: BenchOptions, log: string[]) => {
@@ -127,7 +133,10 @@ const assemble = async (repo: TestRepository, model: Rehearsal, options: BenchOp
       createEndpoint({ url, model: name, pool, clock: systemClock, apiKey: null, ...timeouts }),
   });
   const grants = mkdtempSync(join(tmpdir(), 'cop-grants-'));
-  const skills = options.skills ? await openSkills(repository, clock, random, { grants, hub: options.hub }) : undefined;
+  const embed: SlowEmbed = (texts) => endpoints.get(model.url, null).embed(texts, new AbortController().signal);
+  const skills = options.skills
+    ? await openSkills(repository, clock, random, { grants, hub: options.hub, embed })
+    : undefined;
   const engine = await createEngine(
     {
       store,

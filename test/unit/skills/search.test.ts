@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { systemClock } from '../../../mcp-server/domain/clock.ts';
+import { embedInTime } from '../../../mcp-server/skills/embed-in-time.ts';
 import { type Embed, type Searchable, SkillIndex } from '../../../mcp-server/skills/search.ts';
 import { stem, synonymsOf, termOf } from '../../../mcp-server/skills/words.ts';
 import { seeded } from './many-skills.ts';
@@ -141,7 +143,7 @@ describe('Searching skills with embeddings', () => {
     assert.ok((hits[0]?.score ?? 0) > (hits[1]?.score ?? 0));
   });
 
-  it('asks for each skill once, and for fifty at most', async () => {
+  it('asks for fifty skills at most', async () => {
     const asked: number[] = [];
     const skills = Array.from({ length: 120 }, (_, at) => skill(`zebra-${at}`, 'Stripes.'));
     const index = await indexOf(skills, async (texts) => {
@@ -151,8 +153,37 @@ describe('Searching skills with embeddings', () => {
     const hits = await index.search('zebra', 100);
     assert.equal(hits.length, 100);
     assert.ok(hits.every(({ score }, at) => at === 0 || score <= (hits[at - 1]?.score ?? 0)));
-    await index.search('zebra', 10);
-    assert.deepEqual(asked, [51, 1]);
+    assert.deepEqual(asked, [51]);
+  });
+
+  it('waits for vectors for a bounded time only, and leaves them to the next search', async () => {
+    const skills = [skill('paint', 'Makes a new logo, logo, logo.'), skill('image-tools', 'Resizes a logo picture.')];
+    const late = Promise.withResolvers<void>();
+    let asked = 0;
+    const slow = embedInTime(
+      systemClock,
+      async (texts) => {
+        asked += 1;
+        await late.promise;
+        return byPictures(texts);
+      },
+      30,
+    );
+    const index = await indexOf(skills, slow);
+    const start = performance.now();
+    assert.deepEqual(await names(index, 'art logo'), ['paint', 'image-tools']);
+    assert.ok(performance.now() - start < 2_000);
+    assert.deepEqual(await names(index, 'art logo'), ['paint', 'image-tools'], 'the first question is still open');
+    assert.equal(asked, 1);
+    late.resolve();
+    await systemClock.sleep(5);
+    assert.deepEqual(await names(index, 'art logo'), ['image-tools', 'paint']);
+    assert.equal(asked, 2);
+    const none = await indexOf(
+      skills,
+      embedInTime(systemClock, async () => null),
+    );
+    assert.deepEqual(await names(none, 'art logo'), ['paint', 'image-tools']);
   });
 
   it('goes by words when the vectors fail or make no sense', async () => {
