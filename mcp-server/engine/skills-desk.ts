@@ -1,5 +1,5 @@
 import { lstat, mkdir, readFile, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { dirname, join, sep } from 'node:path';
 import { UserError } from '../domain/errors.ts';
 import { oneLine } from '../domain/text.ts';
 import { fixOf } from '../skills/fixes.ts';
@@ -170,7 +170,9 @@ const checkSkills = async (
   const folder = name === undefined ? null : summaryOf(registry, name).folder;
   const found = registry
     .diagnostics()
-    .filter((one) => (folder === null || one.file.startsWith(folder)) && (file === undefined || one.file === file));
+    .filter(
+      (one) => (folder === null || one.file.startsWith(folder + sep)) && (file === undefined || one.file === file),
+    );
   const text = file === undefined || found.length === 0 ? null : await readFile(file, 'utf8').catch(() => null);
   return found.map((one) => problemOf(one, text));
 };

@@ -19,15 +19,23 @@ export const askYes = async ({ terminal }: Pick<CliContext, 'terminal'>, questio
 export const canAsk = ({ terminal }: Pick<CliContext, 'terminal'>, json: boolean, yes: boolean): boolean =>
   terminal.canAsk && !json && !yes;
 
+/** `accepted`: what they may name it by, the hash first. `flags`: what else the command needs where nobody is asked. */
+interface Asked {
+  readonly accepted: readonly string[];
+  readonly question: string;
+  readonly undone: string;
+  readonly flags?: string;
+}
+
 /**
  * Whether the person agrees to what they were shown: asked at the terminal, or said beforehand with `--yes --expect HASH`.
- * `accepted`: what they may name it by. Throws UserError `wrong-state` when they have looked at something else.
+ * Throws UserError `wrong-state` when they have looked at something else.
  */
 export const hasConsent = async (
   context: Pick<CliContext, 'terminal'>,
   { yes, expect }: Consent,
   json: boolean,
-  about: { readonly accepted: readonly string[]; readonly question: string; readonly undone: string },
+  about: Asked,
 ): Promise<boolean> => {
   const [hash = ''] = about.accepted;
   if (expect !== null && !about.accepted.includes(expect))
@@ -38,6 +46,8 @@ export const hasConsent = async (
     context.terminal.warn(about.undone);
     return false;
   }
-  context.terminal.warn(`${about.undone} When you agree, give the same command with: --yes --expect ${hash}`);
+  context.terminal.warn(
+    `${about.undone} When you agree, give the same command with: --yes --expect ${hash}${about.flags ?? ''}`,
+  );
   return false;
 };

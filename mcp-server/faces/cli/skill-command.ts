@@ -203,7 +203,7 @@ const change = async (
       );
     }
     case 'remove': {
-      const gone = await client.call<z.infer<typeof removed>>('skill_remove', { name, evenIfChanged: action.force });
+      const gone = await removal(client, name, action.force);
       return say(
         gone,
         gone.movedTo === null ? `Removed ${name}.` : `Removed ${name}; its files are in ${gone.movedTo}.`,
@@ -222,3 +222,9 @@ const change = async (
     }
   }
 };
+
+const removal = (client: EngineClient, name: string, force: boolean): Promise<z.infer<typeof removed>> =>
+  client.call<z.infer<typeof removed>>('skill_remove', { name, evenIfChanged: force }).catch((error: unknown) => {
+    if (force || !(error instanceof UserError) || error.code !== 'wrong-state') throw error;
+    throw new UserError('wrong-state', `${error.message} Here that is said with --force.`);
+  });

@@ -45,6 +45,7 @@ export const bringSkill = async (
         ? `${action.kind === 'import' ? 'Import' : 'Update'} ${preview.name}?`
         : `Replace ${preview.name}? What was changed by hand (${counted(replaced.length, 'file')}) is kept in .coppice/removed-skills.`,
     undone: NOTHING_DONE,
+    flags: replaced.length > 0 && !action.force ? ' --force' : '',
   });
   if (!consent) {
     if (json) context.terminal.print(JSON.stringify(result));
@@ -77,9 +78,9 @@ export const gitSource = (
   source: string,
   isThere: (path: string) => boolean = existsSync,
 ): { readonly url: string; readonly ref: string | null } => {
-  // An "@" before the host is the user's.
+  // An "@" before the host is the user's; one letter and a colon are a drive.
   const [, base = '', rest = ''] =
-    /^([a-z][a-z0-9+.-]*:\/\/[^/]*|(?:[^/\\@]+@)?[^/\\:@]{2,}:)(.*)$/is.exec(source) ?? [];
+    /^([a-z][a-z0-9+.-]*:\/\/[^/]*|(?:[^/\\:@]+@[^/\\:@]+|[^/\\:@]{2,}):)(.*)$/is.exec(source) ?? [];
   const isRemote = base !== '';
   const path = isRemote ? rest : source;
   if (!isRemote && isThere(source)) return { url: resolve(source), ref: null };
