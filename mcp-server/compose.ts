@@ -126,7 +126,8 @@ const startEngine = (
   opened: Pick<EngineParts, 'store' | 'repository' | 'skills' | 'endpoint'>,
 ): Promise<Engine> => {
   const { clock, random, version, commandEnvironment, bundledWorkflows } = parts;
-  const { apiKey: _key, skillHub: _hub, processors, ...settings } = parts.config;
+  const { apiKey: _key, skillHub: _hub, processors, worktree, ...settings } = parts.config;
+  const [program, ...rest] = worktree.setup ?? [];
   return createEngine({
     settings,
     clock,
@@ -135,6 +136,7 @@ const startEngine = (
     commandEnvironment,
     bundledWorkflows,
     ...(processors ? { processors: ownProcessors(join(opened.repository.stateDir, 'processors')) } : {}),
+    ...(program === undefined ? {} : { worktreeSetup: { argv: [program, ...rest], timeoutMs: worktree.setupTimeout } }),
     log: (line) => parts.log(line),
     ...opened,
   });

@@ -36,6 +36,12 @@ const planning = z.strictObject({
   cache: z.boolean().optional(),
 });
 
+/** What is done with each new worktree; Config says what the keys mean. */
+const worktree = z.strictObject({
+  setup: z.array(z.string().min(1)).min(1).nullable().optional(),
+  setupTimeout: z.int().min(1000).optional(),
+});
+
 /** What a settings file, the environment and flags may set; every key is optional there. */
 export const configShape = z.strictObject({
   server: server.optional(),
@@ -53,6 +59,7 @@ export const configShape = z.strictObject({
     .optional(),
   unattended: z.boolean().optional(),
   planning: planning.optional(),
+  worktree: worktree.optional(),
   processors: z.boolean().optional(),
   skillHub: z
     .string()
@@ -71,6 +78,12 @@ export interface Config extends RunOptions {
   readonly skillHub: string;
   /** True: programs of the person's own in `.coppice/processors` may work out results. They are code, and have no sandbox. */
   readonly processors: boolean;
+  readonly worktree: {
+    /** A program with its arguments that is run once in each new worktree, where programs are allowed; null: none. */
+    readonly setup: readonly string[] | null;
+    /** How long it may take, ms. */
+    readonly setupTimeout: number;
+  };
 }
 
 /** What holds when nobody says otherwise. */
@@ -88,6 +101,7 @@ export const DEFAULTS: Config = {
   planning: PLANNING_DEFAULTS,
   skillHub: 'https://clawhub.ai',
   processors: false,
+  worktree: { setup: null, setupTimeout: 600_000 },
 };
 
 /** Where values come from; `label` and `nameOf` are for the message when one of them is wrong. */
@@ -99,20 +113,36 @@ export interface ConfigSource {
 }
 
 /** Keys that a file which came with a clone must not set: they send code away, bring other people's in, or let agents run programs. */
-const PERSONAL_KEYS = ['server', 'apiKey', 'permissions', 'skillHub', 'processors', 'planning.servers'] as const;
+const PERSONAL_KEYS = [
+  'server',
+  'apiKey',
+  'permissions',
+  'skillHub',
+  'processors',
+  'planning.servers',
+  'worktree.setup',
+] as const;
 
 /** The one merge: later sources win, key by key. Throws UserError `bad-input` that names source, key and remedy. */
 export const mergeConfig = (sources: readonly ConfigSource[]): Config => {
-  const { planning: own, ...rest } = mergePartial(sources);
-  return Object.freeze({ ...DEFAULTS, ...rest, planning: { ...PLANNING_DEFAULTS, ...own } }) as Config;
+  const { planning: own, worktree: trees, ...rest } = mergePartial(sources);
+  return Object.freeze({
+    ...DEFAULTS,
+    ...rest,
+    planning: { ...PLANNING_DEFAULTS, ...own },
+    worktree: { ...DEFAULTS.worktree, ...trees },
+  }) as Config;
 };
 
-/** The same merge without the defaults: only what somebody has set. The keys of `planning` count one by one. */
+/** The same merge without the defaults: only what somebody has set. The keys of `planning` and `worktree` count one by one. */
 export const mergePartial = (sources: readonly ConfigSource[]): PartialConfig => {
   const parts = sources.map(parseSource);
-  const plannings = parts.flatMap(({ planning: own }) => (own ? [own] : []));
   const merged = Object.assign({}, ...parts) as PartialConfig;
-  return plannings.length > 0 ? Object.assign(merged, { planning: Object.assign({}, ...plannings) as object }) : merged;
+  for (const key of ['planning', 'worktree'] as const) {
+    const given = parts.flatMap((part) => part[key] ?? []);
+    if (given.length > 0) Object.assign(merged, { [key]: Object.assign({}, ...given) as object });
+  }
+  return merged;
 };
 
 /** A settings file as a source; `text` is null when there is no such file. */
@@ -226,16 +256,21 @@ const parseSource = (source: ConfigSource): PartialConfig => {
 const describe = (issue: z.core.$ZodIssue, source: ConfigSource): string => {
   const [first, second] = issue.path.map(String);
   if (issue.code === 'unrecognized_keys') {
-    const shape = first === 'planning' && second === undefined ? planning.shape : configShape.shape;
+    const inner = second === undefined ? { planning, worktree }[first ?? ''] : undefined;
+    const { shape } = inner ?? configShape;
     const path = issue.path.length > 0 ? `${issue.path.join('.')}.` : '';
     return `there is no setting "${path}${issue.keys[0]}". Known settings: ${Object.keys(shape).join(', ')}.`;
   }
-  const key = first === 'planning' && second !== undefined ? `planning.${second}` : (first ?? '');
+  const isInner = (first === 'planning' || first === 'worktree') && second !== undefined;
+  const key = isInner ? `${first}.${second}` : (first ?? '');
   const name = source.nameOf?.(key) ?? `"${issue.path.join('.')}"`;
   return `${name} is wrong: ${issue.message}. ${remedy(key)}`;
 };
 
 const remedy = (key: string): string => {
+  if (key === 'worktree.setup') return 'Give a program with its arguments, such as ["npm", "ci"].';
+  if (key === 'worktree.setupTimeout') return 'Give milliseconds, 1000 or more.';
+  if (key === 'worktree') return 'Give an object, such as {"setup": ["npm", "ci"]}.';
   if (key === 'planning.fanIn') return 'Give a whole number from 2 to 50.';
   if (key === 'planning.retries') return 'Give a whole number from 0 to 10.';
   if (NUMBERS.includes(key)) return 'Give a whole number above 0.';

@@ -67,7 +67,9 @@ const guarded = async (
       ok: false,
       output: `You have made this very call ${before} times. Its result is above. Do something else, or finish.`,
     };
-  const result = await runTool(context, call, signal);
+  const ran = await runTool(context, call, signal);
+  const notice = context.takeNotice?.() ?? null;
+  const result = notice === null ? ran : { ...ran, output: `${notice}\n\n${ran.output}` };
   const waits = acted.some(({ result: { effect } }) => effect !== undefined && isWaitedFor(effect));
   if (result.effect?.kind === 'finish' && waits)
     return { ok: false, output: 'You wait for an answer: finish after you have it.' };

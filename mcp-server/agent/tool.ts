@@ -37,6 +37,8 @@ export interface ToolContext extends ToolFacts {
   tree(): Promise<Tree>;
   /** Leases the worktree at the first use. */
   writable(): Promise<WritableTree>;
+  /** What the agent must read before the result in hand, said once; null or absent: nothing. */
+  takeNotice?(): string | null;
   /** Absolute path of the leased worktree, to run commands in. */
   folder(): Promise<string>;
   /** Unified diff of all that this agent changed so far; `path` limits it. */

@@ -112,6 +112,10 @@ export type EventBody =
   | { readonly type: 'message.sent'; readonly to: AgentId; readonly from: string; readonly kind: string }
   | { readonly type: 'job.parked'; readonly kind: string; readonly error: string }
   | { readonly type: 'worktree.leased'; readonly path: string }
+  /** The person's own program has prepared it; ms. */
+  | { readonly type: 'worktree.setUp'; readonly ms: number }
+  /** That program failed; the agent goes on without. */
+  | { readonly type: 'worktree.setUpFailed'; readonly error: string }
   | { readonly type: 'worktree.removed'; readonly path: string }
   | { readonly type: 'worktree.kept'; readonly path: string; readonly reason: string };
 

@@ -30,8 +30,8 @@ export class Leases {
     return lease;
   }
 
-  /** The agent's worktree at `head`, made now if there is none. */
-  async lease(agent: Agent, head: Commit): Promise<Lease> {
+  /** The agent's worktree at `head`, made now if there is none, and then prepared by `setUp` before its first use. */
+  async lease(agent: Agent, head: Commit, setUp: (lease: Lease) => Promise<void>): Promise<Lease> {
     const known = await this.adopt(agent.id, head);
     if (known) return known;
     const { store, repository, clock } = this.#parts;
@@ -39,6 +39,8 @@ export class Leases {
       if (await store.worktree(agent.id)) return;
       await store.transaction((tx) => tx.insertWorktree({ ...intent, run: agent.run }));
     });
+    // Until it is ready it counts as half made: after a kill here it is made, and prepared, anew.
+    await setUp(lease);
     await store.transaction(async (tx) => {
       await tx.moveWorktree(agent.id, 'ready');
       await tx.emit(clock.now(), [{ type: 'worktree.leased', run: agent.run, agent: agent.id, path: lease.path }]);

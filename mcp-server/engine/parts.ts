@@ -7,6 +7,12 @@ import type { Store } from '../store/port.ts';
 import type { Repository } from '../worktrees/port.ts';
 import type { SkillParts } from './skill-parts.ts';
 
+/** A program that prepares a worktree, and how long it may take, ms. */
+export interface WorktreeSetup {
+  readonly argv: readonly [string, ...string[]];
+  readonly timeoutMs: number;
+}
+
 /** All that an engine is made of; the composition root hands it over ready to use. The engine closes store and repository. */
 export interface EngineParts {
   readonly store: Store;
@@ -22,6 +28,8 @@ export interface EngineParts {
   readonly version: string;
   /** Allow-listed environment for commands of agents. */
   readonly commandEnvironment: Readonly<Record<string, string>>;
+  /** The person's own program that is run once in each new worktree; absent: none. */
+  readonly worktreeSetup?: WorktreeSetup | undefined;
   /** Folder of the workflows that come with Coppice; absent: none do. */
   readonly bundledWorkflows?: string | undefined;
   /** Absent: there are no skills. The engine does not close the registry. */

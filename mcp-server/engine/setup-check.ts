@@ -1,3 +1,4 @@
+import { isAllowed } from '../agent/tools/command.ts';
 import { messageOf } from '../domain/errors.ts';
 import type { RunOptions } from '../domain/run.ts';
 import type { SetupProblem } from './facade.ts';
@@ -8,7 +9,12 @@ export const checkSetup = async (
   parts: EngineParts,
   options: RunOptions,
 ): Promise<{ ok: boolean; problems: readonly SetupProblem[] }> => {
-  const problems = [...(await checkRepository(parts)), ...(await checkServer(parts, options)), checkCommands(options)];
+  const problems = [
+    ...(await checkRepository(parts)),
+    ...(await checkServer(parts, options)),
+    checkCommands(options),
+    ...checkWorktreeSetup(parts),
+  ];
   return { ok: problems.every((problem) => problem.severity !== 'error'), problems };
 };
 
@@ -88,4 +94,17 @@ const checkCommands = (options: RunOptions): SetupProblem => {
   if (commands === 'any')
     return warning('Agents may run any program, without a sandbox.', 'Name the programs that they need instead.');
   return ok(`Agents may run: ${commands.allowed.join(', ')}.`);
+};
+
+const checkWorktreeSetup = ({ worktreeSetup, settings }: EngineParts): SetupProblem[] => {
+  if (!worktreeSetup) return [];
+  const [program] = worktreeSetup.argv;
+  if (isAllowed(settings.permissions.commands, program))
+    return [ok(`Each new worktree is set up by: ${worktreeSetup.argv.join(' ')}.`)];
+  return [
+    warning(
+      `worktree.setup is not run: the settings do not allow ${program}.`,
+      `Allow it: "permissions": {"commands": {"allowed": ["${program}"]}}.`,
+    ),
+  ];
 };

@@ -7,6 +7,7 @@ import type { Run } from '../domain/run.ts';
 import type { Lease } from '../worktrees/port.ts';
 import { COMMITTER, type Core } from './core.ts';
 import { skillDesk } from './skill-desk.ts';
+import { setUpWorktree, setupNotice } from './worktree-setup.ts';
 
 /** The files that one turn works on. */
 export interface TurnFolder {
@@ -19,12 +20,16 @@ export interface TurnFolder {
   snapshot(message: string): Promise<{ commit: Commit; files: readonly string[] } | null>;
 }
 
-export const toolContext = (core: Core, run: Run, agent: Agent): TurnFolder => {
+export const toolContext = (core: Core, run: Run, agent: Agent, signal: AbortSignal): TurnFolder => {
   const { repository, commandEnvironment, skills } = core.parts;
   const head = agent.headCommit ?? run.headCommit;
   let held: Lease | undefined;
+  let notice: string | null = null;
   const lease = async (): Promise<Lease> => {
-    held ??= await core.leases.lease(agent, head);
+    held ??= await core.leases.lease(agent, head, async (made) => {
+      const fault = await setUpWorktree(core, run, agent, made, signal);
+      if (fault !== null) notice = setupNotice(fault);
+    });
     return held;
   };
   const snapshot = async (message: string) => (held ? repository.snapshot(held, head, message, COMMITTER) : null);
@@ -37,6 +42,11 @@ export const toolContext = (core: Core, run: Run, agent: Agent): TurnFolder => {
     environment: commandEnvironment,
     commandsDir: commandsDirOf(repository.stateDir),
     skills: skills ? skillDesk(skills, desk) : null,
+    takeNotice: () => {
+      const said = notice;
+      notice = null;
+      return said;
+    },
     tree: async () => (held ? repository.treeOfLease(held) : repository.treeOf(head)),
     writable: async () => repository.treeOfLease(await lease()),
     folder,

@@ -169,7 +169,7 @@ const actAndCommit = async (
 ): Promise<void> => {
   const { store, repository } = core.parts;
   const conversation = loaded ?? (await loadConversation(store, run, agent, ''));
-  const folder: TurnFolder = toolContext(core, run, agent);
+  const folder: TurnFolder = toolContext(core, run, agent, signal);
   let acted: Awaited<ReturnType<typeof act>>;
   try {
     await folder.begin();

@@ -15,6 +15,7 @@ import { pauseIfAsked } from './pausing.ts';
 import { endUndo } from './saga.ts';
 import { type Ending, endAgent, isOver } from './settle.ts';
 import { asAgent, createdEvent, newAgent, turnJob, undoJob } from './spawn.ts';
+import { setUpWorktree } from './worktree-setup.ts';
 
 /** Of one undoing command, ms. */
 const COMMAND_MS = 300_000;
@@ -136,8 +137,12 @@ const execute = async (core: Core, worker: Agent, argv: readonly string[], signa
   const [program = '', ...args] = argv;
   const head = worker.headCommit ?? worker.baseCommit;
   if (!head) throw new Error('An agent that begins nowhere.');
+  const run = await core.parts.store.run(worker.run);
   try {
-    const lease = await core.leases.lease(worker, head);
+    const lease = await core.leases.lease(worker, head, async (made) => {
+      const fault = run && (await setUpWorktree(core, run, worker, made, signal));
+      if (fault) core.parts.log(`${worker.name}: ${fault}`);
+    });
     // What an earlier, cut run of it left behind.
     await repository.reset(lease, head);
     const commandsDir = commandsDirOf(repository.stateDir);

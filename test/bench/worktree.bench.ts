@@ -17,6 +17,8 @@ export interface WorktreeResult {
 
 const FILES = 1_000;
 const FILE_BYTES = 7_000;
+/** Files in which the commit that a worktree is reset to differs. */
+const CHANGED = 10;
 const ROUNDS = 5;
 const PARALLEL = 8;
 const AUTHOR = { name: 'Bench', email: 'bench@example.invalid' };
@@ -34,6 +36,10 @@ export const benchWorktree = async (): Promise<WorktreeResult[]> => {
 const measure = async (folder: string): Promise<WorktreeResult[]> => {
   const { root, git } = makeRepository(folder);
   const head = git(root, 'rev-parse', 'HEAD').trim() as Commit;
+  for (let index = 0; index < CHANGED; index += 1)
+    writeFileSync(join(root, `folder-${index}`, `file-${index}.txt`), 'other\n');
+  git(root, 'commit', '-q', '-a', '-m', 'Other');
+  const other = git(root, 'rev-parse', 'HEAD').trim() as Commit;
   const environment = { PATH: process.env['PATH'], HOME: folder };
   const repository = await openRepository({ path: root, random: Math.random, clock: systemClock, environment });
   const tree = repository.treeOf(head);
@@ -58,6 +64,9 @@ const measure = async (folder: string): Promise<WorktreeResult[]> => {
       if (made) await repository.publish(leased.branch, made.commit);
     });
   }
+  // What a pool of warm worktrees would pay instead of a lease, at the least.
+  for (const leased of leases)
+    for (const commit of [other, head]) await times.add('reset', () => repository.reset(leased, commit));
   const many = Array.from({ length: PARALLEL }, (_, index) => `many-${index}`);
   await times.add('adds', () => many.map(add));
   await times.add('leases', () => Promise.all(many.map(lease)));
@@ -77,6 +86,7 @@ const measure = async (folder: string): Promise<WorktreeResult[]> => {
   return [
     row(`worktree lease, ${FILES} files`, 'lease', 'add'),
     row(`${PARALLEL} leases at once`, 'leases', 'adds'),
+    row('worktree reset, ten files differ, against a new one', 'reset', 'lease'),
     row('worktree removed', 'remove', 'remove-plain'),
     row('turn committed', 'snapshot', 'commit'),
     row('file read from a commit', 'read', 'show'),

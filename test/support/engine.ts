@@ -53,6 +53,8 @@ export interface BenchOptions {
   readonly settings?: Partial<RunOptions>;
   readonly limits?: Partial<AgentLimits>;
   readonly stallMs?: number;
+  /** Run once in each new worktree. */
+  readonly worktreeSetup?: EngineParts['worktreeSetup'];
   /** The person's own processors. */
   readonly processors?: EngineParts['processors'];
   /** Agents and the façade have skills: the repository's own, and those that come with Coppice. */
@@ -149,6 +151,7 @@ const assemble = async (repo: TestRepository, model: Rehearsal, options: BenchOp
       endpoint: async (url, name) => endpoints.get(url, name),
       bundledWorkflows: join(import.meta.dirname, '../../media/workflows'),
       log: (line) => log.push(line),
+      worktreeSetup: options.worktreeSetup,
       ...(options.processors ? { processors: options.processors } : {}),
       skills,
     },

@@ -94,8 +94,11 @@ describe('the documents', () => {
     const { properties } = manifest.contributes.configuration;
     const inEditor = rows.map(([cell]) => code(cell)).filter((name) => name !== '');
     assert.deepEqual(inEditor.toSorted(), Object.keys(properties).toSorted());
-    const { planning, ...others } = configShape.shape;
-    const inFile = [...Object.keys(others), ...Object.keys(planning.unwrap().shape).map((key) => `planning.${key}`)];
+    const { planning, worktree, ...others } = configShape.shape;
+    const inner = Object.entries({ planning, worktree }).flatMap(([name, { unwrap }]) =>
+      Object.keys(unwrap().shape).map((key) => `${name}.${key}`),
+    );
+    const inFile = [...Object.keys(others), ...inner];
     assert.deepEqual(rows.map(([, cell]) => code(cell)).toSorted(), inFile.toSorted());
     for (const [, key, , , value = ''] of rows) {
       const [first = '', second] = code(key).split('.');

@@ -14,12 +14,16 @@ export const checkAllowed = (commands: Permissions['commands'], program: string)
   if (commands === 'any') return;
   if (commands === 'off')
     throw new UserError('permission-denied', 'Running programs is switched off for this repository.');
-  if (commands.allowed.includes(program) && !/[/\\]/.test(program)) return;
+  if (isAllowed(commands, program)) return;
   throw new UserError(
     'permission-denied',
     `${oneLine(program, 60)} is not allowed. Allowed, by exactly these names: ${commands.allowed.join(', ') || 'nothing'}.`,
   );
 };
+
+/** Whether the settings allow the program, by its name. */
+export const isAllowed = (commands: Permissions['commands'], program: string): boolean =>
+  commands === 'any' || (commands !== 'off' && commands.allowed.includes(program) && !/[/\\]/.test(program));
 
 const resultOf = (outcome: ProcessOutcome, program: string, timeoutS: number, outputChars: number): ToolResult => {
   if (outcome.kind === 'unstartable') {

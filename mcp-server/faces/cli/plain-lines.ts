@@ -57,6 +57,8 @@ const textOf = (event: DomainEvent, nameOf: (agent: string | null) => string): s
       return `${counted(event.slots, 'slot')} begin with the same ${human(event.tokens)} tokens, evaluated once`;
     case 'prefix.unsupported':
       return `agents that start together each have their common beginning evaluated: ${event.reason}`;
+    case 'worktree.setUpFailed':
+      return `${who}: the set-up of its worktree failed: ${event.error}`;
     case 'worktree.kept':
       return `${who}: worktree kept at ${event.path}: ${event.reason}`;
     // Told by the tree and by the totals, and too many for lines; so are those of a newer engine.
@@ -72,6 +74,7 @@ const textOf = (event: DomainEvent, nameOf: (agent: string | null) => string): s
     case 'turn.started':
     case 'worktree.leased':
     case 'worktree.removed':
+    case 'worktree.setUp':
     default:
       return null;
   }

@@ -44,6 +44,23 @@ describe('the settings', () => {
     assert.deepEqual(mergePartial(sources), { budget: 1, maxDepth: 2, maxAgents: 3, concurrency: 4, apiKey: 'secret' });
   });
 
+  it('take the set-up of worktrees key by key, and never from a file that git tracks', () => {
+    const text = '{"worktree":{"setup":["npm","ci"]}}';
+    const sources = [
+      fileSource('/home/config.json', '{"worktree":{"setupTimeout":5000}}', untracked),
+      fileSource('/repo/.coppice/config.json', text, untracked),
+    ];
+    assert.deepEqual(mergeConfig(sources).worktree, { setup: ['npm', 'ci'], setupTimeout: 5000 });
+    assert.match(
+      refusal(() => fileSource('/repo/.coppice/config.json', text, { tracked: true })),
+      /"worktree\.setup" is not accepted from a file that git tracks/,
+    );
+    const wrong = (worktree: unknown) => refusal(() => mergeConfig([{ label: 'x', values: { worktree } }]));
+    assert.match(wrong({ setup: 'npm ci' }), /"worktree\.setup" is wrong.*Give a program with its arguments/s);
+    assert.match(wrong({ setupTimeout: 5 }), /Give milliseconds/);
+    assert.match(wrong({ set: [] }), /no setting "worktree\.set"\. Known settings: setup, setupTimeout/);
+  });
+
   it('read a list of programs, and yes and no, from the environment', () => {
     const config = mergeConfig([environmentSource({ COPPICE_COMMANDS: 'npm, node', COPPICE_UNATTENDED: 'yes' })]);
     assert.deepEqual(config.permissions, { commands: { allowed: ['npm', 'node'] } });
