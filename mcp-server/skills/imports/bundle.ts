@@ -131,17 +131,18 @@ export const writeBundle = async (bundle: SkillBundle, folder: string): Promise<
 
 /** The hash of every file below a folder as it is now; a link or a device counts as a file with a hash of its own kind. */
 export const hashFolder = async (folder: string): Promise<FileHashes> => {
-  const found: Record<string, string> = {};
+  const found: [path: string, hash: string][] = [];
   const visit = async (path: string): Promise<void> => {
     for (const name of (await readdir(join(folder, path))).sort()) {
       const inner = path === '' ? name : `${path}/${name}`;
       const stat = await lstat(join(folder, inner));
       if (stat.isDirectory()) await visit(inner);
-      else found[inner] = stat.isFile() ? sha256(await readFile(join(folder, inner))) : 'not a file';
+      else found.push([inner, stat.isFile() ? sha256(await readFile(join(folder, inner))) : 'not a file']);
     }
   };
   await visit('');
-  return found;
+  // Also for a file that is called __proto__.
+  return Object.fromEntries(found);
 };
 
 /** How the files of a skill differ from others of the same skill; each list sorted. */
@@ -154,13 +155,13 @@ export interface FileDifference {
 /** Which files differ between two states of a skill. */
 export const compareFiles = (before: FileHashes, after: FileHashes): FileDifference => ({
   added: Object.keys(after)
-    .filter((path) => !(path in before))
+    .filter((path) => !Object.hasOwn(before, path))
     .sort(),
   changed: Object.keys(after)
-    .filter((path) => path in before && before[path] !== after[path])
+    .filter((path) => Object.hasOwn(before, path) && before[path] !== after[path])
     .sort(),
   removed: Object.keys(before)
-    .filter((path) => !(path in after))
+    .filter((path) => !Object.hasOwn(after, path))
     .sort(),
 });
 

@@ -86,8 +86,10 @@ export const writeLock = async (file: string, skills: readonly LockedSkill[]): P
   await mkdir(dirname(file), { recursive: true });
   const temporary = `${file}.new`;
   const sorted = skills.toSorted((a, b) => (a.name < b.name ? -1 : 1));
+  // A link that lies there must not lead what is written to somewhere else.
+  await rm(temporary, { force: true });
   try {
-    const handle = await open(temporary, 'w', 0o600);
+    const handle = await open(temporary, 'wx', 0o600);
     try {
       await handle.writeFile(`${JSON.stringify({ version: 1, skills: sorted }, null, 2)}\n`);
       await handle.sync();

@@ -20,6 +20,7 @@ export const pathProblem = (path: string): string | null => {
     if (part === '.' || part === '..') return 'leads out of its folder';
     if (/[. ]$/.test(part)) return 'has a part that ends with a dot or a blank';
     if (DEVICE.test(part)) return 'names a device';
+    if (part === '__proto__') return 'is no name to keep anything under';
   }
   return null;
 };

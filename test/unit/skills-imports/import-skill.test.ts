@@ -259,6 +259,17 @@ describe('importing a skill', () => {
     assert.equal(list[2]?.pin, '1.0.0');
   });
 
+  it('tells changes by hand also where a file is called like something that every object has', async () => {
+    await install(git('one'));
+    for (const name of ['constructor', '__proto__']) {
+      const file = join(state, 'skills', 'one', name);
+      writeFileSync(file, 'x');
+      const [one] = await importer.list();
+      assert.deepEqual([one?.state, one?.changes.added], ['changed-by-hand', [name]]);
+      rmSync(file);
+    }
+  });
+
   it('shows what an update would change in files and in permissions, and then makes it', async () => {
     await install(git('one'));
     source.write('skills/one/SKILL.md', text('one', 'Do it better.'));

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { UserError } from '../../../mcp-server/domain/errors.ts';
@@ -38,6 +38,16 @@ describe('the list of imported skills', () => {
     const one = readFileSync(file, 'utf8');
     await writeLock(file, [skill('b'), skill('a')]);
     assert.equal(readFileSync(file, 'utf8'), one);
+  });
+
+  it('is never written through a link that somebody has put in its way', async () => {
+    const elsewhere = join(folder, 'profile');
+    writeFileSync(elsewhere, 'mine');
+    mkdirSync(join(folder, 'inner'));
+    for (const path of [file, `${file}.new`]) symlinkSync(elsewhere, path);
+    await writeLock(file, [skill('a')]);
+    assert.equal(readFileSync(elsewhere, 'utf8'), 'mine');
+    assert.deepEqual(await readLock(file), [skill('a')]);
   });
 
   it('is kept, and said to be wrong, when it cannot be read', async () => {

@@ -33,6 +33,7 @@ describe('a path from somebody else', () => {
       ['a /b', /dot or a blank/],
       ['nul', /device/],
       ['Lpt1.txt', /device/],
+      ['a/__proto__', /no name/],
       ['x'.repeat(401), /too long/],
     ];
     for (const [path, reason] of reasons) assert.match(pathProblem(path) ?? 'none', reason, path);
