@@ -15,8 +15,8 @@ type Edges = Pick<PlanStep, 'onFailure' | 'toleratesFailure' | 'join' | 'when'>;
 
 /** What a step does when a need of it has failed. One whose failure its condition asks about does not stop it. */
 export const policyOf = (step: Edges, need: string): EdgePolicy => {
-  const said = step.onFailure?.[need];
-  if (said) return said;
+  const said = step.onFailure;
+  if (said && Object.hasOwn(said, need)) return said[need] ?? 'fail';
   if (step.toleratesFailure || (step.when && failuresAsked(step.when).includes(need))) return 'continue';
   return 'fail';
 };

@@ -27,14 +27,14 @@ export const PRIORS: Readonly<Record<Tier, { readonly tokens: Quantiles; readonl
 };
 
 /** Roles that cost more or less than a worker in general. */
-const ROLE_FACTORS: Readonly<Record<string, number>> = {
-  tester: 1.25,
-  architect: 1.1,
-  researcher: 1.1,
-  writer: 0.8,
-  reviewer: 0.8,
-  judge: 0.6,
-};
+const ROLE_FACTORS: ReadonlyMap<string, number> = new Map([
+  ['tester', 1.25],
+  ['architect', 1.1],
+  ['researcher', 1.1],
+  ['writer', 0.8],
+  ['reviewer', 0.8],
+  ['judge', 0.6],
+]);
 const COMPLEXITY_FACTORS: Readonly<Record<Complexity['level'], number>> = {
   atomic: 0.6,
   simple: 0.8,
@@ -97,7 +97,7 @@ const learned = (
   const good = tier.filter((observation) => of(observation) > 0);
   const neutral = shrunk(prior, good.map(of));
   const general = PRIOR_WEIGHT / (PRIOR_WEIGHT + good.length);
-  const role = ROLE_FACTORS[kind.role] ?? 1;
+  const role = ROLE_FACTORS.get(kind.role) ?? 1;
   const complexity = COMPLEXITY_FACTORS[kind.complexity as Complexity['level']] ?? 1;
   let estimate = shifted(neutral, (role * complexity) ** general);
   let seen = good;
@@ -135,7 +135,9 @@ export const estimator = (
   facts: ForecastFacts,
   planPattern: Pattern,
 ): ((step: PlanStep) => Estimate) => {
-  const byTier = Map.groupBy(history, (observation) => observation.tier);
+  // Who spent nothing never began: it says neither what such agents cost nor how often they fail.
+  const began = history.filter(({ tokens }) => tokens > 0);
+  const byTier = Map.groupBy(began, (observation) => observation.tier);
   const known = new Map<string, Pick<Estimate, 'tokens' | 'wallMs'>>();
   const costs = (kind: Kind): Pick<Estimate, 'tokens' | 'wallMs'> => {
     const name = JSON.stringify(kind);
@@ -160,7 +162,7 @@ export const estimator = (
       wallMs: shifted(cost.wallMs, size),
       timeoutMs: timeoutOf(step, facts),
       tries: triesOf(tier, step.retries ?? facts.retries),
-      basis: basisOf(tier.filter((seen) => seen.tokens > 0).length),
+      basis: basisOf(tier.length),
     };
   };
 };

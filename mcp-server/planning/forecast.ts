@@ -23,14 +23,14 @@ export interface History {
 }
 
 /** How likely an agent is to write files, where its step does not say: by role, else by tier. */
-const WRITES_BY_ROLE: Readonly<Record<string, number>> = {
-  researcher: 0.3,
-  analyst: 0.3,
-  architect: 0.25,
-  reviewer: 0.4,
-  strategist: 0.4,
-  judge: 0.05,
-};
+const WRITES_BY_ROLE: ReadonlyMap<string, number> = new Map([
+  ['researcher', 0.3],
+  ['analyst', 0.3],
+  ['architect', 0.25],
+  ['reviewer', 0.4],
+  ['strategist', 0.4],
+  ['judge', 0.05],
+]);
 const WRITES_BY_TIER: Readonly<Record<PlanStep['tier'], number>> = {
   planner: 0,
   worker: 0.9,
@@ -40,7 +40,7 @@ const WRITES_BY_TIER: Readonly<Record<PlanStep['tier'], number>> = {
 
 const writes = (step: PlanStep): number => {
   if (step.files) return step.files.length > 0 ? 0.98 : 0.1;
-  return WRITES_BY_ROLE[step.role] ?? WRITES_BY_TIER[step.tier];
+  return WRITES_BY_ROLE.get(step.role) ?? WRITES_BY_TIER[step.tier];
 };
 
 const rounded = ({ p50, p90 }: Quantiles): Quantiles => ({ p50: Math.round(p50), p90: Math.round(p90) });

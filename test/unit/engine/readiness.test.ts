@@ -28,6 +28,10 @@ describe('A pending step', () => {
     assert.equal(readiness({ ...plain, onFailure: { b: 'compensate' } }, needs('done', 'failed')), 'skips');
   });
 
+  it('takes no word of an object for what an edge says', () => {
+    assert.equal(policyOf({ ...tolerant, onFailure: { b: 'fail' } }, 'constructor'), 'continue');
+  });
+
   it('does not start from nothing', () => {
     assert.equal(readiness(tolerant, needs('failed', 'failed')), 'skips');
     assert.equal(readiness(tolerant, needs('failed', 'omitted')), 'skips');

@@ -222,6 +222,22 @@ describe('The forecast of a plan', () => {
     assert.ok(of({ tier: 'synthesizer', role: 'synthesizer' }) < 2000);
   });
 
+  it('is numbers whatever a step calls its role', () => {
+    for (const role of ['constructor', '__proto__', 'toString']) {
+      const { tokens, wallMs, disk } = forecast(plan([step('a', { role })]), none, facts);
+      for (const number of [tokens.p50, tokens.p90, wallMs.p50, wallMs.p90, disk.worktrees.p90, disk.bytes?.p90])
+        assert.ok(Number.isFinite(number), `${role}: ${JSON.stringify({ tokens, wallMs, disk })}`);
+    }
+  });
+
+  it('does not take steps that were left out for failures', () => {
+    const good = Array.from({ length: 20 }, () => seen(9000));
+    const omitted = Array.from({ length: 60 }, () => seen(0, { ok: false }));
+    const patient = { ...facts, retries: 3 };
+    const at = (observations: readonly Observation[]) => forecast(plan([step('a')]), after(observations), patient);
+    assert.deepEqual(at([...good, ...omitted]).tokens, at(good).tokens);
+  });
+
   it('tells how such forecasts did here', () => {
     const pair = (forecast: number, actual: number): PastForecast => ({
       forecast: { tokens: { p50: forecast, p90: 2 * forecast }, wallMs: { p50: 1, p90: 2 } },
