@@ -8,6 +8,10 @@ const GREEN = 'testing.iconPassed';
 const RED = 'testing.iconFailed';
 const BLUE = 'charts.blue';
 
+/** Beyond some point only its size says anything: 10,683 % is a hundredfold. */
+const offBy = (percent: number): string =>
+  percent > 1000 ? `a factor of ${Math.round(percent / 100)}` : `${Math.round(percent)} %`;
+
 /** Half of the outcomes are below the first number, nine in ten below the second. */
 const range = ({ p50, p90 }: { p50: number; p90: number }, show: (value: number) => string): string => {
   const [low, high] = [show(p50), show(p90)];
@@ -51,9 +55,7 @@ type PastError = Forecast['pastError']['tokens'];
 /** How good such forecasts were in this repository so far. */
 export const pastErrorWords = (forecast: Forecast): string => {
   const words = (name: string, error: PastError): string[] =>
-    error
-      ? [`${name} off by ${Math.round(error.percent)} %, ${Math.round(error.belowP90)} % of runs below the p90`]
-      : [];
+    error ? [`${name} off by ${offBy(error.percent)}, ${Math.round(error.belowP90)} % of runs below the p90`] : [];
   const parts = [...words('tokens', forecast.pastError.tokens), ...words('time', forecast.pastError.wallMs)];
   const runs = forecast.pastError.tokens?.runs ?? forecast.pastError.wallMs?.runs ?? 0;
   return parts.length > 0
