@@ -125,7 +125,8 @@ const recordActual = async (core: Core, id: RunId): Promise<void> => {
   const { store } = core.parts;
   const run = await store.run(id);
   const plan = await store.plan(id);
-  if (!run || !plan || run.endedAt === null) return;
+  // What a person has cut short says nothing of how good the forecast was.
+  if (!run || !plan || run.endedAt === null || run.cancelRequested !== 'no') return;
   const { endedAt } = run;
   const kept = await store.forecast(run.id);
   const said = kept ? null : await forecastOf(core, run, asPlanned(plan));

@@ -87,8 +87,14 @@ const readyPlan = async (core: Core, draft: Run): Promise<Plan | null> => {
     return planByRule(core, draft, level.because);
   if (!planningOf(draft.options).cache) return null;
   const kept = await core.parts.store.cachedPlan(cacheKeyOf(draft));
-  return kept ? distribute(core, draft, { ...kept.plan, cachedAt: kept.createdAt }) : null;
+  return kept ? distribute(core, draft, { ...onNoServer(kept.plan), cachedAt: kept.createdAt }) : null;
 };
+
+/** The servers are of the run that made the plan; this one has its own. */
+const onNoServer = ({ distribution: _distribution, ...plan }: Plan): Plan => ({
+  ...plan,
+  steps: plan.steps.map(({ server: _server, model: _model, ...step }) => step),
+});
 
 const insertPlanner = async (core: Core, tx: Tx, run: Run): Promise<void> => {
   const { clock } = core.parts;

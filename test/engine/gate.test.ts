@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import type { RunView } from '../../mcp-server/engine/facade.ts';
 import { type Bench, openBench } from '../support/engine.ts';
+import { startRehearsal } from '../support/scripted-server.ts';
 import { BIG_TASK, eventsOf, isPlanner, planOf, writePart } from '../support/team.ts';
 
 const ASK = { planning: { gate: 'ask', retries: 0 } } as const;
@@ -123,6 +124,21 @@ describe('The gate before the fan-out', () => {
     assert.equal(anew.agents.total, 4);
   });
 
+  it('takes a plan without the servers that the earlier run shared it out among', async () => {
+    await open(3);
+    const other = await startRehearsal({ slots: 4, answer: (request) => writePart(request) });
+    const servers = [{ server: other.url, model: null, capabilities: [] }];
+    await bench.run(BIG_TASK, { planning: { retries: 0, servers, distribution: 'round-robin' } });
+    await other.close();
+    const again = await bench.run(BIG_TASK, { planning: { retries: 0 } });
+    const plan = await bench.engine.showPlan(again.run);
+    assert.ok(plan.cachedAt !== null);
+    assert.deepEqual(
+      plan.steps.map((step) => step.server),
+      [null, null, null],
+    );
+  });
+
   it('learns from runs: the next forecast rests on what was observed, and knows the error of the last', async () => {
     await open(3);
     for (let n = 0; n < 3; n += 1) await bench.run(BIG_TASK, { planning: { retries: 0, cache: false } });
@@ -137,6 +153,19 @@ describe('The gate before the fan-out', () => {
     const { history } = await bench.engine.recommendPattern({ run });
     assert.equal(history[0]?.runs, 3);
     assert.equal(history[0]?.successRate, 1);
+  });
+
+  it('does not judge a forecast by a run that a person has stopped', async () => {
+    await open(3);
+    const { run } = await planned();
+    await bench.engine.cancelRun({ run, mode: 'wrap-up' });
+    await bench.waitEnd(run);
+    const after = await bench.run(BIG_TASK, { planning: { retries: 0 } });
+    await bench.waitUntil('the other run is recorded', async () =>
+      (await bench.store.forecasts(10)).some(({ actual }) => actual !== null),
+    );
+    const judged = (await bench.store.forecasts(10)).flatMap(({ actual }) => (actual === null ? [] : [actual]));
+    assert.equal(judged.length, 1, `${JSON.stringify(judged)} after ${after.run}`);
   });
 
   it('uses the pattern that the person names, and explains the one that it chooses', async () => {
