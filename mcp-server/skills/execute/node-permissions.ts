@@ -1,5 +1,5 @@
 import { readdir, realpath } from 'node:fs/promises';
-import { isAbsolute, join, relative, sep } from 'node:path';
+import { basename, dirname, isAbsolute, join, relative, sep } from 'node:path';
 import { UserError } from '../../domain/errors.ts';
 import { oneLine } from '../../domain/text.ts';
 import type { SkillPermissions } from '../port.ts';
@@ -16,8 +16,9 @@ export interface OwnFolders {
 /**
  * The arguments that make Node's permission model hold a script to its declared paths: a glob counts as the folder before
  * its first wildcard. Other programs can be started only if commands are declared; native addons never. Hosts are not
- * held by it, and links that lie in an allowed folder are followed. Throws UserError `permission-denied` for a path to
- * write that leads out of `root`.
+ * held by it, and links that lie in an allowed folder are followed. Of two declared folders such as `src` and `src-old`
+ * the shorter one can be read but not listed when a third one, `src-new`, is not declared: see `listable`. Throws
+ * UserError `permission-denied` for a path to write that leads out of `root`.
  */
 export const permissionArguments = async (
   permissions: SkillPermissions,
@@ -26,12 +27,47 @@ export const permissionArguments = async (
 ): Promise<readonly string[]> => {
   const write = [...own.write, ...(await placesOf(permissions.write, root, 'write'))];
   const read = [...own.read, ...(await placesOf(permissions.read, root, 'read')), ...write];
+  // A name that begins like another one may be made anew only where everything may be written.
+  const creates = permissions.write.some((glob) => fixedPart(glob) === '');
   return [
     '--permission',
-    ...[...new Set(read)].map((path) => `--allow-fs-read=${path}`),
-    ...[...new Set(write)].map((path) => `--allow-fs-write=${path}`),
+    ...(await listable(read)).map((path) => `--allow-fs-read=${path}`),
+    ...(creates ? await listable(write) : outermost(write)).map((path) => `--allow-fs-write=${path}`),
     ...(permissions.commands.length > 0 ? ['--allow-child-process'] : []),
   ];
+};
+
+/**
+ * Node denies a granted folder itself, not what is in it, when another granted path goes on from its name: `test` beside
+ * `test-results`. One grant of `test*` lets in both. It is used where everything that begins so is granted anyway, and
+ * nothing protected ever could.
+ */
+const listable = async (given: readonly string[]): Promise<readonly string[]> => {
+  const places = outermost(given);
+  const all = new Set(places);
+  const wide: string[] = [];
+  for (const place of places) {
+    if (wide.some((prefix) => place.startsWith(prefix)) || !places.some((one) => goesOn(one, place))) continue;
+    const name = basename(place);
+    const entries = await readdir(dirname(place)).catch(() => []);
+    const beside = entries.filter((entry) => entry.startsWith(name));
+    const isSafe = ![...PROTECTED].some((one) => one.startsWith(name.toLowerCase()));
+    if (isSafe && beside.every((entry) => all.has(join(dirname(place), entry)))) wide.push(place);
+  }
+  return [
+    ...places.filter((place) => !wide.some((prefix) => place.startsWith(prefix))),
+    ...wide.map((prefix) => `${prefix}*`),
+  ];
+};
+
+const goesOn = (path: string, from: string): boolean => path !== from && path.startsWith(from);
+
+/** Each place once, shortest first, without those inside of another one; an asterisk would be a wildcard to Node. */
+const outermost = (places: readonly string[]): readonly string[] => {
+  const all = new Set(places.filter((place) => !place.includes('*')));
+  const isInside = (path: string): boolean =>
+    dirname(path) !== path && (all.has(dirname(path)) || isInside(dirname(path)));
+  return [...all].filter((place) => !isInside(place)).sort();
 };
 
 /** The places that globs to read mean below `root`, as absolute paths. */

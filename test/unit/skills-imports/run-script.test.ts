@@ -201,6 +201,42 @@ describe('running the script of a skill', () => {
     );
   });
 
+  /** Of each name in the repository: whether it can be listed, and whether a file in it can be read and written. */
+  const reach = async (names: readonly string[], permissions: Partial<SkillPermissions>): Promise<unknown> => {
+    const text = `${JS}
+      import { readdirSync, writeFileSync } from 'node:fs';
+      const can = (what) => { try { what(); return true; } catch { return false; } };
+      const places = input.names.map((name) => process.env.COPPICE_ROOT + '/' + name);
+      console.log(JSON.stringify(places.map((place) => [
+        can(() => readdirSync(place)),
+        can(() => readFileSync(place + '/f')),
+        can(() => writeFileSync(place + '/new', 'x')),
+      ].map(Number).join(''))));`;
+    return returned(run('a.mjs', text, { input: { names }, permissions }));
+  };
+
+  it('lets folders be listed whose name another granted one begins with, and nothing else', async () => {
+    const names = ['test', 'test-results', 'test/deep', 'src', '.git', '.gi', '.g*', '.vs', '.vscode'];
+    for (const name of names) put(`repository/${name}/f`, 'x');
+    put('repository/.gitignore', 'x');
+    const closed = ['000', '000'];
+    const open = ['110', '110', '110', '110'];
+    // One grant of ".gi*" would let .git in, and one of a name with an asterisk too.
+    assert.deepEqual(await reach(names, { read: ['**'] }), [...open, '000', '010', '000', '110', '000']);
+    const written = (await reach(names, { read: ['**'], write: ['**'] })) as readonly string[];
+    assert.deepEqual(written.slice(0, 5), ['111', '111', '111', '111', '000']);
+    const two = { read: ['test/**', 'test-results/**'] };
+    const four = ['test', 'test-results', 'src', '.git'];
+    assert.deepEqual(await reach(four, two), ['110', '110', ...closed]);
+    assert.deepEqual(await reach(four, { write: two.read }), ['111', '111', ...closed]);
+    const nested = { read: ['test/**'], write: ['test/deep/**'] };
+    assert.deepEqual(await reach(['test', 'test/deep', 'test-results'], nested), ['110', '111', '000']);
+    put('repository/test-more/f', 'x');
+    const [shorter, ...rest] = (await reach([...four, 'test-more'], two)) as readonly string[];
+    assert.ok(shorter === '010' || shorter === '110', 'what Node 24 denies is a listing only');
+    assert.deepEqual(rest, ['110', ...closed, '000'], 'what is not declared stays closed');
+  });
+
   it('refuses paths that lead out of the repository, or into .git', async () => {
     for (const permissions of [
       { write: ['../x/**'] },
