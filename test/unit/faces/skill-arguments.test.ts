@@ -129,6 +129,7 @@ describe('a parameter of a skill', () => {
       ['["a"]', ['array'], ['a']],
       ['[a', ['array'], '[a'],
     ];
-    for (const [value, types, wanted] of cases) assert.deepEqual(typed(value, types), wanted, `${value} as ${types}`);
+    for (const [value, types, wanted] of cases)
+      assert.deepEqual(typed(value, types), wanted, `${value} as ${types.join()}`);
   });
 });
