@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { systemClock } from '../../mcp-server/domain/clock.ts';
-import type { RunId } from '../../mcp-server/domain/ids.ts';
+import type { AgentId, RunId } from '../../mcp-server/domain/ids.ts';
 import { type Bench, openBench, seededRandom } from '../support/engine.ts';
 import {
   call,
@@ -77,7 +77,7 @@ const anyModel = (dice: Dice): Script => {
   };
 };
 
-/** The person cancels, speaks, stops the engine, lets parked jobs try again, or does nothing. */
+/** The person pauses agents, cancels, speaks, stops the engine, lets parked jobs try again, or does nothing. */
 const anyDeed = async (bench: Bench, run: RunId, dice: Dice): Promise<void> => {
   const agents = (await agentsOf(bench, run)).filter((one) => one.endedAt === null);
   const agent = agents.length > 0 ? dice.pick(agents).agent : undefined;
@@ -88,6 +88,17 @@ const anyDeed = async (bench: Bench, run: RunId, dice: Dice): Promise<void> => {
   else if (x < 0.55) await bench.restart();
   else if (x < 0.6) await bench.engine.cancelRun({ run, mode });
   else if (x < 0.7) await bench.engine.resumeRun(run);
+  else if (x < 0.95) await pauseOrContinue(bench, run, dice.pick([undefined, agent]), dice);
+};
+
+/** What is to pause may have ended just now, or be about to. */
+const pauseOrContinue = async (bench: Bench, run: RunId, agent: AgentId | undefined, dice: Dice): Promise<void> => {
+  const asked = { run, agent, below: dice.roll() < 0.6 };
+  try {
+    await (dice.roll() < 0.6 ? bench.engine.pauseAgents(asked) : bench.engine.continueAgents(asked));
+  } catch (error) {
+    assert.equal((error as { code?: string }).code, 'wrong-state');
+  }
 };
 
 /** It may have ended just now; then it is not told. */
@@ -102,12 +113,21 @@ const speak = async (bench: Bench, agent: Parameters<Bench['engine']['messageAge
 const isOver = async (bench: Bench, run: RunId): Promise<boolean> =>
   (await bench.engine.runStatus(run)).endedAt !== null;
 
-/** Answers every question and lets every parked job try again, until the run has ended. */
+const letGoOn = async (bench: Bench, run: RunId): Promise<void> => {
+  try {
+    await bench.engine.continueAgents({ run, below: true });
+  } catch (error) {
+    assert.equal((error as { code?: string }).code, 'wrong-state');
+  }
+};
+
+/** Answers every question, continues whatever is paused, and lets every parked job try again, until the run has ended. */
 const seeToItsEnd = async (bench: Bench, run: RunId): Promise<void> => {
   for (let i = 0; i < 150; i++) {
     if (await isOver(bench, run)) return;
     for (const { agent, question } of await agentsOf(bench, run)) if (question) await speak(bench, agent, 'Yes.');
     if (i % 10 === 5) await bench.engine.resumeRun(run);
+    if (i % 5 === 1) await letGoOn(bench, run);
     await systemClock.sleep(60);
   }
   const view = await bench.engine.runStatus(run);
