@@ -3,6 +3,8 @@ import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from
 import { join } from 'node:path';
 import { type Ended, openStage, type Stage, until } from '../support/coppice-process.ts';
 import { makeRepository, type TestRepository } from '../support/repository.ts';
+import { type HubServer, startHub } from '../unit/skills-imports/hub-server.ts';
+import { makeZip } from '../unit/skills-imports/zip-writer.ts';
 
 const MODULES = join(import.meta.dirname, '..', '..', 'node_modules');
 const SCHEMA = {
@@ -31,6 +33,8 @@ const schema = ${JSON.stringify(SCHEMA)};
 export const add = tool(async ({ a, b }) => String(a + b), { name: 'add_numbers', description: 'Adds.', schema });
 `;
 
+const WEATHER = '---\nname: weather\ndescription: Says how the weather is.\n---\nLook out of the window.\n';
+
 const jsonOf = ({ stdout }: Ended): unknown => JSON.parse(stdout.trim().split('\n').at(-1) ?? '');
 const hashIn = ({ stdout }: Ended): string => /^Hash: +([0-9a-f]{64})$/m.exec(stdout)?.[1] ?? '';
 
@@ -43,8 +47,12 @@ describe('coppice skill', function () {
   this.timeout(60_000);
   let stage: Stage;
   let source: TestRepository;
-  before(() => {
-    stage = openStage({ repo: makeRepository(FILES) });
+  let hub: HubServer;
+  before(async () => {
+    hub = await startHub();
+    const weather = makeZip([{ name: 'SKILL.md', data: WEATHER }]);
+    hub.skills = { weather: { owner: 'ann', latest: '1.1.0', versions: { '1.0.0': weather, '1.1.0': weather } } };
+    stage = openStage({ repo: makeRepository(FILES), environment: { COPPICE_SKILL_HUB: hub.url } });
     source = makeRepository({
       'skills/one/SKILL.md': '---\nname: one\ndescription: The first. Use it.\nlicense: MIT\n---\n# One\n\nDo it.\n',
       'skills/one/scripts/x.sh': '#!/bin/sh\n',
@@ -54,6 +62,7 @@ describe('coppice skill', function () {
   });
   after(async () => {
     await stage.close();
+    await hub.close();
     source.remove();
   });
 
@@ -180,6 +189,14 @@ describe('coppice skill', function () {
     assert.match((await skill(2, 'remove', 'one')).stderr, /changed by hand: mine\.md.*--force/);
     const gone = await skill(0, 'remove', 'one', '--force', '--json');
     assert.equal(readFileSync(join((jsonOf(gone) as { movedTo: string }).movedTo, 'mine.md'), 'utf8'), 'Mine.\n');
+  });
+
+  it('finds skills in the hub, and imports a version of one', async () => {
+    assert.match((await skill(0, 'search', 'weather', '--hub')).stdout, /^ann\/weather {2}\[1\.1\.0\] About weather$/m);
+    assert.match((await agree('import', 'clawhub', 'ann/weather@1.0.0')).stdout, /^Imported weather into /m);
+    assert.match((await skill(0)).stdout, /^ {2}weather from ClawHub, .*, at 1\.0\.0$/m);
+    assert.match((await skill(2, 'import', 'clawhub', 'ann/nothing')).stderr, /nothing/);
+    assert.match((await skill(0, 'remove', 'weather')).stdout, /^Removed weather/);
   });
 
   it('imports a tool of LangChain after a word about its code, and runs it', async () => {

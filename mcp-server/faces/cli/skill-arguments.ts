@@ -227,7 +227,7 @@ const importFrom = ([kind, source, ...rest]: readonly string[], path: string | n
     case 'git':
       return { kind, source, path };
     case 'clawhub': {
-      const [, slug, version] = /^([^@]+)(?:@(.+))?$/.exec(source) ?? [];
+      const [, slug, version] = /^(@?[^@]+)(?:@(.+))?$/.exec(source) ?? [];
       if (slug === undefined) throw misused('import');
       return { kind, slug, version: version ?? null };
     }

@@ -56,6 +56,7 @@ describe('the command line of skills', () => {
       name: null,
       ...PLAIN,
     });
+    assert.partialDeepStrictEqual(action('import', 'clawhub', '@me/it'), { from: { slug: '@me/it', version: null } });
     assert.deepEqual(action('import', 'langchain', '@a/b#C', '--agree', '--yes', '--expect', 'AB'), {
       kind: 'import',
       from: { kind: 'langchain', spec: '@a/b#C' },
