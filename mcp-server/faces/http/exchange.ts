@@ -4,6 +4,9 @@ import { type UserErrorCode } from '../../domain/errors.ts';
 /** Bytes of a request's body. */
 export const MOST_BODY = 1024 * 1024;
 
+/** Levels of lists and objects in it; what is nested deeper ends programs that walk through it. */
+const DEEPEST = 200;
+
 /** A refusal with its status. `headers` go with it. */
 export class HttpError extends Error {
   readonly status: number;
@@ -49,11 +52,27 @@ export const readJson = async (req: IncomingMessage): Promise<unknown> => {
     if (size > MOST_BODY) throw tooLarge();
     parts.push(part as Buffer);
   }
+  const text = Buffer.concat(parts).toString('utf8');
+  if (isTooDeep(text)) throw new HttpError(400, 'bad-json', `The body is nested more than ${DEEPEST} levels deep.`);
   try {
-    return JSON.parse(Buffer.concat(parts).toString('utf8'));
+    return JSON.parse(text);
   } catch {
     throw new HttpError(400, 'bad-json', 'The body is no JSON.');
   }
+};
+
+const isTooDeep = (json: string): boolean => {
+  let depth = 0;
+  let quoted = false;
+  for (let at = 0; at < json.length; at += 1) {
+    const char = json[at];
+    if (quoted && char === '\\') at += 1;
+    else if (char === '"') quoted = !quoted;
+    else if (!quoted && (char === '[' || char === '{')) depth += 1;
+    else if (!quoted && (char === ']' || char === '}')) depth -= 1;
+    if (depth > DEEPEST) return true;
+  }
+  return false;
 };
 
 const tooLarge = (): HttpError =>

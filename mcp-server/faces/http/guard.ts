@@ -6,8 +6,9 @@ import type { TokenBook, TokenHolder } from './tokens.ts';
 
 /** A page in a browser that has rebound a name to this machine shows a foreign Host. Throws HttpError 403. */
 export const checkHost = (req: IncomingMessage, port: number): void => {
-  const host = req.headers.host?.toLowerCase();
-  if (host !== `127.0.0.1:${port}` && host !== `localhost:${port}`)
+  const [named = '', ...others] = req.headersDistinct['host'] ?? [];
+  const host = named.toLowerCase();
+  if (others.length > 0 || (host !== `127.0.0.1:${port}` && host !== `localhost:${port}`))
     throw new HttpError(403, 'permission-denied', 'This server answers only to its own address.');
 };
 

@@ -28,11 +28,13 @@ export interface HttpLimits {
   /** For a whole request to arrive; answers may take as long as they like. */
   readonly requestMs: number;
   readonly connections: number;
+  /** Requests and streams that one client may have open, so that it leaves room for others. */
+  readonly openByClient: number;
   /** How often it is looked who has lost the right to be served, ms. */
   readonly sweepMs: number;
 }
 
-const LIMITS: HttpLimits = { headersMs: 10_000, requestMs: 30_000, connections: 512, sweepMs: 5000 };
+const LIMITS: HttpLimits = { headersMs: 10_000, requestMs: 30_000, connections: 512, openByClient: 128, sweepMs: 5000 };
 
 /** A server that listens on loopback. */
 export interface HttpFace {
@@ -132,7 +134,7 @@ class LoopbackServer implements HttpFace {
       if (req.method === 'OPTIONS') return void res.writeHead(204).end();
       if (path === '/health') return sendJson(res, 200, { ok: true });
       const client = await this.#clientOf(req);
-      this.#open.set(res, client.id);
+      this.#admit(res, client);
       await answer(this.#routes, { req, res, path, query: url?.searchParams ?? new URLSearchParams(), client });
     } catch (error) {
       this.#refuse(res, error, route);
@@ -142,6 +144,15 @@ class LoopbackServer implements HttpFace {
   async #clientOf(req: IncomingMessage): Promise<HttpClient> {
     const { tokens } = this.#parts;
     return tokens ? authenticate(req, tokens) : { id: 'test', name: 'test', scope: 'land' };
+  }
+
+  #admit(res: ServerResponse, { id }: HttpClient): void {
+    const { openByClient } = this.#limits;
+    if ([...this.#open.values()].filter((one) => one === id).length >= openByClient)
+      throw new HttpError(429, 'engine-busy', `A client has at most ${openByClient} requests open.`, {
+        'Retry-After': '1',
+      });
+    this.#open.set(res, id);
   }
 
   /** Only for origins that have been let in. */
