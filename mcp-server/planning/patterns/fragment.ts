@@ -32,6 +32,8 @@ export interface Scope {
   /** Keys of the whole plan; `newKey` adds to it. */
   readonly taken: Set<string>;
   readonly build: (spec: PatternSpec, scope: Scope) => Fragment;
+  /** Keys of what is called so around it, for conditions that look there; absent at the top. */
+  readonly outer?: (local: string) => readonly string[];
 }
 
 /** A part that has been built, and what its siblings know of it. */
@@ -159,13 +161,25 @@ const bareStep = ({ onFailure: _onFailure, when: _when, ...step }: PlannedStep):
 /** Builds the parts and ties them by their needs. Throws when there are none, or when they need each other in a circle. */
 export const unitsOf = (parts: readonly Part[], scope: Scope): readonly Unit[] => {
   if (parts.length === 0) throw new Error('A plan needs at least one step.');
-  if (!inOrder(parts)) throw new Error('The steps need each other in a circle.');
+  const order = inOrder(parts);
+  if (!order) throw new Error('The steps need each other in a circle.');
   const keys = parts.map((part) => (isNested(part) ? null : newKey(scope, part.key)));
-  const bare = parts.map((part, index) =>
-    isNested(part) ? nestedFragment(part, scope) : single(draftOf(bareStep(part), keys[index] ?? part.key, scope)),
+  const exits = new Map<string, readonly string[]>();
+  parts.forEach(({ key }, index) => {
+    const own = keys[index];
+    if (own) exits.set(key, [own]);
+  });
+  const keysOf = (local: string): readonly string[] => exits.get(local) ?? scope.outer?.(local) ?? [local];
+  const built = new Map<Part, Fragment>();
+  for (const part of order) {
+    if (!isNested(part)) continue;
+    const fragment = nestedFragment(part, { ...scope, outer: keysOf });
+    built.set(part, fragment);
+    exits.set(part.key, fragment.exits);
+  }
+  const bare = parts.map(
+    (part, index) => built.get(part) ?? single(draftOf(bareStep(part as PlannedStep), keys[index] ?? part.key, scope)),
   );
-  const exits = new Map(parts.map((part, index) => [part.key, bare[index]?.exits ?? []]));
-  const keysOf = (local: string): readonly string[] => exits.get(local) ?? [local];
   return parts.map((part, index) => ({
     key: part.key,
     title: part.title,

@@ -52,6 +52,8 @@ const checkNode = (
   path: Path,
   above: readonly string[],
 ): void => {
+  if (/^\d+$/.test(name))
+    fault(check, path, `"${name}": a number keeps no place among names. Call it, say, step-${name}.`);
   for (const message of kindFaults(node)) fault(check, path, `${name}: ${message}`);
   checkNames(check, siblings, name, node, path);
   for (const step of node.when ? stepsOf(node.when) : [])
@@ -64,7 +66,8 @@ const checkNode = (
   for (const step of node.repeat?.until ? stepsOf(node.repeat.until) : [])
     if (!Object.hasOwn(node.nodes, step))
       fault(check, [...path, 'repeat', 'until'], `The loop looks at "${step}", which is not one of its nodes.`);
-  checkNodes(check, node.nodes, [...path, 'nodes'], [...above, ...Object.keys(siblings)]);
+  const before = Object.keys(siblings).filter((other) => isBefore(siblings, name, other));
+  checkNodes(check, node.nodes, [...path, 'nodes'], [...above, ...before]);
 };
 
 const checkNames = (check: Check, siblings: Nodes, name: string, node: WorkflowNode, path: Path): void => {

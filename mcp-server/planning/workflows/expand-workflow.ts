@@ -1,8 +1,9 @@
 import type { Condition, EdgePolicy, Plan, PlanStep } from '../../domain/plan.ts';
 import { renamedCondition } from '../conditions.ts';
 import { buildPlan } from '../patterns/build.ts';
-import type { Nested, Part, PatternOptions } from '../patterns/spec.ts';
+import { type Nested, type Part, type PatternOptions, partsOf as partsIn } from '../patterns/spec.ts';
 import type { PlannedStep } from '../steps.ts';
+import { validatePlan } from '../validate-plan.ts';
 import { stepsOf } from './check-workflow.ts';
 import { fillParameters } from './parameters.ts';
 import { patternOf } from './pattern-node.ts';
@@ -19,6 +20,8 @@ export interface Place {
   readonly depth: number;
   /** Filled in: tiers that nodes ask for, by key of the step. */
   readonly tiers: Map<string, PlanStep['tier']>;
+  /** Steps that the workflow may still have, loops rolled out. */
+  readonly room: { left: number };
 }
 
 export type Expanded =
@@ -26,6 +29,8 @@ export type Expanded =
   | { readonly ok: false; readonly problems: readonly string[] };
 
 const MOST_NESTED = 5;
+/** More are not rolled out, since joining them to fit a run's limits would take too long. */
+const MOST_STEPS = 5000;
 
 /** What the person who wrote the workflow must put right. */
 class Problem extends Error {}
@@ -41,11 +46,17 @@ export const expandWorkflow = (
   if (!filled.ok) return filled;
   const tiers = new Map<string, PlanStep['tier']>();
   try {
-    const parts = partsOf(workflow.nodes, { path: '', values: filled.values, library, depth: 0, tiers });
+    const room = { left: MOST_STEPS };
+    const parts = partsOf(workflow.nodes, { path: '', values: filled.values, library, depth: 0, tiers, room });
     const source = { by: 'workflow', workflow: workflow.name } as const;
     const plan = buildPlan({ pattern: 'workflow', parts }, { ...options, source });
     const steps = plan.steps.map((step) => ({ ...step, tier: tiers.get(step.key) ?? step.tier }));
-    return { ok: true, plan: { ...plan, pattern: 'workflow', steps } };
+    const faults = validatePlan({ steps }, options).map(({ step, message }) =>
+      step ? `${step}: ${message}` : message,
+    );
+    return faults.length > 0
+      ? { ok: false, problems: faults }
+      : { ok: true, plan: { ...plan, pattern: 'workflow', steps } };
   } catch (error) {
     if (error instanceof Problem) return { ok: false, problems: [error.message] };
     throw error;
@@ -78,6 +89,7 @@ const partOf = (name: string, node: WorkflowNode, weight: number, place: Place):
     const spec = patternOf(name, node, place.values, plainStep(name, node, weight, place));
     if (!spec)
       throw new Problem(`${place.path}${name}: there are no items to work on. Check "over" and its parameter.`);
+    take(place, spec.pattern === 'pipeline' ? spec.items.length * spec.stages.length : partsIn(spec).length);
     return nested(name, node, weight, place, spec);
   }
   if (node.repeat) return nested(name, node, weight, place, { pattern: 'workflow', parts: rounds(node, inner) });
@@ -85,8 +97,15 @@ const partOf = (name: string, node: WorkflowNode, weight: number, place: Place):
     const parts = subParts(name, node.workflow, node, inner);
     return nested(name, node, weight, place, { pattern: 'workflow', parts });
   }
+  take(place, 1);
   if (node.tier) place.tiers.set(`${place.path}${name}`, node.tier);
   return { ...plainStep(name, node, weight, place), ...tiesOf(node) };
+};
+
+const take = ({ room }: Place, steps: number): void => {
+  room.left -= steps;
+  if (room.left < 0)
+    throw new Problem(`It has more than ${MOST_STEPS} steps with its loops rolled out: let them go round less often.`);
 };
 
 const nested = (key: string, node: WorkflowNode, weight: number, place: Place, spec: Nested['spec']): Nested => ({
@@ -179,7 +198,9 @@ const COLLECTED: PlannedStep = {
 
 const both = (one: Condition, other: Condition | undefined): Condition => (other ? { all: [one, other] } : one);
 
-const renamedNodes = (nodes: Nodes, rename: (name: string) => readonly string[]): Nodes =>
+type Rename = (name: string) => readonly string[];
+
+const renamedNodes = (nodes: Nodes, rename: Rename): Nodes =>
   Object.fromEntries(
     Object.entries(nodes).map(([name, node]) => [
       rename(name)[0],
@@ -187,6 +208,7 @@ const renamedNodes = (nodes: Nodes, rename: (name: string) => readonly string[])
         ...node,
         ...(node.needs ? { needs: node.needs.flatMap(rename) } : {}),
         ...(node.when ? { when: renamedCondition(node.when, rename) } : {}),
+        ...(node.nodes ? { nodes: lookingAt(node.nodes, rename) } : {}),
         ...(typeof node.onFailure === 'object'
           ? {
               onFailure: Object.fromEntries(
@@ -197,6 +219,21 @@ const renamedNodes = (nodes: Nodes, rename: (name: string) => readonly string[])
       },
     ]),
   );
+
+/** Nodes further in, whose conditions look at what has another name now. What they call so themselves is theirs. */
+const lookingAt = (nodes: Nodes, rename: Rename): Nodes => {
+  const outer: Rename = (name) => (Object.hasOwn(nodes, name) ? [name] : rename(name));
+  return Object.fromEntries(
+    Object.entries(nodes).map(([name, node]) => [
+      name,
+      {
+        ...node,
+        ...(node.when ? { when: renamedCondition(node.when, outer) } : {}),
+        ...(node.nodes ? { nodes: lookingAt(node.nodes, outer) } : {}),
+      },
+    ]),
+  );
+};
 
 /** The round before took place, and its condition did not hold. */
 const notYet = (until: Condition): Condition => ({

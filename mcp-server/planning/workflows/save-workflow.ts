@@ -57,11 +57,13 @@ const nodeOf = (
     within: step.join?.withinMs ? step.join.withinMs / 1000 : undefined,
     retries: step.retries,
     timeout: step.timeoutMs === undefined ? undefined : step.timeoutMs / 1000,
-    saga: step.saga,
+    saga: step.saga && slug(step.saga, 'saga'),
     undo: step.undo && undoOf(step.undo),
     skills: step.skills,
     capabilities: step.capabilities,
     files: step.files,
+    commands: commandsOf(step.permissions),
+    urgency: step.urgency,
     server: step.server,
     model: step.model,
     ...(step.work?.kind === 'compute'
@@ -69,6 +71,12 @@ const nodeOf = (
       : { prompt: escaped(step.task).replaceAll(escaped(task), '{{task}}') }),
   };
   return Object.fromEntries(Object.entries(node).filter(([, value]) => value !== undefined));
+};
+
+/** Any program is what a node may run that says nothing. */
+const commandsOf = (permissions: PlanStep['permissions']): 'off' | readonly string[] | undefined => {
+  if (!permissions || permissions.commands === 'any') return undefined;
+  return permissions.commands === 'off' ? 'off' : permissions.commands.allowed;
 };
 
 const renamed = (condition: Condition, keys: ReadonlyMap<string, string>): Condition => {

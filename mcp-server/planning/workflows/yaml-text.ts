@@ -20,6 +20,8 @@ export interface YamlText {
 }
 
 const MOST_CHARS = 500_000;
+/** Deeper text is no workflow; text that holds itself has no end. */
+const MOST_DEPTH = 100;
 const START = { line: 0, column: 0 };
 
 /** Never throws. Aliases are bounded, and no tag makes anything but plain data. */
@@ -50,19 +52,27 @@ export const readYaml = (text: string): YamlText => {
 const valueOf = (document: ReturnType<typeof parseDocument>, faults: TextFault[]): unknown => {
   if (faults.some(({ severity }) => severity === 'error')) return undefined;
   try {
-    return document.toJS({ maxAliasCount: 50 }) as unknown;
+    const value = document.toJS({ maxAliasCount: 50 }) as unknown;
+    if (isNoDeeper(value, MOST_DEPTH)) return value;
+    faults.push({ ...START, severity: 'error', message: `It is nested more than ${MOST_DEPTH} deep.` });
+    return undefined;
   } catch (error) {
     faults.push({ ...START, severity: 'error', message: error instanceof Error ? error.message : String(error) });
     return undefined;
   }
 };
 
+const isNoDeeper = (value: unknown, levels: number): boolean =>
+  typeof value !== 'object' ||
+  value === null ||
+  (levels > 0 && Object.values(value).every((inner) => isNoDeeper(inner, levels - 1)));
+
 const offsetOf = (document: ReturnType<typeof parseDocument>, path: Path): number => {
   for (let depth = path.length; depth > 0; depth -= 1) {
     const key = path[depth - 1];
     const above = depth === 1 ? document.contents : document.getIn(path.slice(0, depth - 1), true);
     if (isMap(above)) {
-      const pair = above.items.find((item: Pair) => isScalar(item.key) && item.key.value === key);
+      const pair = above.items.find((item: Pair) => isScalar(item.key) && String(item.key.value) === String(key));
       if (pair && isScalar(pair.key) && pair.key.range) return pair.key.range[0];
     }
     const node = document.getIn(path.slice(0, depth), true) as { range?: readonly number[] | null } | undefined;

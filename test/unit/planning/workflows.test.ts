@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { PlanStep } from '../../../mcp-server/domain/plan.ts';
 import { validatePlan } from '../../../mcp-server/planning/validate-plan.ts';
 import { expandWorkflow } from '../../../mcp-server/planning/workflows/expand-workflow.ts';
 import { faultLines, parseWorkflow } from '../../../mcp-server/planning/workflows/parse-workflow.ts';
@@ -92,6 +93,36 @@ describe('a workflow file', () => {
     );
   });
 
+  it('is no text that holds itself, or that is deeper than any workflow', () => {
+    const head = 'name: w\ndescription: d\n';
+    for (const text of [
+      `${head}nodes: &a\n  x: {repeat: {atMost: 2}, nodes: *a}\n`,
+      `${head}nodes:\n  x: {prompt: p, when: ${'{not: '.repeat(500)}{step: y, is: done}${'}'.repeat(500)}}\n`,
+    ]) {
+      const result = parseWorkflow(text);
+      assert.ok(!result.ok);
+      assert.match(result.faults[0]?.message ?? '', /nested more than 100 deep/);
+    }
+    const plan = planFromYaml(
+      'steps:\n  a: {task: x, work: {kind: compute, processor: p, options: &o {o: *o}}}\n',
+      LIMITS,
+    );
+    assert.ok(!plan.ok);
+  });
+
+  it('does not name nodes by numbers, which would change their order', () => {
+    const text = 'name: w\ndescription: d\nnodes:\n  first: {prompt: x}\n  1: {prompt: y}\n';
+    assert.match(faultLines('w', parseWorkflow(text).faults), /5:3: error: "1": .*step-1/);
+  });
+
+  it('is not rolled out beyond what can be carried out', () => {
+    const loop = (inner: string): string => `{repeat: {atMost: 20}, nodes: {a: ${inner}}}`;
+    const text = `name: w\ndescription: d\nnodes:\n  a: ${loop(loop(loop('{prompt: x}')))}\n`;
+    const expanded = expandWorkflow(parsed(text), {}, new Map(), LIMITS);
+    assert.ok(!expanded.ok);
+    assert.match(expanded.problems[0] ?? '', /more than 5000 steps/);
+  });
+
   it('never makes anything but plain data, and is not blown up by aliases', () => {
     const bomb = `a: &a [x,x,x,x,x,x,x,x,x]\n${'bcdefghij'
       .split('')
@@ -157,6 +188,41 @@ nodes:
   });
 });
 
+describe('a condition inside of a node', () => {
+  const NODES = `  first: {prompt: p}
+  l:
+    needs: first
+    repeat: {atMost: 2, until: {step: check, says: good}}
+    nodes:
+      check: {prompt: c}
+      deep:
+        needs: check
+        pattern: saga
+        nodes:
+          a: {prompt: a, when: {all: [{step: check, is: done}, {step: first, is: done}]}}
+`;
+  const asked = (steps: readonly PlanStep[], key: string) => steps.find((step) => step.key === key)?.needs;
+
+  it('looks at what comes before that node, in its own round', () => {
+    const steps = stepsOf(`name: w\ndescription: d\nnodes:\n${NODES}`);
+    assert.deepEqual(validatePlan({ steps }, LIMITS), []);
+    assert.deepEqual(asked(steps, 'l.1-deep.a'), ['l.1-check', 'first']);
+    assert.ok(asked(steps, 'l.2-deep.a')?.includes('l.2-check'));
+  });
+
+  it('does so in a workflow that is part of another one', () => {
+    const inner = parsed(`name: inner\ndescription: d\nnodes:\n${NODES}`);
+    const text = 'name: w\ndescription: d\nnodes:\n  check: {prompt: other}\n  sub: {workflow: inner}\n';
+    const steps = stepsOf(text, {}, new Map([['inner', inner]]));
+    assert.deepEqual(asked(steps, 'sub.l.1-deep.a'), ['sub.l.1-check', 'sub.first']);
+  });
+
+  it('does not look at what comes after that node, since both would wait for each other', () => {
+    const text = `name: w\ndescription: d\nnodes:\n  l:\n    repeat: {atMost: 2}\n    nodes:\n      in: {prompt: x, when: {step: later, is: done}}\n  later: {prompt: y, needs: l}\n`;
+    assert.match(faultLines('w', parseWorkflow(text).faults), /7:23: error: in: .*"later", which does not come before/);
+  });
+});
+
 describe('a workflow in a workflow', () => {
   const INNER = parsed(
     'name: inner\ndescription: d\nparameters:\n  what: {required: true}\nnodes:\n  a: {prompt: "do {{what}}"}\n  b: {prompt: y, needs: a}\n',
@@ -213,6 +279,20 @@ describe('a plan as a person edits it', () => {
 });
 
 describe('a workflow made from a run', () => {
+  it('is a good one whatever its saga was called, and lets no step run more than it might', () => {
+    const steps = stepsOf(
+      'name: w\ndescription: d\nnodes:\n  out: {pattern: saga, nodes: {a: {prompt: x, commands: off}, b: {prompt: y, commands: [make], urgency: 2}}}\n',
+    );
+    const again = parsed(
+      workflowFromPlan({ pattern: 'workflow', source: { by: 'person' }, steps }, { task: 'Some task', name: 'w' }),
+    );
+    const expanded = expandWorkflow(again, {}, new Map(), LIMITS);
+    assert.ok(expanded.ok);
+    const bounds = (all: readonly PlanStep[]) => all.map(({ permissions, urgency }) => ({ permissions, urgency }));
+    assert.deepEqual(bounds(expanded.plan.steps), bounds(steps));
+    assert.equal(new Set(expanded.plan.steps.map(({ saga }) => saga)).size, 1);
+  });
+
   it('has the task as its parameter, and makes the same plan again', () => {
     const task = 'tidy the {{shed}}';
     const steps = stepsOf(
