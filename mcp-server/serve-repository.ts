@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { type ComposedEngine, composeEngine, type EngineIngredients } from './compose.ts';
 import { messageOf } from './domain/errors.ts';
+import type { RunId } from './domain/ids.ts';
 import { type Host, startHost } from './faces/host/engine-host.ts';
 import { openLog } from './faces/host/log-file.ts';
 import type { RepositoryPlace } from './faces/host/place.ts';
@@ -104,7 +105,10 @@ const faceOf = (
     engine,
     prompts,
     skills,
-    approvals: { decide: (id, approved) => engine.decideSkillApproval(id, approved) },
+    approvals: {
+      decide: (id, approved) => engine.decideSkillApproval(id, approved),
+      next: (run, seen, signal) => engine.nextSkillApproval(run as RunId, seen, signal),
+    },
     runSkill: async (name, input, signal) => ({
       ...(await engine.runSkill({ name, input, waitMs: SKILL_WAIT_MS }, signal)),
     }),

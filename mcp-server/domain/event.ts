@@ -12,6 +12,8 @@ export type EventBody =
   /** Something that the person should know of the engine's start, in words: a database that was damaged, for example. */
   | { readonly type: 'engine.noticed'; readonly notice: string }
   | { readonly type: 'engine.recovered'; readonly jobs: number; readonly turns: number; readonly ms: number }
+  /** An agent wants to use a skill that a person has to trust first; `where`: how, in words. */
+  | { readonly type: 'skill.wanted'; readonly skill: string; readonly question: string; readonly where: string }
   | { readonly type: 'run.created'; readonly task: string; readonly branch: string; readonly budget: number }
   | {
       readonly type: 'run.planned';

@@ -3,6 +3,7 @@ import type { AgentId, JobId, RunId } from '../domain/ids.ts';
 import type { Claim } from '../domain/job.ts';
 import type { Leases } from './leases.ts';
 import type { EngineParts } from './parts.ts';
+import type { SkillWaits } from './skill-waits.ts';
 
 /** Work under way in this process: what to abort when its agent or run is stopped at once. */
 export interface InFlight {
@@ -21,6 +22,7 @@ export interface Core {
   readonly inFlight: Map<JobId, InFlight>;
   /** Agents and runs that a person aborted; their work under way ends as cancelled instead of going on later. */
   readonly aborting: Set<AgentId | RunId>;
+  readonly skillWaits: SkillWaits;
   /** The run has ended, and that is stored; what it cost is set beside its forecast. */
   runEnded(run: RunId): void;
   /** There may be a job to claim. */

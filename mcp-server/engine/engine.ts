@@ -20,6 +20,7 @@ import { Scheduler } from './scheduler.ts';
 import { serverViews } from './server-views.ts';
 import { checkSetup } from './setup-check.ts';
 import type { RunFollower } from './skill-runs.ts';
+import { SkillWaits } from './skill-waits.ts';
 import { skillsFacade } from './skills-desk.ts';
 import { optionsOf, startRun } from './start-run.ts';
 import { Tidier } from './tidy.ts';
@@ -30,13 +31,18 @@ export const createEngine = async (parts: EngineParts, limits: Partial<AgentLimi
   let scheduler: Scheduler | undefined;
   let tidier: Tidier | undefined;
   let keeper: ForecastKeeper | undefined;
+  const skillWaits = new SkillWaits();
   const core: Core = {
     parts,
     limits: { ...DEFAULT_LIMITS, ...limits },
     leases: new Leases(parts),
     inFlight: new Map(),
     aborting: new Set(),
-    runEnded: (run) => keeper?.note(run),
+    skillWaits,
+    runEnded: (run) => {
+      skillWaits.forget(run);
+      keeper?.note(run);
+    },
     wake: () => scheduler?.wake(),
     tidy: (runEnded) => tidier?.request(runEnded),
   };

@@ -32,6 +32,8 @@ export const skillDesk = (
     readonly root: string;
     readonly now: () => number;
     readonly folder: () => Promise<string>;
+    /** Runs what needs a skill; where the person's trust is missing, they are asked. */
+    readonly asking: <T>(skill: string, use: () => Promise<T>) => Promise<T>;
   },
 ): SkillDesk => {
   const { registry } = parts;
@@ -50,7 +52,7 @@ export const skillDesk = (
         );
     },
     read: async (name, file) => {
-      const skill = await usable(registry, name);
+      const skill = await place.asking(name, () => usable(registry, name));
       if (file !== null) return { kind: 'file', text: await fileOf(registry, skill, file) };
       requireTools(skill, place, 'you');
       await registry.noteUse(name);
@@ -58,7 +60,7 @@ export const skillDesk = (
       return { kind: 'read', text: skill.body, files: skill.files, script, input: skill.manifest.input };
     },
     run: async (name, input, signal) => {
-      const skill = await usable(registry, name);
+      const skill = await place.asking(name, () => usable(registry, name));
       if (skill.kind !== 'script')
         throw new UserError('bad-input', `The skill ${name} has no script. Call use_skill without "input" to read it.`);
       if (skill.state !== 'bundled' || skill.manifest.permissions.commands.length > 0)

@@ -19,6 +19,9 @@ export const mayLines = ({ kind, manifest }: Pick<SkillSummary, 'kind' | 'manife
   ...permissionLines(manifest.permissions),
 ];
 
+/** Names the approval of a skill's content. */
+export const trustId = (name: string, hash: string): string => `skill-trust:${name}:${hash}`;
+
 const APPROVAL = /^skill-trust:([^:]+):([0-9a-f]{64})$/;
 
 /** Throws what keeps a skill from being used: ApprovalNeeded where the person's trust is all that is missing. */
@@ -31,11 +34,11 @@ export const requireUsable = (skill: SkillSummary): void => {
     throw new UserError('wrong-state', `The skill ${name} has errors and cannot be used. "skill_check" names them.`);
   const may = mayLines(skill);
   throw new ApprovalNeeded({
-    id: `skill-trust:${name}:${hash}`,
+    id: trustId(name, hash),
     question:
       `The skill ${name} (${skill.folder}) needs your trust for the content that it has now. ` +
       `It may then ${may.length > 0 ? may.join(', ') : 'instruct agents, and nothing else'}. Trust it?`,
-    where: `trust it in the Skills view, or with skill_trust and its hash ${hash}`,
+    where: `trust it in the Skills view, with "coppice skill trust ${name}", or with skill_trust and its hash ${hash}`,
   });
 };
 

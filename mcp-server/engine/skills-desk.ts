@@ -9,7 +9,7 @@ import { checkName, templateFiles } from '../skills/new-skill.ts';
 import type { SkillDiagnostic, SkillRegistry, SkillSummary } from '../skills/port.ts';
 import type { Core } from './core.ts';
 import type { SkillParts } from './skill-parts.ts';
-import { trustedBy } from './skill-permissions.ts';
+import { trustedBy, trustId } from './skill-permissions.ts';
 import { approveDraft, draftView, reviewDraft, testOf } from './skill-reviews.ts';
 import { type RunFollower, runSkill } from './skill-runs.ts';
 import { importedView, skillView } from './skill-views.ts';
@@ -51,12 +51,13 @@ export const withoutSkills = (): SkillsFacade => {
     approveDraft: none,
     discardDraft: none,
     decideSkillApproval: none,
+    nextSkillApproval: none,
   };
 };
 
 const withSkills = (core: Core, parts: SkillParts, follow: RunFollower): SkillsFacade => ({
   ...looks(parts),
-  ...trust(parts.registry),
+  ...trust(core, parts.registry),
   ...runs(core, parts, follow),
   ...imports(parts),
   ...draftWork(core, parts),
@@ -82,7 +83,10 @@ const looks = ({ registry, imports: offered }: SkillParts): Looks => ({
   checkSkills: (of) => checkSkills(registry, of),
 });
 
-const trust = (registry: SkillRegistry): Pick<SkillsFacade, 'pinSkill' | 'trustSkill' | 'distrustSkill'> => {
+const trust = (
+  core: Core,
+  registry: SkillRegistry,
+): Pick<SkillsFacade, 'pinSkill' | 'trustSkill' | 'distrustSkill'> => {
   const viewOf = (name: string): SkillView => skillView(summaryOf(registry, name));
   return {
     pinSkill: async ({ name, pinned }) => {
@@ -91,6 +95,7 @@ const trust = (registry: SkillRegistry): Pick<SkillsFacade, 'pinSkill' | 'trustS
     },
     trustSkill: async ({ name, hash }) => {
       await registry.trust(name, hash);
+      await core.skillWaits.settle(core, trustId(name, hash), true);
       return viewOf(name);
     },
     distrustSkill: async (name) => {
@@ -105,7 +110,7 @@ const runs = (
   core: Core,
   parts: SkillParts,
   follow: RunFollower,
-): Pick<SkillsFacade, 'runSkill' | 'decideSkillApproval'> => {
+): Pick<SkillsFacade, 'runSkill' | 'decideSkillApproval' | 'nextSkillApproval'> => {
   const { registry } = parts;
   const { clock } = core.parts;
   const refused = new Map<string, number>();
@@ -118,8 +123,10 @@ const runs = (
       const about = trustedBy(id);
       if (about === null) throw new UserError('not-found', 'Nothing waits for this answer.');
       if (approved) await registry.trust(about.name, about.hash);
-      else refused.set(id, clock.now() + REFUSAL_MS);
+      const waited = await core.skillWaits.settle(core, id, approved);
+      if (!approved && !waited) refused.set(id, clock.now() + REFUSAL_MS);
     },
+    nextSkillApproval: (run, seen, signal) => core.skillWaits.next(run, seen, signal),
   };
 };
 
@@ -142,7 +149,7 @@ const draftWork = (core: Core, parts: SkillParts): DraftWork => {
 
 /** The person has just said no: they are not asked the same once more for the same call. */
 const heedRefusal = (refused: Map<string, number>, { name, hash }: SkillSummary, now: number): void => {
-  const id = `skill-trust:${name}:${hash}`;
+  const id = trustId(name, hash);
   const until = refused.get(id);
   refused.delete(id);
   if (until !== undefined && now < until)

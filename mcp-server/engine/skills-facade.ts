@@ -1,3 +1,4 @@
+import type { Approval } from '../domain/approval.ts';
 import type { RunId } from '../domain/ids.ts';
 import type { RunState } from '../domain/transitions.ts';
 import type { FileDifference } from '../skills/imports/bundle.ts';
@@ -199,6 +200,8 @@ export interface SkillsFacade {
   /** It becomes a skill of this repository, trusted for this content; one of the same name is kept aside. */
   approveDraft(input: { readonly name: string; readonly hash: string }): Promise<SkillView>;
   discardDraft(name: string): Promise<{ readonly movedTo: string }>;
-  /** What the person answered to an approval that `runSkill` asked for. */
+  /** What the person answered to an approval that `runSkill` or an agent asked for. */
   decideSkillApproval(id: string, approved: boolean): Promise<void>;
+  /** What an agent of the run waits for and is not among `seen`, now or later; null when `signal` aborts first. */
+  nextSkillApproval(run: RunId, seen: readonly string[], signal: AbortSignal): Promise<Approval | null>;
 }

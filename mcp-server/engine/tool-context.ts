@@ -34,7 +34,14 @@ export const toolContext = (core: Core, run: Run, agent: Agent, signal: AbortSig
   };
   const snapshot = async (message: string) => (held ? repository.snapshot(held, head, message, COMMITTER) : null);
   const folder = async (): Promise<string> => (await lease()).path;
-  const desk = { run, agent, root: repository.root, now: () => core.parts.clock.now(), folder };
+  const desk = {
+    run,
+    agent,
+    root: repository.root,
+    now: () => core.parts.clock.now(),
+    folder,
+    asking: <T>(skill: string, use: () => Promise<T>) => core.skillWaits.asking(core, { run, agent }, skill, use),
+  };
   const context: ToolContext = {
     agent,
     run,

@@ -86,7 +86,7 @@ describe('Skills', function () {
     await open(caller(['skill_search', { query: 'greet a person' }], ['use_skill', { name: 'greet' }]));
     const before = await bench.run('Say hello to Ada');
     assert.doesNotMatch(before.report ?? '', /- greet/, 'what needs a review is not offered');
-    assert.match(before.report ?? '', /needs your trust/);
+    assert.match(before.report ?? '', /needs the person's trust/);
     await trust('greet');
     const after = await bench.run('Say hello to Ada once more');
     assert.equal(after.state, 'answered');
@@ -193,6 +193,43 @@ describe('Skills', function () {
     assert.match(seen, /^Your task:\nAda\s+Do this by the skill greet[^]*Say hello to whoever is named/);
     const view = (await bench.engine.listRuns(1))[0] as RunView;
     assert.deepEqual([view.run, view.agents.total], [run.run, 1]);
+  });
+
+  it('that an agent wants wait for the person’s word, which it is told', async () => {
+    let asked = '';
+    const told: string[] = [];
+    await open((request) => {
+      const results = toolResults(request);
+      told.push(request.lastUser);
+      if (results.length === 0) return call('use_skill', { name: 'greet' });
+      asked = results[0] ?? '';
+      const last = results.at(-1) ?? '';
+      if (/Instructions of/.test(last) || /does not trust/.test(request.lastUser)) return finish(last);
+      return /trusts the skill/.test(request.lastUser)
+        ? call('use_skill', { name: 'greet' })
+        : call('list_files', { path: '' }, { latencyMs: 50 });
+    });
+    const { engine } = bench;
+    for (const approved of [false, true]) {
+      const { run } = await engine.startRun({ task: `Say hello ${String(approved)}`, options: {} });
+      const approval = await engine.nextSkillApproval(run, [], AbortSignal.timeout(10_000));
+      assert.match(approval?.question ?? '', /greet .*needs your trust[^]*Trust it\?/);
+      assert.match(approval?.where ?? '', /coppice skill trust greet/);
+      const stop = AbortSignal.timeout(20);
+      assert.equal(await engine.nextSkillApproval(run, [approval?.id ?? ''], stop), null, 'no other one');
+      await engine.decideSkillApproval(approval?.id ?? '', approved);
+      const { report } = await bench.waitEnd(run);
+      assert.match(asked, /They are asked \(.*a message tells you their answer/);
+      assert.ok(told.some((text) => text.includes(approved ? 'trusts the skill greet now' : 'Do without it')));
+      if (approved) assert.match(report ?? '', /Say hello to whoever is named/);
+      const { events } = await engine.events({ after: 0, waitMs: 0, limit: 5_000, signal: never() });
+      assert.equal(events.filter((event) => event.type === 'skill.wanted' && event.run === run).length, 1);
+      assert.equal(await engine.nextSkillApproval(run, [], AbortSignal.timeout(20)), null);
+    }
+    await engine.distrustSkill('greet');
+    const alone = await bench.run('Say hello alone', { unattended: true });
+    assert.match(asked, /Nobody is there to give it: do without/);
+    assert.equal(await engine.nextSkillApproval(alone.run, [], AbortSignal.timeout(20)), null);
   });
 
   it('that need tools which nobody would have are refused before anything runs', async () => {

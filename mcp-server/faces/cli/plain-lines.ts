@@ -43,6 +43,8 @@ const textOf = (event: DomainEvent, nameOf: (agent: string | null) => string): s
       return `${who}: conflict with ${nameOf(event.source)} in ${event.files.join(', ')}`;
     case 'agent.asked':
       return `${who} asks: ${event.question}`;
+    case 'skill.wanted':
+      return `${who} wants a skill: ${event.question} (${event.where})`;
     case 'turn.failed':
       return `${who}: call failed: ${event.error}${event.retryAt === null ? '' : '; it will be tried again'}`;
     case 'budget.refused':
