@@ -139,11 +139,3 @@ export const joinTail = (steps: readonly PlannedStep[], most: number): readonly 
   const keep = Math.max(0, most - 1);
   return joinNeighbours([...order.slice(0, keep).map((step) => [step]), order.slice(keep)]);
 };
-
-/** At most `most` steps of about the same size, each of neighbours. Throws on a cycle. */
-export const joinEvenly = (steps: readonly PlannedStep[], most: number): readonly PlannedStep[] => {
-  if (steps.length <= most) return steps;
-  const order = ordered(steps);
-  const at = (group: number): number => Math.floor((group * order.length) / most);
-  return joinNeighbours(Array.from({ length: most }, (_, group) => order.slice(at(group), at(group + 1))));
-};
