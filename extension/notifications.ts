@@ -2,7 +2,7 @@ import * as vscode from 'vscode';
 import type { EngineEvent, RunView } from '../mcp-server/operations/views.ts';
 import type { Editor } from './editor.ts';
 import { count, oneLine } from './format.ts';
-import { COMMANDS } from './ids.ts';
+import { COMMANDS, SKILL_COMMANDS } from './ids.ts';
 import { isAsking } from './plans/gate.ts';
 import type { TreeNode } from './views/nodes.ts';
 
@@ -18,6 +18,7 @@ export const watchEvents = (editor: Editor): vscode.Disposable => {
     for (const event of events) {
       if (event.type === 'run.ended' && event.run) void runEnded(editor, event.run);
       if (event.type === 'agent.asked' && event.agent) void agentAsked(editor, event.agent);
+      if (event.type === 'skill.wanted') void skillWanted(event);
       if (event.type === 'run.held' && event.run && !held.has(event.run)) {
         held.add(event.run);
         if (!isAsking(event.run)) void planHeld(editor, event.run, event['reason']);
@@ -67,6 +68,13 @@ const planHeld = async (editor: Editor, id: string, reason: unknown): Promise<vo
   if (answer) await execute(COMMANDS.showPlan, { id, kind: 'run' });
 };
 
+const skillWanted = async (event: EngineEvent): Promise<void> => {
+  const name = String(event['skill']);
+  const text = `An agent wants the skill ${oneLine(name, 64)}, which needs your trust. It is told your answer.`;
+  const answer = await vscode.window.showInformationMessage(text, 'Trust…');
+  if (answer) await execute(SKILL_COMMANDS.trustSkill, name);
+};
+
 const agentAsked = async (editor: Editor, id: string): Promise<void> => {
   const agent = editor.client.model.agent(id);
   if (!agent?.question) return;
@@ -88,5 +96,5 @@ const jobParked = async (event: EngineEvent): Promise<void> => {
   if (answer === 'Try Again' && event.run) await execute(COMMANDS.resumeRun, { id: event.run, kind: 'run' });
 };
 
-const execute = (command: string, target?: TreeNode): Thenable<unknown> =>
+const execute = (command: string, target?: TreeNode | string): Thenable<unknown> =>
   vscode.commands.executeCommand(command, target);

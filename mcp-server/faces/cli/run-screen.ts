@@ -90,6 +90,8 @@ export const liveScreen = (
     update: async ({ events }) => {
       for (const event of events) {
         if (event.type === 'engine.noticed') say(printable(`engine: ${String(event['notice'])}`));
+        if (event.type === 'skill.wanted')
+          say(printable(`An agent wants a skill: ${String(event['question'])} (${String(event['where'])})`));
         const mark = markOf(event as unknown as DomainEvent);
         if (mark !== null && event.agent !== null) marks.set(event.agent, mark);
       }
