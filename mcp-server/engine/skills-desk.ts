@@ -1,4 +1,4 @@
-import { lstat, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { lstat, mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join, sep } from 'node:path';
 import { UserError } from '../domain/errors.ts';
 import { oneLine } from '../domain/text.ts';
@@ -7,6 +7,7 @@ import type { Importer, ImportRequest } from '../skills/imports/import-skill.ts'
 import { previewText } from '../skills/imports/preview.ts';
 import { checkName, templateFiles } from '../skills/new-skill.ts';
 import type { SkillDiagnostic, SkillRegistry, SkillSummary } from '../skills/port.ts';
+import { readRegular } from '../skills/read-file.ts';
 import type { Core } from './core.ts';
 import type { SkillParts } from './skill-parts.ts';
 import { trustedBy, trustId } from './skill-permissions.ts';
@@ -180,7 +181,10 @@ const checkSkills = async (
     .filter(
       (one) => (folder === null || one.file.startsWith(folder + sep)) && (file === undefined || one.file === file),
     );
-  const text = file === undefined || found.length === 0 ? null : await readFile(file, 'utf8').catch(() => null);
+  // What is told of may be a link, to a device for example: only a plain file is read, and no more than is used.
+  const bytes =
+    file === undefined || found.length === 0 ? null : await readRegular(file, LARGEST_TEXT).catch(() => null);
+  const text = bytes ? Buffer.from(bytes).toString('utf8') : null;
   return found.map((one) => problemOf(one, text));
 };
 

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { existsSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ApprovalNeeded } from '../../mcp-server/domain/approval.ts';
 import { UserError } from '../../mcp-server/domain/errors.ts';
@@ -111,6 +112,18 @@ describe('Skills', function () {
     assert.match(own ?? '', /returned:\s+\{"lines":2\}/, 'its own change is seen');
     assert.match(refused ?? '', /failed:.*(restricted|ERR_ACCESS_DENIED)/s);
     assert.match(wrong ?? '', /input of the skill is wrong/);
+  });
+
+  it('are checked without reading what a link in their place leads to', async () => {
+    await open(() => say('nothing'));
+    const folder = join(bench.repo.root, '.agents', 'skills');
+    // Reading a pipe would wait for ever for somebody who writes.
+    const pipe = join(bench.repo.root, 'pipe');
+    execFileSync('mkfifo', [pipe]);
+    symlinkSync(pipe, join(folder, 'trap'));
+    await bench.skills?.registry.reload();
+    const [problem] = await bench.engine.checkSkills({ file: join(folder, 'trap') });
+    assert.deepEqual([problem?.code, problem?.fixed], ['link-skipped', null]);
   });
 
   it('need what they would run to be allowed by the run, whoever trusts them', async () => {
