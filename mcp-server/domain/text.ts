@@ -10,8 +10,8 @@ export const truncate = (text: string, maxChars: number, hint = ''): string => {
 /** Drops a surrogate that lost its partner at either end. */
 const wholeChars = (text: string): string => text.replace(/[\uD800-\uDBFF]$/, '').replace(/^[\uDC00-\uDFFF]/, '');
 
-/** One line, at most `max` characters, for a tree or a status bar. */
+/** One line, at most `max` characters, for a tree, a status bar or a commit: no control character is left in it. */
 export const oneLine = (text: string, max: number): string => {
-  const flat = text.replace(/\s+/g, ' ').trim();
+  const flat = text.replace(/[\s\p{Cc}]+/gu, ' ').trim();
   return flat.length <= max ? flat : `${wholeChars(flat.slice(0, max - 1))}…`;
 };

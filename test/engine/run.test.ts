@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { type Bench, openBench } from '../support/engine.ts';
 import { call, finish, say } from '../support/scripted-server.ts';
+import { agentsOf, BIG_TASK, isPlanner, writePart } from '../support/team.ts';
 
 describe('a run', () => {
   let bench: Bench;
@@ -40,6 +41,22 @@ describe('a run', () => {
     const view = await bench.run('What does src/add.ts do?', { maxAgents: 1 });
     assert.equal(view.state, 'answered');
     assert.equal(view.report, 'It adds numbers.');
+  });
+
+  it('brings work home from steps that a model has named with characters which no commit can hold', async () => {
+    const named = [0, 1, 2].map((n) => ({
+      title: `part\0 \u001b[2J${n}`,
+      task: `Write the file out/${n}.txt about part number ${n}.\0`,
+      role: 'work\0er',
+      needs: [],
+    }));
+    bench = await openBench({
+      script: (request) => (isPlanner(request) ? say(JSON.stringify({ steps: named })) : writePart(request)),
+    });
+    const view = await bench.run(BIG_TASK);
+    assert.equal(view.state, 'completed', JSON.stringify(view));
+    const names = (await agentsOf(bench, view.run)).map(({ name }) => name);
+    assert.deepEqual(names.slice(1), ['part [2J0', 'part [2J1', 'part [2J2']);
   });
 
   it('says that nothing came of it when the model does nothing useful', async () => {
