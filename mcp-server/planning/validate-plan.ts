@@ -1,4 +1,5 @@
 import type { Plan, PlanFault, PlanStep } from '../domain/plan.ts';
+import { stepsAsked } from './conditions.ts';
 import { inOrder } from './steps.ts';
 
 export interface PlanLimits {
@@ -34,6 +35,19 @@ const stepFaults = (step: PlanStep, keys: ReadonlySet<string>): readonly string[
   ...(step.parent !== null && !keys.has(step.parent) ? [`Its parent ${step.parent} is no step.`] : []),
 ];
 
+/** A condition is looked at when the step's needs are settled: what it asks about must be settled then as well. */
+const conditionFaults = (steps: readonly PlanStep[]): readonly PlanFault[] => {
+  const needs = new Map(steps.map((step) => [step.key, step.needs]));
+  return steps.flatMap(({ key, when }) => {
+    if (!when) return [];
+    const before = new Set(needs.get(key));
+    for (const at of before) for (const need of needs.get(at) ?? []) before.add(need);
+    return stepsAsked(when)
+      .filter((asked) => !before.has(asked))
+      .map((asked) => ({ step: key, message: `Its condition looks at ${asked}, which does not come before it.` }));
+  });
+};
+
 const levelFaults = (steps: readonly PlanStep[], limits: PlanLimits): readonly PlanFault[] => {
   const depthOf = depths(steps);
   const levels = Map.groupBy(steps, (step) => depthOf.get(step.key) ?? 1);
@@ -65,5 +79,5 @@ export const validatePlan = (plan: Pick<Plan, 'steps'>, limits: PlanLimits): rea
   if (steps.length > limits.maxAgents)
     faults.push({ step: null, message: `The plan has ${steps.length} agents; ${limits.maxAgents} are allowed.` });
   if (!inOrder(steps)) faults.push({ step: null, message: 'Steps need each other in a circle.' });
-  return [...faults, ...levelFaults(steps, limits)];
+  return [...faults, ...conditionFaults(steps), ...levelFaults(steps, limits)];
 };

@@ -269,6 +269,19 @@ describe('a plan as a person edits it', () => {
     assert.equal(back.plan.steps[0]?.parts, 3);
   });
 
+  it('has conditions only on what comes before', () => {
+    const messages = (when: string): readonly string[] => {
+      const read = planFromYaml(
+        `steps:\n  a: {task: x}\n  b: {task: x, needs: [a]}\n  c: {task: x, needs: [b], when: {step: ${when}, is: done}}\n  d: {task: x}\n`,
+        LIMITS,
+      );
+      return read.ok ? [] : read.faults.map(({ message }) => message);
+    };
+    assert.deepEqual(messages('a'), []);
+    assert.deepEqual(messages('d'), ['c: Its condition looks at d, which does not come before it.']);
+    assert.deepEqual(messages('gone'), ['c: Its condition looks at gone, which does not come before it.']);
+  });
+
   it('gets an error at its line when it cannot be carried out', () => {
     const read = planFromYaml('steps:\n  a:\n    task: x\n    needs: [gone]\n', LIMITS);
     assert.ok(!read.ok);
