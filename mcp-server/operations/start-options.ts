@@ -56,7 +56,9 @@ export const startOptions = inputObject({
     .min(1)
     .max(10_000)
     .optional()
-    .describe('Planner, workers and their children, in all. Agents that resolve merge conflicts come on top.'),
+    .describe(
+      'Planner, workers and their children, in all. Fresh tries of failed steps and agents that resolve merge conflicts come on top.',
+    ),
   maxAgentsPerLevel: z.int().min(1).max(10_000).optional(),
   concurrency: z
     .int()
