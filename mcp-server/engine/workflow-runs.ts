@@ -1,6 +1,6 @@
 import { UserError } from '../domain/errors.ts';
 import type { Plan } from '../domain/plan.ts';
-import type { Run } from '../domain/run.ts';
+import { planningOf, type Run } from '../domain/run.ts';
 import { asPlanned } from '../planning/sub-plan.ts';
 import { expandWorkflow } from '../planning/workflows/expand-workflow.ts';
 import type { Values } from '../planning/workflows/placeholders.ts';
@@ -29,11 +29,26 @@ export const runWorkflow = async (
   const plan = async (draft: Run): Promise<Plan> => {
     const expanded = expandWorkflow(workflow, input.parameters, others, patternOptions(draft));
     if (!expanded.ok) throw new UserError('bad-input', `The workflow ${input.name}: ${expanded.problems.join(' ')}`);
+    refuseForeignServers(core, draft, input.name, expanded.plan);
     const because = `${workflow.description} ${expanded.plan.because ?? ''}`.trim();
     return distribute(core, draft, { ...expanded.plan, because, complexity: await complexityOf(core, draft) });
   };
   const task = `${input.name}: ${taskOf(workflow.description, input.parameters)}`;
   return startRun(core, { task, options: input.options, key: input.key, plan });
+};
+
+/** A clone brings workflows along: they must not send code to where the person has not said that it may go. */
+const refuseForeignServers = (core: Core, draft: Run, name: string, plan: Pick<Plan, 'steps'>): void => {
+  const known = new Set(['rehearsal']);
+  for (const options of [core.parts.settings, draft.options])
+    for (const server of [options.server, ...planningOf(options).servers.map((one) => one.server)]) known.add(server);
+  const foreign = plan.steps.find(({ server }) => server !== undefined && !known.has(server));
+  if (foreign === undefined) return;
+  throw new UserError(
+    'permission-denied',
+    `The workflow ${name} names the server ${foreign.server}, which your settings do not know. ` +
+      'If your code may go there, add it to planning.servers in .coppice/config.json or in your own settings file.',
+  );
 };
 
 /** What the person gave says what it is about; the rest is as in every run of the workflow. */

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Bench, openBench } from '../support/engine.ts';
-import { call, finish, type ParsedRequest, type ScriptedAnswer } from '../support/scripted-server.ts';
+import { call, finish, type ParsedRequest, type ScriptedAnswer, startRehearsal } from '../support/scripted-server.ts';
 
 const GIVEN: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   'backend-dev': { feature: 'a login' },
@@ -62,6 +62,36 @@ describe('A workflow', () => {
     );
     const { run } = await bench.engine.runWorkflow({ name: 'review', parameters: {}, options: {} });
     assert.equal((await bench.waitEnd(run)).agents.total, 1);
+  });
+
+  it('sends nothing to a server that the settings do not know', async () => {
+    let asked = 0;
+    const elsewhere = await startRehearsal({
+      answer: (request) => {
+        asked += 1;
+        return worker(request);
+      },
+    });
+    try {
+      bench = await openBench({ script: worker });
+      const folder = join(bench.repo.root, '.coppice', 'workflows');
+      mkdirSync(folder, { recursive: true });
+      const nodes = `  near: {prompt: look}\n  far: {prompt: look, needs: [near], server: "${elsewhere.url}"}\n`;
+      writeFileSync(join(folder, 'away.yaml'), `name: away\ndescription: d\nnodes:\n${nodes}`);
+      writeFileSync(join(folder, 'around.yaml'), 'name: around\ndescription: d\nnodes:\n  in: {workflow: away}\n');
+      for (const name of ['away', 'around'])
+        await assert.rejects(bench.engine.runWorkflow({ name, parameters: {}, options: {} }), {
+          code: 'permission-denied',
+          message: /names the server .*planning\.servers/,
+        });
+      assert.deepEqual([await bench.engine.listRuns(5), asked], [[], 0]);
+      const options = { planning: { servers: [{ server: elsewhere.url, model: null, capabilities: [] }] } };
+      const { run } = await bench.engine.runWorkflow({ name: 'away', parameters: {}, options });
+      assert.equal((await bench.waitEnd(run)).state, 'completed');
+      assert.ok(asked > 0);
+    } finally {
+      await elsewhere.close();
+    }
   });
 
   it('can be made from a run that went well, and run again', async () => {
