@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { OpenAI } from 'openai';
 import { measure, serve, type Used } from './child.ts';
-import { FAN_IN, type Shape, SLOTS, taskOf } from './shape.ts';
+import { FAN_IN, PATH, type Shape, SLOTS, taskOf } from './shape.ts';
 
 type Message = OpenAI.ChatCompletionMessageParam;
 type Tool = OpenAI.ChatCompletionTool;
@@ -23,6 +23,10 @@ interface Job {
   readonly shape: Shape;
   readonly warmUp: Shape;
   readonly texts: BareTexts;
+  /** Calls at once; absent: SLOTS. */
+  readonly slots?: number;
+  /** True: nobody plans, and those who join are joined again, until one is left. */
+  readonly levels?: boolean;
 }
 
 /** At most `most` at once; the rest waits in line. */
@@ -75,8 +79,9 @@ const createAsk = (client: OpenAI, inTurn: ReturnType<typeof limited>) => {
 };
 
 /** The same calls in the same order of need, with the openai package as it comes and nothing else. */
-const carryOut = async ({ root, texts }: Job, client: OpenAI, shape: Shape): Promise<void> => {
-  const ask = createAsk(client, limited(SLOTS));
+const carryOut = async (job: Job, client: OpenAI, shape: Shape): Promise<void> => {
+  const { root, texts } = job;
+  const ask = createAsk(client, limited(job.slots ?? SLOTS));
   const task = taskOf(shape);
   const begin = (system: string, user: string): Message[] => [
     { role: 'system', content: system },
@@ -100,6 +105,21 @@ const carryOut = async ({ root, texts }: Job, client: OpenAI, shape: Shape): Pro
     const messages = begin(system, `${(await reports).join('\n\n')}\n\nThe whole task of the team is:\n${task}`);
     return (await ask({ messages, tools })).text;
   };
+  const tier = (system: string, below: readonly Promise<string>[], groups: number): Promise<string>[] => {
+    const at = (group: number): number => Math.floor((group * below.length) / groups);
+    return Array.from({ length: groups }, (_, group) =>
+      join_(system, Promise.all(below.slice(at(group), at(group + 1)))),
+    );
+  };
+  if (job.levels) {
+    let results = Array.from({ length: shape.workers }, (_, n) => worker({ task: `Read ${PATH}, part ${n + 1}` }));
+    while (results.length > 1) {
+      const groups = Math.ceil(results.length / FAN_IN);
+      results = tier(groups === 1 ? texts.executive : texts.synthesizer, results, groups);
+    }
+    if ((await results[0]) === '') throw new Error('No report.');
+    return;
+  }
   const schema = { name: 'plan', schema: texts.planSchema, strict: true };
   const plan = await ask({
     messages: begin(texts.planner, task),
@@ -108,10 +128,7 @@ const carryOut = async ({ root, texts }: Job, client: OpenAI, shape: Shape): Pro
   });
   const { steps } = JSON.parse(plan.text) as { steps: { task: string }[] };
   const reports = steps.map(worker);
-  const groups = Array.from({ length: Math.floor(steps.length / FAN_IN) }, (_, at) =>
-    Promise.all(reports.slice(at * FAN_IN, (at + 1) * FAN_IN)),
-  );
-  const joined = Promise.all(groups.map((group) => join_(texts.synthesizer, group)));
+  const joined = Promise.all(tier(texts.synthesizer, reports, Math.floor(steps.length / FAN_IN)));
   if ((await join_(texts.executive, joined)) === '') throw new Error('No report.');
 };
 

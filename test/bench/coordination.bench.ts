@@ -19,7 +19,8 @@ const WARM_UP: Shape = { workers: 200, latencyMs: 1 };
 /** A large run warms its code itself, and its memory is to be that of one such run. */
 const WARM_UP_OF_LARGE: Shape = { workers: 60, latencyMs: 1 };
 
-const textsOf = (most: number): BareTexts => {
+/** What a bare client sends: the bytes that Coppice sends for so many workers. */
+export const textsOf = (most: number): BareTexts => {
   const run = { options: { maxDepth: 3, permissions: { commands: 'off' } } } as Run;
   const agent = (tier: Tier, depth: number) => ({ tier, role: tier, depth }) as Agent;
   const prompt = (tier: Tier): string => systemPrompt({ agent: agent(tier, 1), run });
