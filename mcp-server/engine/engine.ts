@@ -62,7 +62,7 @@ export const createEngine = async (parts: EngineParts, limits: Partial<AgentLimi
 const facadeOf = (core: Core, scheduler: Scheduler, tidier: Tidier, keeper: ForecastKeeper): Engine => {
   const { parts } = core;
   const { store, repository } = parts;
-  const view = (run: Run): Promise<RunView> => runView(store, repository, run, scheduler.troubleOf(run.options.server));
+  const view = (run: Run): Promise<RunView> => runView(store, repository, run, (server) => scheduler.troubleOf(server));
   const statusOf = async (run: RunId): Promise<RunView> => view(await runOf(store, run));
   let stopped: Promise<void> | undefined;
   const reviews = oneAtATime();

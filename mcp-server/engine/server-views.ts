@@ -3,11 +3,12 @@ import type { Core } from './core.ts';
 import type { ServerView } from './facade.ts';
 import type { Scheduler } from './scheduler.ts';
 
-/** The servers of runs that go on, and the one of the settings; asks none of them. */
+/** The servers of runs that go on, those that turns wait for, and the one of the settings; asks none of them. */
 export const serverViews = async (core: Core, scheduler: Scheduler): Promise<readonly ServerView[]> => {
   const { parts } = core;
   const wanted = new Map([[parts.settings.server, parts.settings.model]]);
   for (const run of await parts.store.activeRuns()) wanted.set(run.options.server, run.options.model);
+  for (const server of await parts.store.queuedServers()) if (!wanted.has(server)) wanted.set(server, null);
   const errors = scheduler.serverErrors();
   return Promise.all([...wanted].map(([server, model]) => serverView(core, server, model, errors.get(server) ?? null)));
 };

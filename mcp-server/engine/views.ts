@@ -49,12 +49,12 @@ const tokensOf = async (reader: Reader, run: Run) => {
   };
 };
 
-/** `trouble`: what keeps the run from going on, if anything does. */
+/** `troubleOf`: what keeps turns on a server from going on, if anything does. */
 export const runView = async (
   reader: Reader,
   repository: Repository,
   run: Run,
-  trouble: string | undefined,
+  troubleOf: (server: string) => string | undefined,
 ): Promise<RunView> => {
   const ended = run.endedAt !== null;
   return {
@@ -75,18 +75,26 @@ export const runView = async (
     agents: await counts(reader, run.id),
     tokens: await tokensOf(reader, run),
     paused: (run.pausedAt ?? null) !== null,
-    stuck: ended ? null : await stuck(reader, run, trouble),
+    stuck: ended ? null : await stuck(reader, run, troubleOf),
     filesChanged: ended ? await filesChanged(repository, run) : null,
   };
 };
 
-const stuck = async (reader: Reader, run: Run, trouble: string | undefined): Promise<string | null> => {
+const stuck = async (
+  reader: Reader,
+  run: Run,
+  troubleOf: (server: string) => string | undefined,
+): Promise<string | null> => {
+  const trouble = troubleOf(run.options.server);
   if (trouble) return trouble;
   const paused = await pausedWhole(reader, run);
   if (paused > 0)
     return `${paused} paused ${paused === 1 ? 'agent' : 'agents'}. agent_continue lets ${paused === 1 ? 'it' : 'them'} go on.`;
   const open = await reader.jobs({ run: run.id, states: ['queued', 'running', 'parked'] });
   const parked = open.filter((job) => job.state === 'parked');
+  // Steps may have servers of their own.
+  const away = open.map((job) => (job.state === 'queued' && job.kind === 'turn' ? troubleOf(job.server) : undefined));
+  if (away[0] !== undefined && away.every((one) => one !== undefined)) return away[0];
   if (parked.length === 0 || parked.length < open.length) return null;
   return `${parked.length} parked ${parked.length === 1 ? 'job' : 'jobs'}: ${parked[0]?.error ?? 'failed too often'}. run_resume lets them try again.`;
 };

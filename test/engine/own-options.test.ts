@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { type Bench, openBench } from '../support/engine.ts';
-import { keyOf, runPlan, step, writeOwn } from '../support/plans.ts';
+import { keyOf, runPlan, startPlan, step, writeOwn } from '../support/plans.ts';
 import { finish, type ParsedRequest, type Rehearsal, startRehearsal } from '../support/scripted-server.ts';
 
 describe('A step with options of its own', () => {
@@ -35,6 +35,19 @@ describe('A step with options of its own', () => {
     });
     assert.equal(view.state, 'completed', JSON.stringify(view, null, 1));
     assert.deepEqual([new Set(here), new Set(there)], [new Set(['a', 'c']), new Set(['b'])]);
+  });
+
+  it('waits for its own server when that is away, and the run says so', async () => {
+    const gone = await startRehearsal({ slots: 2 });
+    await gone.close();
+    bench = await openBench({ script: writeOwn });
+    const run = await startPlan(bench, [step('a', { server: gone.url })]);
+    const statusOf = () => bench.engine.runStatus(run);
+    await bench.waitUntil('it says why it waits', async () => (await statusOf()).stuck?.includes(gone.url) ?? false);
+    const { servers } = await bench.engine.queue();
+    assert.equal(servers.find(({ url }) => url === gone.url)?.reachable, false);
+    await bench.engine.cancelRun({ run, mode: 'abort' });
+    await bench.waitEnd(run);
   });
 
   it('may do less than the run, never more, and is told of its skills', async () => {
