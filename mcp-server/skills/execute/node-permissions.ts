@@ -3,6 +3,7 @@ import { basename, dirname, isAbsolute, join, relative, sep } from 'node:path';
 import { UserError } from '../../domain/errors.ts';
 import { oneLine } from '../../domain/text.ts';
 import type { SkillPermissions } from '../port.ts';
+import { holdArguments } from './holds.ts';
 
 /** Never reached through a permission for everything: git's and Coppice's own files, and what editors obey. */
 const PROTECTED = new Set(['.git', '.coppice', '.vscode', '.idea', '.mcp.json']);
@@ -15,8 +16,8 @@ export interface OwnFolders {
 
 /**
  * The arguments that make Node's permission model hold a script to its declared paths: a glob counts as the folder before
- * its first wildcard. Other programs can be started only if commands are declared; native addons never. Hosts are not
- * held by it, and links that lie in an allowed folder are followed. Of two declared folders such as `src` and `src-old`
+ * its first wildcard. Other programs can be started only if commands are declared; native addons never. Without a declared
+ * host there is no network; which hosts are talked to is not held, and links that lie in an allowed folder are followed. Of two declared folders such as `src` and `src-old`
  * the shorter one can be read but not listed when a third one, `src-new`, is not declared: see `listable`. Throws
  * UserError `permission-denied` for a path to write that leads out of `root`.
  */
@@ -31,6 +32,7 @@ export const permissionArguments = async (
   const creates = permissions.write.some((glob) => fixedPart(glob) === '');
   return [
     '--permission',
+    ...holdArguments(permissions.hosts),
     ...(await listable(read)).map((path) => `--allow-fs-read=${path}`),
     ...(creates ? await listable(write) : outermost(write)).map((path) => `--allow-fs-write=${path}`),
     ...(permissions.commands.length > 0 ? ['--allow-child-process'] : []),

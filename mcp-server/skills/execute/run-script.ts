@@ -57,9 +57,10 @@ const JAVASCRIPT = ['.mjs', '.js', '.cjs', '.ts', '.mts', '.cts'];
  * manifest, in an empty folder of its own. What runs is a private copy of the content that `skill.hash` names. Throws
  * UserError when there is no script that could be run, or when the content is no longer that.
  *
- * What its permissions are worth: for JavaScript, Node's permission model holds it to the declared paths, and to no
- * programs unless it declares some. For Python, shell scripts and other programs, and for hosts in every language, the
- * permissions are declared and shown to the person, but nothing enforces them without a sandbox. So call it only for a
+ * What its permissions are worth: for JavaScript, Node's permission model, and what `holds.ts` takes away beside it, hold
+ * it to the declared paths, to no programs unless it declares some, and to no network unless it declares a host; which
+ * hosts, nothing holds. For Python, shell scripts and other programs, the permissions are declared and shown to the
+ * person, but nothing enforces them without a sandbox. So call it only for a
  * skill that the person trusts for its present content, and only where their settings allow commands.
  */
 export const runScript = async (

@@ -127,7 +127,7 @@ const inspect = async (parts: LangChainParts, asked: ToolSpec, signal: AbortSign
   try {
     const root = await realpath(parts.repository);
     const own = { read: [root], write: [temp] };
-    const held = parts.node.permissionModel ? await permissionArguments(PACKAGES, root, own) : [];
+    const held = parts.node.permissionModel ? await permissionArguments({ ...PACKAGES, hosts: ['*'] }, root, own) : [];
     const outcome = await parts.spawn(
       {
         argv: [parts.node.path, ...held, '--input-type=module', '--eval', INSPECT_PROGRAM],
