@@ -22,6 +22,13 @@ const AGENT_AND_EDITOR_SETTINGS: ReadonlySet<string> = new Set([
   '.roo',
   '.continue',
   '.opencode',
+  'opencode.json',
+  'opencode.jsonc',
+  '.zed',
+  '.kiro',
+  '.junie',
+  '.amazonq',
+  '.amp',
   '.coppice',
 ]);
 
