@@ -10,13 +10,13 @@ export interface SkillContent {
   readonly files: ReadonlyMap<string, Uint8Array>;
 }
 
-/** Reads a skill whole, whatever was known of it. Undefined: it is gone. */
+/** Reads a skill whole, whatever was known of it. Undefined: it is gone, or leads elsewhere than to `real`. */
 export const readContent = async (
-  skill: Pick<SkillRecord, 'folder' | 'source'>,
+  skill: Pick<SkillRecord, 'folder' | 'source'> & Partial<Pick<SkillRecord, 'real'>>,
   options: { readonly clock: Clock; readonly limits?: Partial<typeof FOLDER_LIMITS> },
 ): Promise<SkillContent | undefined> => {
   const real = await realpath(skill.folder).catch(() => null);
-  if (real === null) return undefined;
+  if (real === null || (skill.real ?? real) !== real) return undefined;
   const files = new Map<string, Uint8Array>();
   const limits = { ...FOLDER_LIMITS, ...options.limits };
   const context: ReadContext = {

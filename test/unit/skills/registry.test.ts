@@ -83,6 +83,18 @@ describe('The registry of skills', () => {
     assert.equal(await registry.read('none'), undefined);
   });
 
+  it('follows no link that has taken the place of a folder since the list was made', async () => {
+    const at = place();
+    const folder = join(workspace(at, 'one'), '..');
+    const registry = await at.open();
+    const elsewhere = join(at.home, 'private');
+    put(elsewhere, 'SKILL.md', skillText('one'));
+    rmSync(folder, { recursive: true });
+    symlinkSync(elsewhere, folder);
+    assert.equal(await registry.read('one'), undefined);
+    assert.equal(await registry.readFile('one', 'SKILL.md'), undefined);
+  });
+
   it('hands out no file but the skill’s own', async () => {
     const at = place();
     const folder = join(workspace(at, 'one'), '..');
