@@ -47,7 +47,9 @@ export const endingOf = (
 ): Ending | null => {
   const finish = acted.find(({ result }) => result.effect?.kind === 'finish')?.result.effect;
   if (finish?.kind === 'finish') {
-    if (wrapUp) return wrapped(wrapUp, finish.report);
+    // Who could not do it has not done it, however little was left to try with.
+    const failed = finish.outcome === 'blocked' && (!wrapUp || !STOPS.has(wrapUp));
+    if (wrapUp && !failed) return wrapped(wrapUp, finish.report);
     return finished(finish.report, finish.outcome);
   }
   if (wrapUp) return wrapped(wrapUp, answer.content.trim() || ruleReport(agent, past.calls, wrapUp));

@@ -2,7 +2,7 @@ import type { Commit } from '../domain/ids.ts';
 import { planningOf, type RunOptions } from '../domain/run.ts';
 
 /** Raised whenever the same input would be planned in another way, so that older plans are not taken. */
-export const PLANNING_VERSION = 1;
+export const PLANNING_VERSION = 2;
 
 export interface PlanCacheInput {
   readonly task: string;
@@ -14,8 +14,8 @@ export interface PlanCacheInput {
 
 /**
  * What must be equal for two runs to have the same plan, as one line of JSON with its keys in order: the version of the
- * planning, the task, the commit, pattern, domain, wished workers, fan-in, limits of depth and agents, the model, the
- * programs that steps may run, and the skills. Not in it, because no plan depends on them: budget, concurrency, server,
+ * planning, the task, the commit, pattern, domain, wished workers, fan-in, limits of depth and agents, the model (the
+ * server, where no model is named), the programs that steps may run, and the skills. Not in it, because no plan depends on them: budget, concurrency,
  * distribution, retries, timeouts, gate, forecast limit, and whether anybody answers. Hash it before it is stored: the
  * task can be long.
  */
@@ -34,6 +34,8 @@ export const planCacheKey = ({ task, commit, options, skills = [] }: PlanCacheIn
     maxAgents: options.maxAgents,
     maxAgentsPerLevel: options.maxAgentsPerLevel,
     model: options.model,
+    // Without a name it is whatever model the server has.
+    server: options.model === null ? options.server : null,
     commands: typeof commands === 'string' ? commands : [...new Set(commands.allowed)].sort(),
     skills: [...new Set(skills)].sort(),
   });

@@ -64,6 +64,16 @@ describe('a budget', () => {
     assert.ok(refused.length > 0, 'the refusal is an event');
   });
 
+  it('that ran out before the work was done does not make it done', async () => {
+    bench = await openBench({
+      files: readme,
+      script: (request) => (isLastTurn(request) ? finish('I could not find it.', 'blocked') : lookAgain(request)),
+    });
+    const view = await bench.run('Write a file', { maxAgents: 1, budget: 15_000 });
+    assert.equal(view.state, 'failed', JSON.stringify(view, null, 1));
+    assert.match(view.error ?? '', /I could not find it/);
+  });
+
   it('that cannot pay for one turn ends as failed, says why, and asks nothing of the server', async () => {
     bench = await openBench({ script: () => finish('Never asked.') });
     const view = await bench.run(`Do something. ${'It matters. '.repeat(1000)}`, { maxAgents: 1, budget: 1000 });
