@@ -11,7 +11,7 @@ const parts: Record<string, readonly (readonly string[])[]> = {
   check: [[node, join(root, '.tools/check.ts')]],
   build: [[node, join(root, '.tools/build.ts'), '--quiet']],
   engine: [[mocha, '--parallel', '--jobs', '2', 'test/engine/**/*.test.ts']],
-  mcp: [[mocha, 'test/mcp/**/*.test.ts']],
+  mcp: [[mocha, '--parallel', '--jobs', '2', 'test/mcp/**/*.test.ts']],
   editor: [[node, join(root, 'test/editor/main.ts')]],
 };
 

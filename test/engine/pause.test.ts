@@ -329,7 +329,7 @@ describe('A run that is paused and continued by an engine that is killed', () =>
     };
     try {
       let killed = 0;
-      for (let at = 4; ; at += 13) {
+      for (let at = 4; ; at += 31) {
         const repo = makeRepository();
         try {
           const first = await once(repo.root, at);

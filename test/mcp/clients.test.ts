@@ -53,6 +53,20 @@ const CLIENTS: Readonly<Record<string, (stage: Stage) => Promise<AnyClient>>> = 
   'the 2.x client that negotiates': (stage) => newClient(stage, 'auto'),
 };
 
+/** With a model that fails, a draft, or somebody else's skills; see the other tests. */
+const TRIED_ELSEWHERE = [
+  'agent_message',
+  'run_retry',
+  'skill_draft_approve',
+  'skill_draft_discard',
+  'skill_draft_review',
+  'skill_draft_test',
+  'skill_hub',
+  'skill_import',
+  'skill_remove',
+  'skill_update',
+];
+
 for (const [name, connect] of Object.entries(CLIENTS)) {
   describe(`coppice mcp with ${name}`, function () {
     this.timeout(60_000);
@@ -83,12 +97,19 @@ for (const [name, connect] of Object.entries(CLIENTS)) {
       );
     });
 
-    it('carries a task from start to landing, and answers every tool on the way', async () => {
-      const called = new Set<string>();
-      const use = <T>(tool: string, input: Record<string, unknown> = {}): Promise<T> => {
-        called.add(tool);
-        return ok<T>(tool, input);
-      };
+    const called = new Set<string>();
+    const use = <T>(tool: string, input: Record<string, unknown> = {}): Promise<T> => {
+      called.add(tool);
+      return ok<T>(tool, input);
+    };
+    const ended = async (run: string): Promise<{ state: string }> => {
+      for (;;) {
+        const view = await use<{ state: string; endedAt: number | null }>('run_wait', { run, seconds: 5 });
+        if (view.endedAt !== null) return view;
+      }
+    };
+
+    it('carries a task from start to landing', async () => {
       await use('setup_check', { options: { server: 'rehearsal' } });
       const started = await use<{ run: string; state: string }>('run_start', {
         task: 'Map this repository: write docs/map',
@@ -131,15 +152,70 @@ for (const [name, connect] of Object.entries(CLIENTS)) {
       assert.equal((await use<{ kind: string }>('review_land', { run })).kind, 'landed');
       assert.match(stage.repo.git('show', `HEAD:${written}`), /^# /m);
       assert.equal(stage.repo.git('status', '--porcelain'), '');
-      const second = await ok<{ run: string }>('run_start', {
+      const second = await use<{ run: string }>('run_start', {
         task: 'Map this repository: write docs/map',
         options: { server: 'rehearsal', unattended: true },
       });
-      let other = await ok<{ endedAt: number | null }>('run_wait', { run: second.run });
-      while (other.endedAt === null) other = await ok('run_wait', { run: second.run });
+      await ended(second.run);
       await use('review_discard', { run: second.run });
+    });
+
+    it('plans a task, changes the plan, looks at its forecast and carries it out', async () => {
+      const { run, plan } = await use<{ run: { run: string }; plan: { steps: { key: string }[] } | null }>(
+        'plan_create',
+        {
+          task: 'Map this repository: write docs/map once more',
+          options: { server: 'rehearsal', unattended: true },
+        },
+      );
+      assert.ok(plan && plan.steps.length >= 2);
+      const id = run.run;
+      const { yaml } = await use<{ yaml: string }>('plan_show', { run: id });
+      await use('plan_edit', { run: id, yaml: yaml.replace('Map', 'Draw') });
+      const { forecast, summary } = await use<{ forecast: { agents: number }; summary: string }>('forecast', {
+        run: id,
+      });
+      assert.ok(forecast.agents >= 2 && summary.length > 20);
+      const advice = await use<{ because: string }>('pattern_recommend', { run: id });
+      assert.ok(advice.because.length > 10);
+      await use('plan_approve', { run: id });
+      await use('agent_pause', { run: id });
+      await use('agent_continue', { run: id });
+      await ended(id);
+      const { path } = await use<{ path: string }>('workflow_save', { run: id, name: 'my-map' });
+      assert.match(path, /my-map\.yaml$/);
+    });
+
+    it('lists, shows, checks and runs workflows', async () => {
+      const { workflows } = await use<{ workflows: { name: string; source: string }[] }>('workflow_list');
+      assert.ok(workflows.some(({ name, source }) => name === 'review' && source === 'bundled'));
+      const { text } = await use<{ text: string }>('workflow_show', { name: 'review' });
+      assert.equal((await use<{ ok: boolean }>('workflow_check', { text })).ok, true);
+      const { run } = await use<{ run: string }>('workflow_run', {
+        name: 'review',
+        parameters: { target: 'the README' },
+        options: { server: 'rehearsal', unattended: true },
+      });
+      await ended(run);
+    });
+
+    it('finds, reads, pins and runs skills, and trusts one of its own', async () => {
+      const { skills } = await use<{ skills: { name: string }[] }>('skill_list');
+      assert.ok(skills.length >= 12);
+      const found = await use<{ skills: { name: string }[] }>('skill_search', { query: 'find a bug' });
+      assert.ok(found.skills.slice(0, 3).some((skill) => skill.name === 'bug-hunt'));
+      await use('skill_read', { name: 'bug-hunt' });
+      await use('skill_pin', { name: 'bug-hunt', pinned: true });
+      await use('skill_check');
+      await use('skill_drafts');
+      const { ok: good } = await use<{ ok: boolean }>('skill_run', { name: 'repository-map', input: {} });
+      assert.equal(good, true);
+      await use('skill_new', { name: 'greet', description: 'Greets a person. Use it to say hello.' });
+      const { skill } = await use<{ skill: { hash: string } }>('skill_read', { name: 'greet' });
+      await use('skill_trust', { name: 'greet', hash: skill.hash });
+      await use('skill_distrust', { name: 'greet' });
       const missing = operations.map((operation) => operation.name).filter((tool) => !called.has(tool));
-      assert.deepEqual(missing, ['agent_message']);
+      assert.deepEqual(missing, TRIED_ELSEWHERE);
     });
 
     it('gets errors in words, with their code', async () => {
