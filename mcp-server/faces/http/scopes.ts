@@ -8,7 +8,7 @@ export type Scope = (typeof SCOPES)[number];
 export const SCOPE_WORDS: Readonly<Record<Scope, string>> = {
   read: 'look at runs, agents, events and skills',
   skills: 'and call skills',
-  run: 'and start, steer and cancel runs, with the limits and permissions of the settings',
+  run: 'and start, steer and cancel runs, on the servers and with the permissions of the settings',
   land: "and everything else: land, discard, trust skills, and change a run's server and permissions",
 };
 
