@@ -4,6 +4,7 @@ import { type Part, type Row, rounded } from './part.ts';
 import { benchPlan } from './plan.bench.ts';
 import { benchRecovery } from './recovery.bench.ts';
 import { benchSkills } from './skills.bench.ts';
+import { benchSkillsScan } from './skills-scan.bench.ts';
 import { benchPrompts, benchStatus } from './status.bench.ts';
 import { benchWorktree } from './worktree.bench.ts';
 
@@ -20,6 +21,7 @@ const parts: Readonly<Record<string, Part>> = {
   status: { title: 'Answers while many agents are under way', run: benchStatus },
   prompts: { title: 'Prompts', run: benchPrompts },
   skills: { title: 'Skills in prompts', run: benchSkills },
+  'skills-scan': { title: 'Reading and searching ten thousand skills', run: benchSkillsScan },
   worktree: {
     title: 'Worktrees',
     run: async () => (await benchWorktree()).map((one) => ({ ...one, against: 'git alone' })),

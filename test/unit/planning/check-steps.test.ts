@@ -273,22 +273,6 @@ describe('Any steps, checked and fitted', () => {
       }),
     );
   });
-
-  it('take time in proportion: 100 steps are no matter', () => {
-    const task = Array.from({ length: 100 }, (_, n) => `- write tests for part ${n} of the store`).join('\n');
-    const once = (): void => {
-      const steps = rulePlan({ task, files: repository, maxSteps: 100 });
-      const checked = checkSteps(steps, { task, files: repository });
-      fitSteps(checked.steps, { workers: 40, maxSteps: 100, files: repository });
-    };
-    for (let n = 0; n < 10; n += 1) once();
-    const times = Array.from({ length: 9 }, () => {
-      const start = performance.now();
-      once();
-      return performance.now() - start;
-    }).sort((a, b) => a - b);
-    assert.ok((times[4] ?? 0) < 200, `${times[4]} ms; the aim is under 50 on a quiet machine`);
-  });
 });
 
 describe('The key of a cached plan', () => {
@@ -308,11 +292,13 @@ describe('The key of a cached plan', () => {
     planCacheKey({ task, commit, options: { ...options, ...more }, skills });
 
   it('is the same for what no plan depends on, and differs for all that it does', () => {
-    assert.equal(key(), key({ budget: 9, concurrency: 99, server: 'http://x:1', unattended: true }));
+    assert.equal(key(), key({ budget: 9, concurrency: 99, unattended: true }));
+    assert.equal(key({ model: 'm' }), key({ model: 'm', server: 'http://x:1' }));
     assert.equal(key(), key({ permissions: { commands: { allowed: ['git', 'npm'] } }, planning: { gate: 'ask' } }));
     assert.equal(key({}, 'do\r\nit '), key({}, 'do\nit'));
     const others = [
       key({ model: 'm' }),
+      key({ server: 'http://x:1' }),
       key({ maxAgents: 5 }),
       key({ permissions: { commands: 'off' } }),
       key({ planning: { workers: 3 } }),
