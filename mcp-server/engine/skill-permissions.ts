@@ -10,6 +10,8 @@ import { oneLine } from '../domain/text.ts';
 import { permissionLines } from '../skills/imports/preview.ts';
 import type { SkillSummary } from '../skills/port.ts';
 
+const JAVASCRIPT = /^\.[cm]?[jt]s$/;
+
 /** Bundled, or trusted by the person for the content that it has now. */
 export const isUsable = ({ state }: Pick<SkillSummary, 'state'>): boolean => state === 'bundled' || state === 'trusted';
 
@@ -17,7 +19,12 @@ export const isUsable = ({ state }: Pick<SkillSummary, 'state'>): boolean => sta
 export const mayLines = ({ kind, manifest }: Pick<SkillSummary, 'kind' | 'manifest'>): readonly string[] => [
   ...(kind === 'script' ? [`run its script ${manifest.entry ?? ''}`] : []),
   ...permissionLines(manifest.permissions),
+  ...(kind === 'script' && isFree(manifest) ? ['do all that you can do: nothing holds its script to this list'] : []),
 ];
+
+/** Only JavaScript can be held to what it declares, and only while it starts no programs. */
+const isFree = ({ entry, permissions }: SkillSummary['manifest']): boolean =>
+  permissions.commands.length > 0 || !JAVASCRIPT.test(extname(entry ?? '').toLowerCase());
 
 /** Names the approval of a skill's content. */
 export const trustId = (name: string, hash: string): string => `skill-trust:${name}:${hash}`;
@@ -48,7 +55,6 @@ export const trustedBy = (approval: string): { readonly name: string; readonly h
   return name === undefined || hash === undefined ? null : { name, hash };
 };
 
-const JAVASCRIPT = /^\.[cm]?[jt]s$/;
 const INTERPRETERS: Readonly<Record<string, string>> = { '.py': 'python3', '.sh': 'sh' };
 
 /** Programs that a script needs to be allowed: those it declares, and what runs it where nothing holds it to them. */

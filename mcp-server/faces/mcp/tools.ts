@@ -9,6 +9,7 @@ import {
 } from '@modelcontextprotocol/server';
 import { type Approval, ApprovalNeeded } from '../../domain/approval.ts';
 import { messageOf, UserError } from '../../domain/errors.ts';
+import { withoutPatterns } from '../../domain/json-schema.ts';
 import type { Operation } from '../../operations/define.ts';
 import type { SkillSummary } from '../../skills/port.ts';
 import { ERROR_META } from '../host/control.ts';
@@ -202,7 +203,7 @@ const inputOf = (skill: SkillSummary, core: McpCore): StandardSchemaWithJSON<unk
   const anything = { type: 'object' } as const;
   if (own === null || own['type'] !== 'object') return fromJsonSchema(skill.kind === 'script' ? anything : TASK);
   try {
-    return fromJsonSchema(own);
+    return fromJsonSchema(withoutPatterns(own));
   } catch (error) {
     core.log(`skill ${skill.name}: its input schema cannot be used: ${messageOf(error)}`);
     return fromJsonSchema(anything);

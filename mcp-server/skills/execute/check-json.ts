@@ -1,11 +1,12 @@
 import { z } from 'zod';
 import { UserError } from '../../domain/errors.ts';
+import { withoutPatterns } from '../../domain/json-schema.ts';
 import { oneLine } from '../../domain/text.ts';
 
 /** A JSON schema of a manifest that cannot be read as one checks nothing. */
 const schemaOf = (schema: Readonly<Record<string, unknown>>): z.ZodType | null => {
   try {
-    return z.fromJSONSchema(schema);
+    return z.fromJSONSchema(withoutPatterns(schema));
   } catch {
     return null;
   }
