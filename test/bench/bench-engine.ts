@@ -45,7 +45,15 @@ export const openBenchEngine = async (root: string, server: string): Promise<Ben
     clock,
     random,
     version: 'bench',
-    settings: { ...PLENTY, maxDepth: 3, server, model: null, permissions: { commands: 'off' }, unattended: true },
+    settings: {
+      ...PLENTY,
+      maxDepth: 3,
+      server,
+      model: null,
+      permissions: { commands: 'off' },
+      unattended: true,
+      planning: { cache: false },
+    },
     commandEnvironment: {},
     endpoint: async (url, model) => endpoints.get(url, model),
     log: (line) => {
