@@ -150,22 +150,42 @@ export const shrunk = async (core: Core, run: Run, plan: Plan, how: ShrinkHow): 
   return less.budget === null ? less : { ...less, plan: { ...less.plan, budget: less.budget } };
 };
 
-/** Compares runs that have ended with their forecasts, one after another, while nobody waits for it. */
+/** How long after a run's end it is compared with its forecast: another one may begin at once, and is not to wait for it. */
+const CALM_MS = 1000;
+
+/** Compares runs that have ended with their forecasts, when nothing else is going on. */
 export class ForecastKeeper {
   readonly #core: Core;
-  #last: Promise<void> = Promise.resolve();
+  readonly #stop = new AbortController();
+  readonly #ended = new Set<RunId>();
+  #last: Promise<void> | null = null;
 
   constructor(core: Core) {
     this.#core = core;
   }
 
   note(run: RunId): void {
-    this.#last = this.#last
-      .then(() => recordActual(this.#core, run))
-      .catch((error: unknown) => this.#core.parts.log(`forecast of ${run}: ${messageOf(error)}`));
+    this.#ended.add(run);
+    this.#last ??= this.#inCalm().finally(() => {
+      this.#last = null;
+    });
   }
 
-  stop(): Promise<void> {
-    return this.#last;
+  /** What is not compared yet is compared now. */
+  async stop(): Promise<void> {
+    this.#stop.abort();
+    await this.#last;
+  }
+
+  async #inCalm(): Promise<void> {
+    const { store, clock, log } = this.#core.parts;
+    const goesOn = async (): Promise<boolean> =>
+      !this.#stop.signal.aborted && (await store.activeRuns()).some(({ state }) => state !== 'planned');
+    do await clock.sleep(CALM_MS, this.#stop.signal);
+    while (await goesOn());
+    for (const run of this.#ended) {
+      this.#ended.delete(run);
+      await recordActual(this.#core, run).catch((error: unknown) => log(`forecast of ${run}: ${messageOf(error)}`));
+    }
   }
 }
