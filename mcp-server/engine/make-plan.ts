@@ -5,6 +5,7 @@ import { checkSteps } from '../planning/check-steps.ts';
 import { complexity } from '../planning/complexity.ts';
 import { distributeSteps, type ServerLoad } from '../planning/distribute-steps.ts';
 import { fitSteps } from '../planning/fit-steps.ts';
+import { levelsFor } from '../planning/levels.ts';
 import { planOf } from '../planning/patterns/plan-of.ts';
 import type { PatternOptions } from '../planning/patterns/spec.ts';
 import { planCacheKey } from '../planning/plan-cache-key.ts';
@@ -57,9 +58,17 @@ export const makePlan = async (
     ...patternOptions(run),
     source,
     because: notes.filter(Boolean).join(' '),
-    complexity: await complexityOf(core, run),
+    complexity: withLevels(await complexityOf(core, run), run, fitted.steps.length),
   });
   return distribute(core, run, plan);
+};
+
+/** How deep such a task is worth to be divided, within the limits of the run. */
+const withLevels = (found: Complexity, run: Run, steps: number): Complexity => {
+  const { maxDepth, maxAgentsPerLevel } = run.options;
+  const levels = levelsFor(found, { maxDepth, maxAgentsPerLevel, steps, fanIn: planningOf(run.options).fanIn });
+  const worth = levels === 0 ? 'one agent' : `${levels} ${levels === 1 ? 'level' : 'levels'} of agents`;
+  return { ...found, because: `${found.because}; worth ${worth}` };
 };
 
 const choosePattern = async (

@@ -10,6 +10,7 @@ import type {
 import type { Observation } from '../domain/observation.ts';
 import type { Plan, PlanStep } from '../domain/plan.ts';
 import { type Estimate, estimator, isByAgent, tokenMoments } from './estimate.ts';
+import { levelName } from './levels.ts';
 import { sumQuantiles, Z90 } from './lognormal.ts';
 import { networkOf } from './schedule.ts';
 import { type Duration, wallQuantiles, wholeDuration } from './wall-time.ts';
@@ -73,6 +74,9 @@ const commonest = (names: readonly string[]): string => {
   return [...counts].sort((a, b) => b[1].length - a[1].length)[0]?.[0] ?? '';
 };
 
+/** Deeper levels than there are tiers have names of their own. */
+const TIERS = 3;
+
 const levelsOf = (steps: readonly PlanStep[], estimate: (step: PlanStep) => Estimate): readonly LevelForecast[] => {
   const depths = depthsOf(steps);
   const levels = Map.groupBy(steps, (step) => depths.get(step.key) ?? 1);
@@ -80,7 +84,7 @@ const levelsOf = (steps: readonly PlanStep[], estimate: (step: PlanStep) => Esti
     .sort(([a], [b]) => a - b)
     .map(([level, members]) => ({
       level,
-      name: commonest(members.map((step) => step.tier)),
+      name: level > TIERS ? levelName(level) : commonest(members.map((step) => step.tier)),
       agents: members.length,
       tokens: rounded(sumQuantiles(members.map((step) => tokenMoments(estimate(step))))),
     }));

@@ -191,6 +191,12 @@ describe('The forecast of a plan', () => {
     assert.equal(forecast(team, none, { ...facts, checkoutBytes: null }).disk.bytes, null);
   });
 
+  it('names levels that are deeper than there are tiers', () => {
+    const chain = ['a', 'b', 'c', 'd'].map((key, n, keys) => step(key, { parent: keys[n - 1] ?? null }));
+    const deep: Plan = { pattern: 'fork-join', source: { by: 'person' }, steps: chain };
+    assert.equal(forecast(deep, { observations: [], past: [] }, facts).levels.at(-1)?.name, 'specialist');
+  });
+
   it('comes to what was seen, the more was seen', () => {
     const p50 = (count: number): number =>
       forecast(plan([step('a')]), after(Array.from({ length: count }, () => seen(4000))), facts).tokens.p50;
