@@ -7,7 +7,7 @@ import { removeFoldersAfterwards, temporaryFolder } from './places.ts';
 
 const HASH = 'a'.repeat(64);
 const OTHER = 'b'.repeat(64);
-const open = (file: string, repository = '/work/one'): Promise<Grants> =>
+const open = (file: string, repository = '/home/ada/one'): Promise<Grants> =>
   openGrants({ file, repository, clock: systemClock });
 
 describe('What a person granted', () => {
@@ -25,7 +25,7 @@ describe('What a person granted', () => {
       assert.equal(one.isTrusted('b', HASH), false);
       assert.equal(one.isTrusted('a', ''), false);
     }
-    assert.equal((await open(at, '/work/two')).isTrusted('a', HASH), false);
+    assert.equal((await open(at, '/home/ada/two')).isTrusted('a', HASH), false);
   });
 
   it('is void for the former content once a new one is trusted, and can be taken back', async () => {
@@ -47,7 +47,7 @@ describe('What a person granted', () => {
 
   it('counts uses, also those of several processes at once', async () => {
     const at = file();
-    const [one, two, other] = [await open(at), await open(at), await open(at, '/work/two')];
+    const [one, two, other] = [await open(at), await open(at), await open(at, '/home/ada/two')];
     const uses = Array.from({ length: 20 }, (_, n) => [
       one.noteUse('a'),
       two.noteUse('a'),
@@ -58,7 +58,7 @@ describe('What a person granted', () => {
     await one.refresh();
     assert.equal(one.uses('a'), 40);
     assert.equal(one.isPinned('p'), true);
-    assert.equal((await open(at, '/work/two')).uses('a'), 20);
+    assert.equal((await open(at, '/home/ada/two')).uses('a'), 20);
   });
 
   it('pins and unpins by name', async () => {
@@ -86,7 +86,7 @@ describe('A file of grants that is not as it should be', () => {
     for (const text of [
       '{"version": 1, "repositor',
       '[]',
-      '{"version":1,"repositories":{"/work/one":{"trusted":{"a":{"hash":"x","at":1}}}}}',
+      '{"version":1,"repositories":{"/home/ada/one":{"trusted":{"a":{"hash":"x","at":1}}}}}',
       '',
     ]) {
       const folder = temporaryFolder();
