@@ -19,8 +19,15 @@ export const isUsable = ({ state }: Pick<SkillSummary, 'state'>): boolean => sta
 export const mayLines = ({ kind, manifest }: Pick<SkillSummary, 'kind' | 'manifest'>): readonly string[] => [
   ...(kind === 'script' ? [`run its script ${manifest.entry ?? ''}`] : []),
   ...permissionLines(manifest.permissions),
-  ...(kind === 'script' && isFree(manifest) ? ['do all that you can do: nothing holds its script to this list'] : []),
+  ...(kind === 'script' ? notHeld(manifest) : []),
 ];
+
+/** What a grant comes to besides, because nothing can hold the script to what it declares. */
+const notHeld = (manifest: SkillSummary['manifest']): readonly string[] => {
+  const { hosts } = manifest.permissions;
+  if (isFree(manifest)) return ['do all that you can do: nothing holds its script to this list'];
+  return hosts.length > 0 && !hosts.includes('*') ? ['reach any other host: nothing holds its script to these'] : [];
+};
 
 /** Only JavaScript can be held to what it declares, and only while it starts no programs. */
 const isFree = ({ entry, permissions }: SkillSummary['manifest']): boolean =>
