@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { UserError } from './domain/errors.ts';
-import { DISTRIBUTIONS } from './domain/plan.ts';
+import { DISTRIBUTIONS, WISHED_PATTERNS } from './domain/plan.ts';
 import { PLANNING_DEFAULTS, type PlanningOptions, type RunOptions } from './domain/run.ts';
 
 const count = z.int().min(1);
@@ -15,7 +15,7 @@ const timeout = z.int().min(1000).nullable().default(null);
 
 /** How runs are planned by default; PlanningOptions in `domain/run.ts` says what each key means. */
 const planning = z.strictObject({
-  pattern: z.enum(['fork-join', 'map-reduce', 'pipeline', 'scatter-gather', 'saga']).nullable().optional(),
+  pattern: z.enum(WISHED_PATTERNS).nullable().optional(),
   domain: z.enum(['software', 'research', 'analysis', 'planning']).nullable().optional(),
   workers: count.max(1000).nullable().optional(),
   fanIn: z.int().min(2).max(50).optional(),

@@ -3,7 +3,11 @@ import type { AgentId, RunId, StepId } from './ids.ts';
 import type { Permissions } from './run.ts';
 import type { StepState } from './transitions.ts';
 
-export type Pattern = 'single' | 'fork-join' | 'map-reduce' | 'pipeline' | 'scatter-gather' | 'saga' | 'workflow';
+/** Patterns that a person or a planner may ask for. */
+export const WISHED_PATTERNS = ['fork-join', 'map-reduce', 'pipeline', 'scatter-gather', 'saga'] as const;
+/** And what a plan is without one: a single step, or steps by their needs alone. */
+export const PATTERNS = ['single', ...WISHED_PATTERNS, 'workflow'] as const;
+export type Pattern = (typeof PATTERNS)[number];
 
 /** How much a task is, by rule; `because` says it to a person. */
 export interface Complexity {

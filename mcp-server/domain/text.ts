@@ -15,3 +15,9 @@ export const oneLine = (text: string, max: number): string => {
   const flat = text.replace(/[\s\p{Cc}]+/gu, ' ').trim();
   return flat.length <= max ? flat : `${wholeChars(flat.slice(0, max - 1))}…`;
 };
+
+/** No more precise than a forecast is: 45 s, 12 min, 2.5 h. */
+export const inTime = (ms: number): string => {
+  if (ms < 90_000) return `${Math.max(1, Math.round(ms / 1000))} s`;
+  return ms < 5_400_000 ? `${Math.round(ms / 60_000)} min` : `${(ms / 3_600_000).toFixed(1)} h`;
+};

@@ -3,6 +3,7 @@ import type { Forecast, ForecastFacts, PastForecast, Remaining, ShrunkPlan } fro
 import type { Commit, RunId } from '../domain/ids.ts';
 import type { Plan } from '../domain/plan.ts';
 import { planningOf, type Run } from '../domain/run.ts';
+import { inTime } from '../domain/text.ts';
 import { hasEnded } from '../domain/transitions.ts';
 import { forecast, type History } from '../planning/forecast.ts';
 import { remaining } from '../planning/remaining.ts';
@@ -93,12 +94,6 @@ const remainingOf = async (core: Core, run: Run, plan: Plan): Promise<Remaining>
 
 const thousands = (tokens: number): string =>
   tokens < 1000 ? String(Math.round(tokens)) : `${Math.round(tokens / 1000)}k`;
-
-/** 45 s, 12 min, 2.5 h. */
-export const inTime = (ms: number): string => {
-  if (ms < 90_000) return `${Math.max(1, Math.round(ms / 1000))} s`;
-  return ms < 5_400_000 ? `${Math.round(ms / 60_000)} min` : `${(ms / 3_600_000).toFixed(1)} h`;
-};
 
 const summaryOf = (run: Run, said: Forecast, left: Remaining | null, now: number): string => {
   const levels = said.levels.map(({ agents, name }) => `${agents} ${name}${agents === 1 ? '' : 's'}`).join(', ');

@@ -35,8 +35,8 @@ const whyAsk = (run: Run, plan: Plan, forecast: Forecast | null): string | null 
   const p90 = Math.round(forecast?.tokens.p90 ?? 0);
   if (maxForecastTokens !== null && p90 > maxForecastTokens)
     return `the forecast of ${p90} tokens (p90) is above ${maxForecastTokens}`;
-  const undoable = cannotUndo(plan);
-  if (undoable.length > 0 && !run.options.unattended) return `cannot be undone: ${undoable.join(', ')}`;
+  const final = cannotUndo(plan);
+  if (final.length > 0 && !run.options.unattended) return `cannot be undone: ${final.join(', ')}`;
   return null;
 };
 
@@ -52,7 +52,7 @@ export const approvePlan = async (core: Core, run: Run): Promise<void> => {
   await core.parts.store.transaction(async (tx) => {
     const current = await tx.run(run.id);
     const plan = await tx.plan(run.id);
-    if (!current || !plan || current.state === 'planning') throw notYet(run);
+    if (!current || !plan || current.state === 'planning') throw noPlan(current ?? run);
     if (current.state === 'running') return;
     if (current.state !== 'planned' || current.cancelRequested !== 'no') throw over(current);
     await tx.moveRun(run.id, 'running');
@@ -66,7 +66,7 @@ export const replacePlan = async (core: Core, run: Run, plan: Plan): Promise<voi
   const forecast = await forecastOf(core, run, plan);
   await core.parts.store.transaction(async (tx) => {
     const current = await tx.run(run.id);
-    if (!current || current.state === 'planning') throw notYet(run);
+    if (!current || current.state === 'planning') throw noPlan(current ?? run);
     if (current.state !== 'planned') throw over(current);
     const now = core.parts.clock.now();
     await storePlan(tx, run, plan);
@@ -77,8 +77,13 @@ export const replacePlan = async (core: Core, run: Run, plan: Plan): Promise<voi
   });
 };
 
-export const notYet = (run: Pick<Run, 'id'>): UserError =>
-  new UserError('wrong-state', `Run ${run.id} has no plan yet: it is still being made. Try again in a moment.`);
+export const noPlan = ({ id, endedAt }: Pick<Run, 'id' | 'endedAt'>): UserError =>
+  new UserError(
+    'wrong-state',
+    endedAt === null
+      ? `Run ${id} has no plan yet: it is still being made. Try again in a moment.`
+      : `Run ${id} ended before it had a plan. Start a new one.`,
+  );
 
 const over = (run: Run): UserError =>
   new UserError(

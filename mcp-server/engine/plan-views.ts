@@ -8,14 +8,14 @@ import { asPlanned } from '../planning/sub-plan.ts';
 import { planToYaml } from '../planning/workflows/plan-yaml.ts';
 import type { Core } from './core.ts';
 import { forecastOfRun } from './forecasts.ts';
-import { cannotUndo, notYet } from './gate.ts';
+import { cannotUndo, noPlan } from './gate.ts';
 import type { PlanView, StepView } from './planning-facade.ts';
 
 /** The plan of a run as it stands. Throws UserError `wrong-state` while there is none. */
 export const planView = async (core: Core, run: Run): Promise<PlanView> => {
   const { store } = core.parts;
   const plan = await store.plan(run.id);
-  if (!plan) throw notYet(run);
+  if (!plan) throw noPlan(run);
   const rows = new Map((await store.steps(run.id)).map((step) => [step.key, step]));
   const granted = new Map((await store.accounts(run.id)).map((account) => [account.id as string, account.granted]));
   const pool = await store.account(run.id);

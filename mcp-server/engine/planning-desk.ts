@@ -9,7 +9,7 @@ import type { PlannedStep } from '../planning/steps.ts';
 import type { Core } from './core.ts';
 import type { RunView } from './facade.ts';
 import { forecastView, shrunk } from './forecasts.ts';
-import { approvePlan, notYet, replacePlan } from './gate.ts';
+import { approvePlan, noPlan, replacePlan } from './gate.ts';
 import { statsOf } from './make-plan.ts';
 import { planView } from './plan-views.ts';
 import type { PlanningFacade, RecommendationView } from './planning-facade.ts';
@@ -66,7 +66,7 @@ export const planningFacade = (core: Core, view: (run: Run) => Promise<RunView>)
 
 const planOf = async (core: Core, run: Run): Promise<Plan> => {
   const plan = await core.parts.store.plan(run.id);
-  if (!plan) throw notYet(run);
+  if (!plan) throw noPlan(run);
   return plan;
 };
 

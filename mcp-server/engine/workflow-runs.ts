@@ -9,7 +9,7 @@ import { workflowFromPlan } from '../planning/workflows/save-workflow.ts';
 import { mostSteps } from './conversation.ts';
 import type { Core } from './core.ts';
 import type { StartOptions } from './facade.ts';
-import { notYet } from './gate.ts';
+import { noPlan } from './gate.ts';
 import { complexityOf, distribute, patternOptions } from './make-plan.ts';
 import { startRun } from './start-run.ts';
 import type { WorkflowLibrary } from './workflow-library.ts';
@@ -71,6 +71,6 @@ export const editedPlan = (run: Run, yaml: string): Plan => {
 /** Writes the plan of a run as a workflow; returns its path. */
 export const saveWorkflow = async (core: Core, library: WorkflowLibrary, run: Run, name: string): Promise<string> => {
   const plan = await core.parts.store.plan(run.id);
-  if (!plan) throw notYet(run);
+  if (!plan) throw noPlan(run);
   return library.save(name, workflowFromPlan(asPlanned(plan), { task: run.task, name }));
 };

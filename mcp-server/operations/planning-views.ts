@@ -1,17 +1,10 @@
 import { z } from 'zod';
+import { PATTERNS } from '../domain/plan.ts';
 import { list } from './define.ts';
 import { runState } from './views.ts';
 
 /** Schemas of what operations on plans, forecasts and workflows return. Each mirrors a type of the engine's façade. */
-export const patternName = z.enum([
-  'single',
-  'fork-join',
-  'map-reduce',
-  'pipeline',
-  'scatter-gather',
-  'saga',
-  'workflow',
-]);
+export const patternName = z.enum(PATTERNS);
 
 const quantiles = z.object({ p50: z.number(), p90: z.number() });
 const basis = z.enum(['history', 'prior', 'mixed']);

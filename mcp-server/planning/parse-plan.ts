@@ -1,8 +1,7 @@
 import { z } from 'zod';
-import type { Pattern, PlanFault } from '../domain/plan.ts';
+import { type Pattern, type PlanFault, WISHED_PATTERNS } from '../domain/plan.ts';
 import { oneLine, truncate } from '../domain/text.ts';
 import { findJson } from './find-json.ts';
-import { PATTERN_HINTS } from './plan-prompt.ts';
 import { readWishes, type WishLimits } from './step-wishes.ts';
 import { distinctKey, inOrder, joinedWishes, joinTail, type PlannedStep, slug } from './steps.ts';
 
@@ -40,7 +39,7 @@ const RawStep = z.object({
 type RawStep = z.infer<typeof RawStep>;
 const RawPlan = z.union([
   z.array(z.unknown()).transform((steps) => ({ steps, pattern: null })),
-  z.object({ steps: z.array(z.unknown()), pattern: z.enum(PATTERN_HINTS).nullish().catch(null) }),
+  z.object({ steps: z.array(z.unknown()), pattern: z.enum(WISHED_PATTERNS).nullish().catch(null) }),
 ]);
 type RawPlan = z.infer<typeof RawPlan>;
 

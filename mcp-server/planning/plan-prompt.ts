@@ -1,19 +1,10 @@
-import type { Pattern } from '../domain/plan.ts';
+import { WISHED_PATTERNS } from '../domain/plan.ts';
 import type { Permissions } from '../domain/run.ts';
 import { truncate } from '../domain/text.ts';
 import type { Strategy } from './strategies/strategy.ts';
 
 /** Roles that a planner may give to a step where no domain says others; any other role that it makes up is kept as plain text. */
 export const PLAN_ROLES: readonly string[] = ['worker', 'researcher', 'writer', 'tester'];
-
-/** Patterns that a planner may propose. */
-export const PATTERN_HINTS = [
-  'fork-join',
-  'pipeline',
-  'map-reduce',
-  'scatter-gather',
-  'saga',
-] as const satisfies readonly Pattern[];
 
 /** The system message of a planning turn; the same for every run. */
 export const PLANNER_PROMPT = `You plan. You do not do the work yourself.
@@ -173,7 +164,7 @@ export const planSchema = (maxSteps: number, offer: PlanOffer = {}): Record<stri
       }),
       minItems: 1,
     },
-    ...(offer.pattern ? { pattern: { type: 'string', enum: [...PATTERN_HINTS] } } : {}),
+    ...(offer.pattern ? { pattern: { type: 'string', enum: [...WISHED_PATTERNS] } } : {}),
   },
   required: ['steps'],
   additionalProperties: false,

@@ -1,5 +1,5 @@
 import type { Observation } from '../domain/observation.ts';
-import type { Pattern } from '../domain/plan.ts';
+import { PATTERNS, type Pattern } from '../domain/plan.ts';
 import { inOrder, type PlannedStep } from './steps.ts';
 
 /** What is known of a task before it is planned in a pattern. */
@@ -228,22 +228,14 @@ export const recommend = (shape: TaskShape, stats: readonly PatternStats[] = [])
   return { pattern: chosen.pattern, because, alternatives };
 };
 
-const PATTERNS: ReadonlySet<string> = new Set<Pattern>([
-  'single',
-  'fork-join',
-  'map-reduce',
-  'pipeline',
-  'scatter-gather',
-  'saga',
-  'workflow',
-]);
+const KNOWN: ReadonlySet<string> = new Set(PATTERNS);
 
 const mean = (numbers: readonly number[]): number =>
   numbers.reduce((sum, number) => sum + number, 0) / Math.max(1, numbers.length);
 
 /** How each pattern did, from what whole runs (observations without an agent) came to. */
 export const patternStats = (observations: readonly Observation[]): readonly PatternStats[] => {
-  const runs = observations.filter(({ agent, pattern }) => agent === null && PATTERNS.has(pattern));
+  const runs = observations.filter(({ agent, pattern }) => agent === null && KNOWN.has(pattern));
   return [...Map.groupBy(runs, ({ pattern }) => pattern)].map(([pattern, some]) => ({
     pattern: pattern as Pattern,
     runs: some.length,

@@ -1,7 +1,8 @@
+import { inTime } from '../../domain/text.ts';
 import type { ForecastView, PatternHistory, RecommendationView } from '../../engine/planning-facade.ts';
 import type { RunView } from '../../operations/views.ts';
 import { type CliContext, EXIT } from './context.ts';
-import { remainingLine, renderForecast, roughly } from './plan-text.ts';
+import { remainingLine, renderForecast } from './plan-text.ts';
 import type { Following, PlanningInvocation } from './planning-arguments.ts';
 import { resumeAndFollow } from './run-command.ts';
 import { SteadyClient } from './run-events.ts';
@@ -43,7 +44,7 @@ export const describeRecommendation = ({ pattern, because, alternatives, history
 
 const historyLine = ({ pattern, runs, successRate, tokens, wallMs }: PatternHistory): string =>
   `  ${pattern}: ${counted(runs, 'run')}, ${Math.round(successRate * 100)} % ended whole, ` +
-  `median ${human(Math.round(tokens))} tokens, ${roughly(wallMs)}`;
+  `median ${human(Math.round(tokens))} tokens, ${inTime(wallMs)}`;
 
 /** `coppice retry RUN`: the failed steps are tried again, and followed. */
 export const retryCommand = (

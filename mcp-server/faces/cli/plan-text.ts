@@ -1,4 +1,5 @@
 import type { Forecast, PastError, Quantiles, Remaining } from '../../domain/forecast.ts';
+import { inTime } from '../../domain/text.ts';
 import type { PlanView, StepView } from '../../engine/planning-facade.ts';
 import { undoWord } from './plain-lines.ts';
 import { counted, displayWidth, fit, human, printable } from './terminal.ts';
@@ -145,7 +146,7 @@ export const renderForecast = (forecast: Forecast, page: Page): string[] => {
       'tokens',
     ]),
     [`  ${counted(forecast.agents, 'agent')}`, ...pair(forecast.tokens, human), 'tokens'],
-    ['  time', ...pair(forecast.wallMs, roughly), `at ${counted(forecast.slots, 'slot')}`],
+    ['  time', ...pair(forecast.wallMs, inTime), `at ${counted(forecast.slots, 'slot')}`],
     ['  worktrees', ...pair(forecast.disk.worktrees, (n) => String(Math.round(n))), diskOf(forecast.disk.bytes)],
   ];
   const width = Math.max(...rows.map(([label]) => label.length));
@@ -202,14 +203,8 @@ const offBy = (what: string, past: PastError | null): string =>
 /** What is left of a run, and when it will be over, in one line; times of day are local. */
 export const remainingLine = ({ agents, tokens, wallMs, eta, basis }: Remaining): string =>
   `left: ${counted(agents, 'agent')}, ${human(Math.round(tokens.p50))} tokens (p90 ${human(Math.round(tokens.p90))}), ` +
-  `${roughly(wallMs.p50)} (p90 ${roughly(wallMs.p90)}), until ${timeOfDay(eta.p50)} (p90 ${timeOfDay(eta.p90)})` +
+  `${inTime(wallMs.p50)} (p90 ${inTime(wallMs.p90)}), until ${timeOfDay(eta.p50)} (p90 ${timeOfDay(eta.p90)})` +
   (basis === 'prior' ? ', by general experience' : '');
-
-/** 45 s, 12 min, 2.5 h. */
-export const roughly = (ms: number): string => {
-  if (ms < 90_000) return `${Math.max(1, Math.round(ms / 1000))} s`;
-  return ms < 5_400_000 ? `${Math.round(ms / 60_000)} min` : `${(ms / 3_600_000).toFixed(1)} h`;
-};
 
 /** 312 KB, 4.5 MB, 1.2 GB. */
 const size = (bytes: number): string => {

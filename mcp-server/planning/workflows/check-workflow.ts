@@ -1,4 +1,4 @@
-import type { Condition } from '../../domain/plan.ts';
+import { stepsAsked } from '../conditions.ts';
 import { inOrder } from '../steps.ts';
 import { placeholdersOf } from './placeholders.ts';
 import type { Workflow, WorkflowNode } from './workflow.ts';
@@ -56,14 +56,14 @@ const checkNode = (
     fault(check, path, `"${name}": a number keeps no place among names. Call it, say, step-${name}.`);
   for (const message of kindFaults(node)) fault(check, path, `${name}: ${message}`);
   checkNames(check, siblings, name, node, path);
-  for (const step of node.when ? stepsOf(node.when) : [])
+  for (const step of node.when ? stepsAsked(node.when) : [])
     if (!isBefore(siblings, name, step) && !above.includes(step))
       fault(check, [...path, 'when'], `${name}: its condition looks at "${step}", which does not come before it.`);
   if (node.workflow && check.workflows && !check.workflows.has(node.workflow))
     fault(check, [...path, 'workflow'], `There is no workflow "${node.workflow}".`);
   checkPlaceholders(check, node, path);
   if (!node.nodes) return;
-  for (const step of node.repeat?.until ? stepsOf(node.repeat.until) : [])
+  for (const step of node.repeat?.until ? stepsAsked(node.repeat.until) : [])
     if (!Object.hasOwn(node.nodes, step))
       fault(check, [...path, 'repeat', 'until'], `The loop looks at "${step}", which is not one of its nodes.`);
   const before = Object.keys(siblings).filter((other) => isBefore(siblings, name, other));
@@ -121,12 +121,6 @@ const patternFaults = (node: WorkflowNode): readonly string[] => {
         .map((stage) => `stage ${stage.name} needs a prompt or a processor, and only one of them.`),
     ];
   return [...missing('over', 'the items'), ...missing('prompt', 'what is done with each')];
-};
-
-export const stepsOf = (condition: Condition): readonly string[] => {
-  if ('step' in condition) return [condition.step];
-  if ('not' in condition) return stepsOf(condition.not);
-  return ('all' in condition ? condition.all : condition.any).flatMap(stepsOf);
 };
 
 const isBefore = (nodes: Nodes, name: string, other: string, seen = new Set<string>()): boolean => {

@@ -1,10 +1,9 @@
 import type { Condition, EdgePolicy, Plan, PlanStep } from '../../domain/plan.ts';
-import { renamedCondition } from '../conditions.ts';
+import { renamedCondition, stepsAsked } from '../conditions.ts';
 import { buildPlan } from '../patterns/build.ts';
 import { type Nested, type Part, type PatternOptions, partsOf as partsIn } from '../patterns/spec.ts';
 import type { PlannedStep } from '../steps.ts';
 import { validatePlan } from '../validate-plan.ts';
-import { stepsOf } from './check-workflow.ts';
 import { fillParameters } from './parameters.ts';
 import { patternOf } from './pattern-node.ts';
 import { fillIn, type Values } from './placeholders.ts';
@@ -238,7 +237,7 @@ const lookingAt = (nodes: Nodes, rename: Rename): Nodes => {
 /** The round before took place, and its condition did not hold. */
 const notYet = (until: Condition): Condition => ({
   all: [
-    ...stepsOf(until)
+    ...stepsAsked(until)
       .slice(0, 1)
       .map((step) => ({ not: { step, is: 'omitted' as const } })),
     { not: until },

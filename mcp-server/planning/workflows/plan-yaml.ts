@@ -1,6 +1,6 @@
 import { stringify } from 'yaml';
 import { z } from 'zod';
-import { DISTRIBUTIONS, type Plan, type PlanStep } from '../../domain/plan.ts';
+import { DISTRIBUTIONS, PATTERNS, type Plan, type PlanStep } from '../../domain/plan.ts';
 import { type PlanLimits, validatePlan } from '../validate-plan.ts';
 import { condition, edgePolicy } from './workflow.ts';
 import { readYaml, schemaFaults, type TextFault } from './yaml-text.ts';
@@ -59,13 +59,11 @@ const StepFields = z.strictObject({
   urgency: z.int().optional(),
   files: z.array(Text).optional(),
   parts: z.number().positive().optional(),
-  pattern: z.enum(['single', 'fork-join', 'map-reduce', 'pipeline', 'scatter-gather', 'saga', 'workflow']).optional(),
+  pattern: z.enum(PATTERNS).optional(),
 });
 
 const PlanFile = z.strictObject({
-  pattern: z
-    .enum(['single', 'fork-join', 'map-reduce', 'pipeline', 'scatter-gather', 'saga', 'workflow'])
-    .default('fork-join'),
+  pattern: z.enum(PATTERNS).default('fork-join'),
   distribution: z.enum(DISTRIBUTIONS).optional(),
   steps: z.record(
     z.string().regex(/^[a-z0-9][a-z0-9.-]*$/, 'keys are lower-case letters, digits, dots and hyphens'),

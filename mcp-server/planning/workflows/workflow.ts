@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { Condition } from '../../domain/plan.ts';
+import { type Condition, WISHED_PATTERNS } from '../../domain/plan.ts';
 
 /** Names of workflows, nodes and parameters: they become parts of step keys. */
 const Name = z
@@ -81,7 +81,7 @@ const NodeFields = z.strictObject({
     .strictObject({ atMost: z.int().min(1).max(20), until: condition.optional() })
     .optional()
     .describe('Carries its nodes out again until the condition holds.'),
-  pattern: z.enum(['fork-join', 'map-reduce', 'pipeline', 'scatter-gather', 'saga']).optional(),
+  pattern: z.enum(WISHED_PATTERNS).optional(),
   over: Items.optional().describe('The items of a pattern; {{item}} in the prompt stands for one.'),
   stages: z.array(Stage).min(1).optional().describe('Of a pipeline.'),
   agents: z.int().min(2).max(50).optional().describe('Of a scatter-gather: how many are asked.'),

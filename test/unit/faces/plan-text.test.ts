@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
+import { inTime } from '../../../mcp-server/domain/text.ts';
 import { describeRecommendation } from '../../../mcp-server/faces/cli/forecast-command.ts';
-import { remainingLine, renderForecast, renderPlan, roughly } from '../../../mcp-server/faces/cli/plan-text.ts';
+import { remainingLine, renderForecast, renderPlan } from '../../../mcp-server/faces/cli/plan-text.ts';
 import { displayWidth } from '../../../mcp-server/faces/cli/terminal.ts';
 import { faultLines, listOf } from '../../../mcp-server/faces/cli/workflow-command.ts';
 import { fakeForecast, fakePlan, fakeStep } from '../../support/fake-plan.ts';
@@ -120,7 +121,7 @@ describe('a forecast in the terminal', () => {
   });
 
   it('rounds times for people', () => {
-    assert.deepEqual([10, 45_000, 700_000, 9_000_000].map(roughly), ['1 s', '45 s', '12 min', '2.5 h']);
+    assert.deepEqual([10, 45_000, 700_000, 9_000_000].map(inTime), ['1 s', '45 s', '12 min', '2.5 h']);
   });
 });
 
