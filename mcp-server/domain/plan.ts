@@ -151,6 +151,8 @@ export interface Plan {
   /** When it was taken out of the cache: when it was made, ms. */
   readonly cachedAt?: number;
   readonly distribution?: Distribution;
+  /** By key, the steps whose server was chosen by the distribution, each with the model that it names itself. */
+  readonly placed?: Readonly<Record<string, string | null>>;
   /** Tokens that its agents share out among them; absent: all that the run has. */
   readonly budget?: number;
 }

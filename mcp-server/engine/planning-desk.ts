@@ -3,6 +3,7 @@ import { UserError } from '../domain/errors.ts';
 import type { RunId } from '../domain/ids.ts';
 import type { Plan } from '../domain/plan.ts';
 import type { Run } from '../domain/run.ts';
+import { notPlaced } from '../planning/distribute-steps.ts';
 import { recommend } from '../planning/recommend.ts';
 import { rulePlan } from '../planning/rule-plan.ts';
 import type { PlannedStep } from '../planning/steps.ts';
@@ -12,8 +13,9 @@ import { forecastView, shrunk } from './forecasts.ts';
 import { approvePlan, noPlan, replacePlan } from './gate.ts';
 import { statsOf } from './make-plan.ts';
 import { planView } from './plan-views.ts';
-import type { PlanningFacade, RecommendationView } from './planning-facade.ts';
+import type { PlanningFacade, RecommendationView, ShrinkHow } from './planning-facade.ts';
 import { retryFailedSteps } from './retry-run.ts';
+import { idleDistribution, shareOut } from './share-out.ts';
 import { runOf } from './views.ts';
 import { WorkflowLibrary } from './workflow-library.ts';
 import { editedPlan, runWorkflow, saveWorkflow } from './workflow-runs.ts';
@@ -32,7 +34,7 @@ export const planningFacade = (core: Core, view: (run: Run) => Promise<RunView>)
       const run = await runOf(store, input.run);
       const before = await planOf(core, run);
       const { plan, changes } =
-        'yaml' in input ? edited(run, before, input.yaml) : await shrunk(core, run, before, input.shrink);
+        'yaml' in input ? await edited(core, run, before, input.yaml) : await less(core, run, before, input.shrink);
       if (changes.length > 0) await replacePlan(core, run, plan);
       return { plan: await planView(core, run), changes };
     },
@@ -70,20 +72,30 @@ const planOf = async (core: Core, run: Run): Promise<Plan> => {
   return plan;
 };
 
+interface Changed {
+  readonly plan: Plan;
+  /** Empty: it is as it was. */
+  readonly changes: readonly string[];
+}
+
 /** What the text of a plan does not hold stays as it was. */
-const edited = (
-  run: Run,
-  before: Plan,
-  yaml: string,
-): { readonly plan: Plan; readonly changes: readonly string[] } => ({
-  plan: {
+const edited = async (core: Core, run: Run, before: Plan, yaml: string): Promise<Changed> => {
+  const wanted: Plan = {
     ...editedPlan(run, yaml),
     ...(before.complexity ? { complexity: before.complexity } : {}),
     ...(before.budget === undefined ? {} : { budget: before.budget }),
     because: 'You changed the plan.',
-  },
-  changes: ['The plan was changed by hand.'],
-});
+  };
+  const idle = idleDistribution(run, before, wanted);
+  const changes = ['The plan was changed by hand.', ...(idle === null ? [] : [idle])];
+  return { plan: await shareOut(core, run, wanted), changes };
+};
+
+/** Where a step was to go does not keep it from being joined with another one. */
+const less = async (core: Core, run: Run, before: Plan, how: ShrinkHow): Promise<Changed> => {
+  const { plan, changes } = await shrunk(core, run, notPlaced(before), how);
+  return { plan: changes.length === 0 ? plan : await shareOut(core, run, plan), changes };
+};
 
 const waitPlanned = async (core: Core, run: RunId, waitMs: number, signal: AbortSignal): Promise<void> => {
   const { store, clock } = core.parts;

@@ -91,7 +91,7 @@ const readyPlan = async (core: Core, draft: Run): Promise<Plan | null> => {
 };
 
 /** The servers are of the run that made the plan; this one has its own. */
-const onNoServer = ({ distribution: _distribution, ...plan }: Plan): Plan => ({
+const onNoServer = ({ distribution: _distribution, placed: _placed, ...plan }: Plan): Plan => ({
   ...plan,
   steps: plan.steps.map(({ server: _server, model: _model, ...step }) => step),
 });

@@ -1,6 +1,7 @@
 import { UserError } from '../domain/errors.ts';
 import type { Plan } from '../domain/plan.ts';
 import { planningOf, type Run } from '../domain/run.ts';
+import { notPlaced } from '../planning/distribute-steps.ts';
 import { asPlanned } from '../planning/sub-plan.ts';
 import { expandWorkflow } from '../planning/workflows/expand-workflow.ts';
 import type { Values } from '../planning/workflows/placeholders.ts';
@@ -72,5 +73,5 @@ export const editedPlan = (run: Run, yaml: string): Plan => {
 export const saveWorkflow = async (core: Core, library: WorkflowLibrary, run: Run, name: string): Promise<string> => {
   const plan = await core.parts.store.plan(run.id);
   if (!plan) throw noPlan(run);
-  return library.save(name, workflowFromPlan(asPlanned(plan), { task: run.task, name }));
+  return library.save(name, workflowFromPlan(notPlaced(asPlanned(plan)), { task: run.task, name }));
 };

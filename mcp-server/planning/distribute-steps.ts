@@ -220,8 +220,25 @@ export const distributeSteps = (
     if (!option) return step;
     return { ...step, server: option.server, ...(option.model === null ? {} : { model: option.model }) };
   });
-  return { plan: { ...plan, steps, distribution: strategy }, notes, balance: balanceOf(bins) };
+  const placed = Object.fromEntries(
+    plan.steps.flatMap(({ key, model }) => (chosen.has(key) ? [[key, model ?? null]] : [])),
+  );
+  return { plan: { ...plan, steps, distribution: strategy, placed }, notes, balance: balanceOf(bins) };
 };
+
+/** The plan before its steps were shared out: each names the server and the model that it named itself, if any. */
+export const notPlaced = ({ placed, ...plan }: Plan): Plan =>
+  placed === undefined
+    ? plan
+    : {
+        ...plan,
+        steps: plan.steps.map((step) => {
+          if (!Object.hasOwn(placed, step.key)) return step;
+          const { server: _server, model: _model, ...rest } = step;
+          const own = placed[step.key] ?? null;
+          return own === null ? rest : { ...rest, model: own };
+        }),
+      };
 
 /** How evenly a plan's steps lie on the servers that they name. */
 export const measureBalance = (

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import type { RunView } from '../../mcp-server/engine/facade.ts';
+import type { PlanView } from '../../mcp-server/engine/planning-facade.ts';
 import { type Bench, openBench } from '../support/engine.ts';
-import { startRehearsal } from '../support/scripted-server.ts';
+import { type Rehearsal, startRehearsal } from '../support/scripted-server.ts';
 import { BIG_TASK, eventsOf, isPlanner, planOf, writePart } from '../support/team.ts';
 
 const ASK = { planning: { gate: 'ask', retries: 0 } } as const;
@@ -91,6 +92,63 @@ describe('The gate before the fan-out', () => {
     await bench.waitEnd(run);
     const { agents } = await bench.engine.listAgents({ run });
     assert.ok(agents.some((agent) => agent.name === 'the first part'));
+  });
+
+  describe('with several servers', () => {
+    let other: Rehearsal;
+    beforeEach(async () => {
+      other = await startRehearsal({ slots: 4, answer: (request) => writePart(request) });
+    });
+    afterEach(() => other.close());
+    const shared = (): Promise<RunView> => {
+      const servers = [{ server: other.url, model: null, capabilities: ['sql'] }];
+      return planned({ planning: { ...ASK.planning, servers, distribution: 'round-robin' } });
+    };
+    const places = ({ steps }: PlanView): string =>
+      steps.map(({ server }) => (server === null ? '-' : server === other.url ? 'other' : 'own')).join(' ');
+
+    it('shares the steps of an edited plan out as it says, save those that name a server', async () => {
+      await open(4);
+      const { run } = await shared();
+      const before = await bench.engine.showPlan(run);
+      assert.equal(places(before), 'own other own other');
+      assert.match(before.yaml, /^distribution: round-robin$/m);
+      assert.doesNotMatch(before.yaml, /server:/, 'what was not written by hand is chosen anew');
+      const byCapability = before.yaml
+        .replace('distribution: round-robin', 'distribution: capability')
+        .replace('title: part 0', `title: part 0\n    capabilities: [sql]`)
+        .replace('title: part 1', `title: part 1\n    capabilities: [sql]`)
+        .replace('title: part 2', `title: part 2\n    capabilities: [sql]`)
+        .replace('title: part 3', `title: part 3\n    server: ${bench.model.url}`);
+      const { plan } = await bench.engine.changePlan({ run, yaml: byCapability });
+      assert.equal(places(plan), 'other other other own');
+      assert.match(plan.yaml, /^distribution: capability$/m);
+      assert.equal(plan.yaml.match(/server:/g)?.length, 1, 'that one stays where it was put');
+      await bench.engine.approvePlan(run);
+      const view = await bench.waitEnd(run);
+      assert.equal(view.state, 'completed', JSON.stringify(view, null, 1));
+      assert.deepEqual([bench.model.requests.length, other.requests.length], [1 + 2, 3 * 2]);
+    });
+
+    it('shares the steps of a smaller plan out anew, and joins them wherever they were to go', async () => {
+      await open(4);
+      const { run } = await shared();
+      const { plan } = await bench.engine.changePlan({ run, shrink: 'fewer-agents' });
+      assert.equal(plan.steps.length, 3);
+      assert.equal(places(plan), 'own other own');
+      const again = await bench.engine.changePlan({ run, shrink: 'fewer-agents' });
+      assert.equal(places(again.plan), 'own other');
+    });
+  });
+
+  it('says that a distribution changes nothing where there is one server only', async () => {
+    await open(2);
+    const { run } = await planned();
+    const { yaml } = await bench.engine.showPlan(run);
+    const { changes } = await bench.engine.changePlan({ run, yaml: `distribution: capability\n${yaml}` });
+    assert.match(changes.join(' '), /The distribution capability changes nothing: the run has one server only/);
+    const again = await bench.engine.changePlan({ run, yaml: (await bench.engine.showPlan(run)).yaml });
+    assert.deepEqual(again.changes, ['The plan was changed by hand.']);
   });
 
   it('ends a run whose plan is dropped, without an agent of it', async () => {

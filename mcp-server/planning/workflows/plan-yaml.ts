@@ -1,6 +1,7 @@
 import { stringify } from 'yaml';
 import { z } from 'zod';
 import { DISTRIBUTIONS, PATTERNS, type Plan, type PlanStep } from '../../domain/plan.ts';
+import { notPlaced } from '../distribute-steps.ts';
 import { type PlanLimits, validatePlan } from '../validate-plan.ts';
 import { condition, edgePolicy } from './workflow.ts';
 import { readYaml, schemaFaults, type TextFault } from './yaml-text.ts';
@@ -83,13 +84,16 @@ const USUAL: Readonly<Record<string, unknown>> = {
 const HEAD = `# The plan of a run that has not begun. Change it and save: it is checked then.
 # needs: steps that come before. parent: the step whose agent joins the work. weight: the share of the tokens.
 `;
+const ON_SERVERS = `# distribution: how the steps are shared out among the servers (${DISTRIBUTIONS.join(', ')}), save those that name a server.
+`;
 
-/** The plan as a person edits it. */
+/** The plan as a person edits it. A server that the distribution chose is left out: it is chosen anew. */
 export const planToYaml = (plan: Plan): string => {
-  const steps = Object.fromEntries(plan.steps.map((step) => [step.key, shown(step)]));
+  const steps = Object.fromEntries(notPlaced(plan).steps.map((step) => [step.key, shown(step)]));
   const { pattern, distribution } = plan;
   return (
     HEAD +
+    (distribution ? ON_SERVERS : '') +
     stringify(
       { pattern, ...(distribution ? { distribution } : {}), steps },
       { lineWidth: 0, aliasDuplicateObjects: false },

@@ -1,7 +1,12 @@
 import assert from 'node:assert/strict';
 import * as fc from 'fast-check';
 import { DISTRIBUTIONS, type Plan, type PlanStep } from '../../../mcp-server/domain/plan.ts';
-import { distributeSteps, measureBalance, type ServerLoad } from '../../../mcp-server/planning/distribute-steps.ts';
+import {
+  distributeSteps,
+  measureBalance,
+  notPlaced,
+  type ServerLoad,
+} from '../../../mcp-server/planning/distribute-steps.ts';
 import { planOf } from '../../../mcp-server/planning/patterns/plan-of.ts';
 import type { PlannedStep } from '../../../mcp-server/planning/steps.ts';
 
@@ -103,6 +108,15 @@ describe('Sharing steps out among servers', () => {
     assert.equal(places(shared.steps.slice(0, 4)), 'b elsewhere a -');
     assert.equal(shared.steps[0]?.model, 'own');
     assert.deepEqual(notes, ['No server is listed with the model nobody-has-it; s3 was given none.']);
+  });
+
+  it('can be taken back, and leaves what a step named itself', () => {
+    const before = plan({ server: 'b', model: 'own' }, { model: 'x' }, {}, { model: 'nobody-has-it' });
+    const servers = [server('a', { model: 'x' }), server('b')];
+    const { plan: shared } = distributeSteps(before, servers, 'round-robin');
+    assert.equal(places(shared.steps), 'b a a -');
+    assert.deepEqual(notPlaced(shared), { ...before, distribution: 'round-robin' });
+    assert.deepEqual(notPlaced(before), before);
   });
 
   it('gives processors none, and changes nothing without servers', () => {
