@@ -6,6 +6,7 @@ import { estimator, isByAgent } from './estimate.ts';
 import { forecast, type History } from './forecast.ts';
 import { isWhole } from './split-step.ts';
 import { inOrder, joinNeighbours } from './steps.ts';
+import { whySmaller } from './why-smaller.ts';
 
 /** What a shrunk plan is reckoned with, as in `forecast`. */
 export interface ShrinkKnowledge {
@@ -244,14 +245,7 @@ const tighterSteps = (plan: Plan, { history, facts }: ShrinkKnowledge): ShrunkPl
   return changes.length === 0 ? { plan, budget: null, changes } : { plan: tighter, budget, changes };
 };
 
-/**
- * The plan with less of what a person is ready to give up. Each call goes one step further; `changes` is empty when there
- * is nothing left to give. No task is lost. Fewer agents mean less disk and fewer to join, yet one long conversation can
- * cost more tokens than two short ones: the forecast tells. Reckon its cost with `forecast`, with `budget` as the facts' where it is given.
- * Throws when the steps need each other in a circle.
- */
-export const shrinkPlan = (plan: Plan, way: ShrinkWay, knowledge: ShrinkKnowledge): ShrunkPlan => {
-  if (!inOrder(plan.steps)) throw new Error('The steps need each other in a circle.');
+const shrunk = (plan: Plan, way: ShrinkWay, knowledge: ShrinkKnowledge): ShrunkPlan => {
   switch (way) {
     case 'fewer-agents':
       return fewerAgents(plan);
@@ -260,4 +254,18 @@ export const shrinkPlan = (plan: Plan, way: ShrinkWay, knowledge: ShrinkKnowledg
     case 'tighter-steps':
       return tighterSteps(plan, knowledge);
   }
+};
+
+/**
+ * The plan with less of what a person is ready to give up; its `because` says what is true of it now. Each call goes one step further; `changes` is empty when there
+ * is nothing left to give. No task is lost. Fewer agents mean less disk and fewer to join, yet one long conversation can
+ * cost more tokens than two short ones: the forecast tells. Reckon its cost with `forecast`, with `budget` as the facts' where it is given.
+ * Throws when the steps need each other in a circle.
+ */
+export const shrinkPlan = (plan: Plan, way: ShrinkWay, knowledge: ShrinkKnowledge): ShrunkPlan => {
+  if (!inOrder(plan.steps)) throw new Error('The steps need each other in a circle.');
+  const less = shrunk(plan, way, knowledge);
+  if (less.changes.length === 0) return less;
+  const because = whySmaller(less.plan, less.budget ?? plan.budget ?? null);
+  return { ...less, plan: { ...less.plan, because } };
 };

@@ -100,6 +100,36 @@ describe('Shrinking a plan', () => {
     assert.deepEqual(shrinkPlan(plan, 'tighter-steps', now).changes, []);
   });
 
+  it('says why the plan is so as it is now, and nothing of what it was', () => {
+    const before: Plan = { ...build('fork-join', planned(12)), because: '12 steps side by side under an executive.' };
+    const fewer = shrinkPlan(before, 'fewer-agents', knowledge);
+    assert.equal(
+      fewer.plan.because,
+      'You made the plan smaller. fork-join: 8 workers, which do 12 parts among them; joined by 2 synthesizers and 1 executive.',
+    );
+    const cheaper = shrinkPlan(fewer.plan, 'cheaper-tiers', knowledge);
+    assert.match(
+      cheaper.plan.because ?? '',
+      /^You made the plan smaller\. fork-join: 8 .*; joined by 2 synthesizers\.$/,
+    );
+    const flat = shrinkPlan(cheaper.plan, 'cheaper-tiers', knowledge);
+    assert.match(flat.plan.because ?? '', /; nobody joins their work\.$/);
+    const tighter = shrinkPlan(flat.plan, 'tighter-steps', knowledge);
+    assert.match(
+      tighter.plan.because ?? '',
+      /; nobody joins their work\. Every step has \d+ min.* before it must wrap up\. Every step is tried only once\. Its agents get [\d,]+ tokens\.$/,
+    );
+    let one = { ...tighter.plan, budget: 7000 };
+    for (let n = 0; n < 9; n += 1) one = { ...one, ...shrinkPlan(one, 'fewer-agents', knowledge).plan };
+    assert.match(one.because ?? '', /^You made the plan smaller\. One agent does all of it\. .* 7,000 tokens\.$/);
+    assert.equal(shrinkPlan(before, 'cheaper-tiers', knowledge).plan.because?.includes('executive'), false);
+    const nothing = build('saga', planned(3));
+    assert.deepEqual(
+      shrinkPlan({ ...nothing, because: 'As it was.' }, 'fewer-agents', knowledge).plan.because,
+      'As it was.',
+    );
+  });
+
   it('stays a plan with every task, whatever it was; what is given up is not paid for', () => {
     const pattern = fc.constantFrom<Pattern>('fork-join', 'map-reduce', 'pipeline', 'scatter-gather', 'saga');
     const shape = fc.array(fc.array(fc.nat({ max: 20 }), { maxLength: 2 }), { minLength: 1, maxLength: 16 });
