@@ -1,4 +1,5 @@
 import type { SkillDiagnostic } from './port.ts';
+import type { TextSpan } from './text-span.ts';
 
 /** Stable: quick fixes, tests and the documents go by these words. */
 export type SkillCode =
@@ -53,15 +54,21 @@ export type SkillCode =
   | 'grants-corrupt'
   | 'grants-unreadable';
 
-/** Takes a finding about one file; `line` is zero-based. */
-export type Report = (severity: SkillDiagnostic['severity'], code: SkillCode, line: number, message: string) => void;
+/** Takes a finding about one file; `at` is a part of it, or the zero-based number of a line that is meant as a whole. */
+export type Report = (
+  severity: SkillDiagnostic['severity'],
+  code: SkillCode,
+  at: number | TextSpan,
+  message: string,
+) => void;
 
 const MOST_OF_ONE_FILE = 50;
 
 /** Collects findings about one file, of each only the first fifty. */
 export const collectInto =
   (file: string, found: SkillDiagnostic[]): Report =>
-  (severity, code, line, message) => {
-    const errors = severity === 'error';
-    if (errors || found.length < MOST_OF_ONE_FILE) found.push({ file, line, severity, code, message });
+  (severity, code, at, message) => {
+    const place = typeof at === 'number' ? { line: at } : at;
+    if (severity === 'error' || found.length < MOST_OF_ONE_FILE)
+      found.push({ file, ...place, severity, code, message });
   };

@@ -1,8 +1,9 @@
 import { basename, dirname } from 'node:path';
 import { parse } from 'yaml';
-import { frontMatterRange, linesOf, rawValue } from './front-matter.ts';
+import { frontMatterRange, rawValue } from './front-matter.ts';
 import type { SkillDiagnostic } from './port.ts';
 import { skillNameOf } from './skill-name.ts';
+import { linesOf } from './text-span.ts';
 
 /** A quick fix in words of an editor. */
 export interface SkillFix {
@@ -14,16 +15,24 @@ export interface SkillFix {
 type Fix = (lines: readonly string[], at: Pick<SkillDiagnostic, 'line' | 'file'>) => readonly string[];
 
 const STUB = 'description: Say in one sentence what this skill does, and when to use it.';
+/** A line that belongs to the entry above it. */
+const GOES_ON = /^(?:[ \t]+\S|-[ \t]|[\]}])/;
 const KEY = /^(["']?)([A-Za-z_][\w.-]*)\1[ \t]*:/;
 
-/** The entry that begins in this line: its key, and the line after its last one. */
-const entryAt = (lines: readonly string[], line: number): { readonly key: string; readonly end: number } | null => {
+/** The entry that this line is a part of: its key, its first line and the line after its last one. */
+const entryAt = (
+  lines: readonly string[],
+  line: number,
+): { readonly key: string; readonly line: number; readonly end: number } | null => {
   const range = frontMatterRange(lines);
-  const key = KEY.exec(lines[line] ?? '')?.[2];
-  if (!range || key === undefined || line <= range.open || line >= range.close) return null;
-  let end = line + 1;
-  while (end < range.close && /^(?:[ \t]+\S|-[ \t]|[\]}])/.test(lines[end] ?? '')) end += 1;
-  return { key, end };
+  if (!range || line <= range.open || line >= range.close) return null;
+  let first = line;
+  while (first > range.open + 1 && GOES_ON.test(lines[first] ?? '')) first -= 1;
+  const key = KEY.exec(lines[first] ?? '')?.[2];
+  if (key === undefined) return null;
+  let end = first + 1;
+  while (end < range.close && GOES_ON.test(lines[end] ?? '')) end += 1;
+  return { key, line: first, end };
 };
 
 const quote = (value: string): string => JSON.stringify(value);
@@ -31,16 +40,16 @@ const quote = (value: string): string => JSON.stringify(value);
 const quoteValue: Fix = (lines, { line }) => {
   const entry = entryAt(lines, line);
   if (!entry) return lines;
-  const text = lines.slice(line, entry.end).join('\n');
-  return lines.toSpliced(line, entry.end - line, `${entry.key}: ${quote(rawValue({ text }))}`);
+  const text = lines.slice(entry.line, entry.end).join('\n');
+  return lines.toSpliced(entry.line, entry.end - entry.line, `${entry.key}: ${quote(rawValue({ text }))}`);
 };
 
 const arrayToString: Fix = (lines, { line }) => {
   const entry = entryAt(lines, line);
   if (!entry) return lines;
-  const value = listIn(lines.slice(line, entry.end).join('\n'), entry.key);
+  const value = listIn(lines.slice(entry.line, entry.end).join('\n'), entry.key);
   if (value === null) return lines;
-  return lines.toSpliced(line, entry.end - line, `${entry.key}: ${quote(value.join(' '))}`);
+  return lines.toSpliced(entry.line, entry.end - entry.line, `${entry.key}: ${quote(value.join(' '))}`);
 };
 
 const listIn = (yaml: string, key: string): readonly string[] | null => {

@@ -1,15 +1,25 @@
-import { isMap, isScalar, LineCounter, parseDocument } from 'yaml';
+import { isMap, isNode, isScalar, LineCounter, type Pair, parseDocument } from 'yaml';
 import { oneLine } from '../domain/text.ts';
 import type { Report } from './diagnostic.ts';
+import { linesOf, spanBetween, type TextSpan } from './text-span.ts';
 
 /** What stands above the Markdown, as far as it can be understood. Lines are zero-based, of the whole text. */
 export interface FrontMatter {
   /** Plain JSON values, as they were read. */
   readonly values: Readonly<Record<string, unknown>>;
-  readonly lineOf: ReadonlyMap<string, number>;
+  /** Where a key stands with its value, or a key below it. Worked out when it is asked for. */
+  readonly spanOf: (key: string, below?: string) => EntrySpan | undefined;
+  /** The line of the first `---`. */
+  readonly openLine: number;
   /** Below the front matter, with `\n` as the end of lines. */
   readonly body: string;
   readonly bodyLine: number;
+}
+
+/** Where a key and its value stand; null: there is no value. */
+interface EntrySpan {
+  readonly key: TextSpan;
+  readonly value: TextSpan | null;
 }
 
 interface Entry {
@@ -18,10 +28,12 @@ interface Entry {
   readonly text: string;
 }
 
-type Parsed = { readonly entries: ReadonlyMap<string, Value> } | { readonly problem: string; readonly line: number };
+type Parsed =
+  | { readonly entries: ReadonlyMap<string, Value> }
+  | { readonly problem: string; readonly at: number | TextSpan };
 interface Value {
   readonly value: unknown;
-  readonly line: number;
+  readonly span: (below?: string) => EntrySpan | undefined;
 }
 
 const MOST_YAML_CHARS = 64 * 1024;
@@ -30,9 +42,6 @@ const MOST_YAML_LINES = 1000;
 const MOST_ENTRIES = 200;
 const DEEPEST = 100;
 const KEY = /^([A-Za-z_][\w.-]{0,100})[ \t]*:(?=[ \t]|$)/;
-
-/** Lines as editors count them. */
-export const linesOf = (text: string): string[] => text.split(/\r\n|\r|\n/);
 
 /**
  * Where the front matter of these lines lies: `open` is the line of the first `---`, `close` that of the second one, or of
@@ -66,7 +75,8 @@ export const readFrontMatter = (text: string, report: Report): FrontMatter => {
       0,
       'There is no front matter. Begin the file with ---, name, description and ---.',
     );
-    return { values: {}, lineOf: new Map(), body: lines.join('\n').trim(), bodyLine: 0 };
+    const body = lines.join('\n').trim();
+    return { values: {}, spanOf: () => undefined, openLine: 0, body, bodyLine: 0 };
   }
   if (range.open > 0) report('hint', 'frontmatter-late', range.open, 'The front matter must begin in the first line.');
   if (!range.closed)
@@ -76,9 +86,10 @@ export const readFrontMatter = (text: string, report: Report): FrontMatter => {
   const bodyLine = range.close + (range.closed ? 1 : 0);
   return {
     values: Object.fromEntries([...found].map(([key, { value }]) => [key, value])),
-    lineOf: new Map([...found].map(([key, { line }]) => [key, line])),
+    spanOf: (key, below) => found.get(key)?.span(below),
+    openLine: range.open,
     body: lines.slice(bodyLine).join('\n').trim(),
-    bodyLine,
+    bodyLine: Math.min(bodyLine, lines.length - 1),
   };
 };
 
@@ -99,12 +110,12 @@ const tooDeep = (text: string): boolean => {
   return /^[ \t]{200}|^[ \t]*(?:[-?:][ \t]+){50}/m.test(text);
 };
 
-const TOO_LONG: Parsed = { problem: 'It is too long', line: 0 };
+const TOO_LONG: Parsed = { problem: 'It is too long', at: 0 };
 
 /** No aliases, no custom tags, nothing deep: what is left takes time in proportion to its length. */
 const parseYaml = (text: string, first: number, report: Report): Parsed => {
   if (text.length > MOST_YAML_CHARS || text.split('\n').length > MOST_YAML_LINES) return TOO_LONG;
-  if (tooDeep(text)) return { problem: 'It is nested too deep', line: first };
+  if (tooDeep(text)) return { problem: 'It is nested too deep', at: first };
   try {
     const lineCounter = new LineCounter();
     const doc = parseDocument(text, {
@@ -115,27 +126,55 @@ const parseYaml = (text: string, first: number, report: Report): Parsed => {
       logLevel: 'silent',
     });
     const error = doc.errors[0];
-    if (error)
-      return { problem: oneLine(error.message, 120), line: first + lineCounter.linePos(error.pos[0]).line - 1 };
+    const place = placeIn(text, lineCounter, first);
+    if (error) return { problem: oneLine(error.message, 120), at: place(error.pos) };
     if (doc.contents === null) return { entries: new Map() };
     if (!isMap(doc.contents)) {
-      report('warning', 'frontmatter-not-a-map', first, 'The front matter must hold lines of the form "key: value".');
+      const at = place(doc.contents.range);
+      report('warning', 'frontmatter-not-a-map', at, 'The front matter must hold lines of the form "key: value".');
       return { entries: new Map() };
     }
     const values = plain(doc.toJS({ maxAliasCount: 0 }));
     const entries = new Map<string, Value>();
-    for (const { key } of doc.contents.items) {
-      const name = isScalar(key) ? String(key.value) : '';
-      const line = first + (isScalar(key) && key.range ? lineCounter.linePos(key.range[0]).line - 1 : 0);
-      if (entries.has(name))
-        report('warning', 'duplicate-key', line, `${oneLine(name, 40)} is here twice; the last one counts.`);
-      if (Object.hasOwn(values, name)) entries.set(name, { value: values[name], line });
+    for (const pair of doc.contents.items) {
+      const name = nameOf(pair);
+      const span = (below?: string): EntrySpan | undefined => spanIn(pair, place, below);
+      if (entries.has(name)) {
+        const at = span()?.key ?? first;
+        report('warning', 'duplicate-key', at, `${oneLine(name, 40)} is here twice; the last one counts.`);
+      }
+      if (Object.hasOwn(values, name)) entries.set(name, { value: values[name], span });
     }
     return { entries };
   } catch (error) {
     // The parser or its values gave up: aliases, recursion, something that is no JSON.
-    return { problem: oneLine(error instanceof Error ? error.message : String(error), 120), line: first };
+    return { problem: oneLine(error instanceof Error ? error.message : String(error), 120), at: first };
   }
+};
+
+type Range = readonly [number, number, ...number[]];
+type Place = (range: Range) => TextSpan;
+
+const nameOf = ({ key }: Pair): string => (isScalar(key) ? String(key.value) : '');
+
+/** From offsets in a block of YAML, which ends of lines may follow, to lines and columns of the whole text. */
+const placeIn =
+  (text: string, counter: LineCounter, first: number): Place =>
+  ([start, end]) => {
+    const from = counter.linePos(start);
+    const to = counter.linePos(start + text.slice(start, end).trimEnd().length);
+    return { line: first + from.line - 1, column: from.col - 1, endLine: first + to.line - 1, endColumn: to.col - 1 };
+  };
+
+const spanIn = (pair: Pair, place: Place, below?: string): EntrySpan | undefined => {
+  const { key, value } = pair;
+  if (below !== undefined) {
+    const child = isMap(value) ? value.items.findLast((one) => nameOf(one) === below) : undefined;
+    return child && spanIn(child, place);
+  }
+  if (!isNode(key) || !key.range) return undefined;
+  const found = isNode(value) && value.range && value.range[1] > value.range[0] ? value.range : null;
+  return { key: place(key.range), value: found && place(found) };
 };
 
 const plain = (value: unknown): Record<string, unknown> => JSON.parse(JSON.stringify(value)) as Record<string, unknown>;
@@ -158,7 +197,7 @@ const entriesOf = (block: readonly string[], first: number): { entries: Entry[];
 const readEntryByEntry = (
   block: readonly string[],
   first: number,
-  whole: { readonly problem: string; readonly line: number },
+  whole: { readonly problem: string; readonly at: number | TextSpan },
   report: Report,
 ): ReadonlyMap<string, Value> => {
   const found = new Map<string, Value>();
@@ -169,34 +208,37 @@ const readEntryByEntry = (
     left -= entry.text.length;
     const parsed = left < 0 ? TOO_LONG : parseYaml(entry.text, entry.line, () => undefined);
     const value = 'entries' in parsed ? parsed.entries.get(entry.key) : undefined;
-    found.set(entry.key, value ?? { value: rawValue(entry), line: entry.line });
+    found.set(entry.key, value ?? { value: rawValue(entry), span: () => spanOfEntry(entry) });
     if (value) continue;
     told = true;
     tellBroken(entry, 'problem' in parsed ? parsed.problem : whole.problem, report);
   }
   for (const line of stray.slice(0, 3))
     report('warning', 'yaml-invalid', line, 'This line is not of the form "key: value".');
-  if (!told && stray.length === 0) report('warning', 'yaml-invalid', whole.line, `Not valid YAML: ${whole.problem}.`);
+  if (!told && stray.length === 0) report('warning', 'yaml-invalid', whole.at, `Not valid YAML: ${whole.problem}.`);
   return found;
 };
 
+/** Of an entry that is no YAML: its value is all that follows the colon. */
+const spanOfEntry = ({ key, line, text }: Entry): EntrySpan => {
+  const before = /^[^:]*:\s*/.exec(text)?.[0] ?? '';
+  const end = text.trimEnd().length;
+  return {
+    key: { line, column: 0, endLine: line, endColumn: key.length },
+    value: end > before.length ? spanBetween(text, before.length, end, line) : null,
+  };
+};
+
 const tellBroken = (entry: Entry, problem: string, report: Report): void => {
+  const at = spanOfEntry(entry).value ?? entry.line;
   if (entry.text.trimEnd().includes('\n')) {
-    report(
-      'warning',
-      'yaml-invalid',
-      entry.line,
-      `${entry.key} is not valid YAML and was read as plain text: ${problem}.`,
-    );
+    const said = `${entry.key} is not valid YAML and was read as plain text: ${problem}.`;
+    report('warning', 'yaml-invalid', at, said);
     return;
   }
   const why = /:(?:\s|$)/.test(rawValue(entry)) ? 'holds a colon' : 'begins like something else in YAML';
-  report(
-    'warning',
-    'unquoted-value',
-    entry.line,
-    `The value of ${entry.key} ${why}; put it in quotes. Other programs may refuse this skill.`,
-  );
+  const said = `The value of ${entry.key} ${why}; put it in quotes. Other programs may refuse this skill.`;
+  report('warning', 'unquoted-value', at, said);
 };
 
 /** The text of the value as a person would read it, in one line. */

@@ -1,8 +1,10 @@
-import { isScalar, LineCounter, parseDocument } from 'yaml';
 import { z } from 'zod';
+import { messageOf } from '../domain/errors.ts';
 import { oneLine } from '../domain/text.ts';
 import { collectInto, type Report } from './diagnostic.ts';
+import { type JsonPlaces, placesInJson } from './json-places.ts';
 import type { SkillDiagnostic, SkillManifest } from './port.ts';
+import type { TextSpan } from './text-span.ts';
 
 /** What a skill without a manifest.json has: it asks for nothing and runs nothing. */
 export const NO_MANIFEST: SkillManifest = {
@@ -129,8 +131,9 @@ const readObject = (text: string, report: Report): Json | null => {
     if (isObject(value) && !tooDeep(text)) return value;
     report('error', 'manifest-invalid', 0, `The manifest must be a JSON object, nested at most ${DEEPEST} deep.`);
   } catch (error) {
-    const message = error instanceof Error ? error.message : String(error);
-    report('error', 'manifest-invalid', errorLine(text, message), `Not valid JSON: ${oneLine(message, 160)}.`);
+    const { fault } = placesInJson(text);
+    const why = fault?.message ?? oneLine(messageOf(error), 160);
+    report('error', 'manifest-invalid', fault?.at ?? 0, `Not valid JSON: ${why}.`);
   }
   return null;
 };
@@ -143,12 +146,6 @@ const tooDeep = (json: string): boolean => {
     if (depth > DEEPEST) return true;
   }
   return false;
-};
-
-const errorLine = (text: string, message: string): number => {
-  const position = /at position (\d+)/.exec(message)?.[1];
-  const before = position === undefined ? text.trimEnd() : text.slice(0, Number(position));
-  return before.split('\n').length - 1;
 };
 
 const isObject = (value: unknown): value is Json =>
@@ -176,7 +173,7 @@ const readEntry = (reader: Reader, raw: unknown, files: readonly string[], repor
     report(
       'error',
       'manifest-entry',
-      reader.lineOf(['entry']),
+      reader.at(['entry']),
       'entry must name a file inside the folder of the skill, with slashes and without "..".',
     );
     return null;
@@ -185,7 +182,7 @@ const readEntry = (reader: Reader, raw: unknown, files: readonly string[], repor
   report(
     'error',
     'manifest-entry',
-    reader.lineOf(['entry']),
+    reader.at(['entry']),
     `entry names ${oneLine(path, 80)}, which is not a file of the skill.`,
   );
   return null;
@@ -195,20 +192,22 @@ const readEntry = (reader: Reader, raw: unknown, files: readonly string[], repor
 class Reader {
   readonly #text: string;
   readonly #report: Report;
-  #lines: ReturnType<typeof placesOf> | undefined;
+  #places: JsonPlaces | undefined;
 
   constructor(text: string, report: Report) {
     this.#text = text;
     this.#report = report;
   }
 
-  lineOf(path: readonly (string | number)[]): number {
-    this.#lines ??= placesOf(this.#text);
-    return this.#lines(path);
+  /** Of what cannot be found the place of what it is in. */
+  at(path: readonly (string | number)[], of: 'value' | 'key' = 'value'): number | TextSpan {
+    this.#places ??= placesInJson(this.#text);
+    const found = of === 'key' ? this.#places.keyAt(path) : this.#places.valueAt(path);
+    return found ?? (path.length > 0 ? this.at(path.slice(0, -1)) : 0);
   }
 
   tell(code: 'manifest-type' | 'manifest-value', path: readonly (string | number)[], message: string): void {
-    this.#report('warning', code, this.lineOf(path), message);
+    this.#report('warning', code, this.at(path), message);
   }
 
   tellUnknown(raw: Json, known: readonly string[], path: readonly string[]): void {
@@ -218,7 +217,7 @@ class Reader {
       this.#report(
         'hint',
         'manifest-unknown-key',
-        this.lineOf([...path, key]),
+        this.at([...path, key], 'key'),
         `${oneLine(key, 60)} means nothing here.`,
       );
     }
@@ -254,19 +253,3 @@ class Reader {
     return undefined;
   }
 }
-
-/** Lines of values in a JSON text; JSON is YAML as far as this needs. */
-const placesOf = (text: string): ((path: readonly (string | number)[]) => number) => {
-  try {
-    const lineCounter = new LineCounter();
-    const doc = parseDocument(text, { lineCounter, uniqueKeys: false, prettyErrors: false, logLevel: 'silent' });
-    return (path) => {
-      const node = doc.getIn(path, true);
-      const range =
-        isScalar(node) || (typeof node === 'object' && node !== null && 'range' in node) ? node.range : null;
-      return Array.isArray(range) ? lineCounter.linePos(Number(range[0])).line - 1 : 0;
-    };
-  } catch {
-    return () => 0;
-  }
-};

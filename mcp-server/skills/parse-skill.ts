@@ -5,6 +5,7 @@ import { readFrontMatter } from './front-matter.ts';
 import { headingsOf, summaryOf } from './markdown.ts';
 import type { SkillDiagnostic } from './port.ts';
 import { isSkillName, skillNameOf } from './skill-name.ts';
+import { spanBetween, type TextSpan } from './text-span.ts';
 
 export { isSkillName, skillNameOf } from './skill-name.ts';
 
@@ -61,8 +62,16 @@ export const parseSkill = (source: Uint8Array | string, file: string): ParsedSki
   const report = collectInto(file, found);
   const folder = basename(dirname(file));
   const text = decode(source, report);
-  const { values, lineOf, body, bodyLine } = readFrontMatter(text, report);
-  const field: Field = { values, line: (key) => lineOf.get(key) ?? 0, report };
+  const { values, spanOf, openLine, body, bodyLine } = readFrontMatter(text, report);
+  const field: Field = {
+    values,
+    at: (key, below) => {
+      const found = spanOf(key, below) ?? spanOf(key);
+      return found?.value ?? found?.key ?? openLine;
+    },
+    keyAt: (key) => spanOf(key)?.key ?? openLine,
+    report,
+  };
   const name = readName(field, folder);
   const description = readDescription(field, body);
   checkOthers(field);
@@ -83,7 +92,9 @@ export const parseSkill = (source: Uint8Array | string, file: string): ParsedSki
 
 interface Field {
   readonly values: Readonly<Record<string, unknown>>;
-  readonly line: (key: string) => number;
+  /** Of its value, or of a value below it; where there is none of its key, and without a key where the front matter begins. */
+  readonly at: (key: string, below?: string) => number | TextSpan;
+  readonly keyAt: (key: string) => number | TextSpan;
   readonly report: Report;
 }
 
@@ -97,7 +108,8 @@ const decode = (source: Uint8Array | string, report: Report): string => {
     );
   const text = typeof source === 'string' ? source.slice(0, MOST_SKILL_BYTES) : decodeBytes(source, report);
   if (text.includes('\0')) {
-    report('error', 'not-text', 0, 'The file is not text.');
+    const at = text.indexOf('\0');
+    report('error', 'not-text', spanBetween(text, at, at + 1), 'The file is not text.');
     return '';
   }
   if (/\r/.test(text))
@@ -120,13 +132,13 @@ const decodeBytes = (bytes: Uint8Array, report: Report): string => {
     report(
       'warning',
       'encoding',
-      text.slice(0, broken).split('\n').length - 1,
+      spanBetween(text, broken, broken + 1),
       'The file is not valid UTF-8. Save it as UTF-8.',
     );
   return text;
 };
 
-const readName = ({ values, line, report }: Field, folder: string): string => {
+const readName = ({ values, at: atOf, report }: Field, folder: string): string => {
   const used = skillNameOf(folder);
   if (used === '')
     report(
@@ -143,7 +155,7 @@ const readName = ({ values, line, report }: Field, folder: string): string => {
       `The folder "${oneLine(folder, 80)}" is no name of a skill; it is called ${used} here.`,
     );
   const said = values['name'];
-  const at = line('name');
+  const at = atOf('name');
   if (said === undefined || said === null || said === '')
     report('warning', 'name-missing', at, `There is no name; it is called ${used} here.`);
   else if (typeof said !== 'string') report('warning', 'not-a-string', at, 'The name must be text; put it in quotes.');
@@ -166,7 +178,7 @@ const readName = ({ values, line, report }: Field, folder: string): string => {
 
 const readDescription = (field: Field, body: string): string => {
   const said = textOf(field, 'description');
-  const at = field.line('description');
+  const at = field.at('description');
   if (said === '') {
     const fallback = oneLine(summaryOf(body), LONGEST_DESCRIPTION);
     if (fallback !== '')
@@ -189,48 +201,48 @@ const readDescription = (field: Field, body: string): string => {
 };
 
 /** A field that must be text, whatever it is. */
-const textOf = ({ values, line, report }: Field, key: string): string => {
+const textOf = ({ values, at, report }: Field, key: string): string => {
   const value = values[key];
   if (value === undefined || value === null) return '';
   if (typeof value === 'string') return value.trim();
   if (Array.isArray(value)) {
-    report('warning', 'array-for-string', line(key), `${key} must be text, not a list.`);
+    report('warning', 'array-for-string', at(key), `${key} must be text, not a list.`);
     return value
       .map((one) => (typeof one === 'string' ? one : JSON.stringify(one)))
       .join(' ')
       .trim();
   }
-  report('warning', 'not-a-string', line(key), `${key} must be text; put it in quotes.`);
+  report('warning', 'not-a-string', at(key), `${key} must be text; put it in quotes.`);
   return JSON.stringify(value);
 };
 
 const checkOthers = (field: Field): void => {
-  const { values, line, report } = field;
+  const { values, at, keyAt, report } = field;
   for (const key of STRINGS) {
     const text = textOf(field, key);
     if (key === 'compatibility' && text.length > LONGEST_COMPATIBILITY)
       report(
         'warning',
         'field-too-long',
-        line(key),
+        at(key),
         `compatibility has ${text.length} characters; ${LONGEST_COMPATIBILITY} are allowed.`,
       );
   }
   const metadata = values['metadata'];
-  if (metadata !== undefined && metadata !== null) checkMetadata(metadata, line('metadata'), report);
+  if (metadata !== undefined && metadata !== null) checkMetadata(metadata, at, report);
   for (const key of Object.keys(values))
     if (!KNOWN.has(key))
       report(
         'hint',
         'unknown-key',
-        line(key),
+        keyAt(key),
         `${oneLine(key, 60)} is not a key of the format; put it below metadata.`,
       );
 };
 
-const checkMetadata = (metadata: unknown, line: number, report: Report): void => {
+const checkMetadata = (metadata: unknown, at: Field['at'], report: Report): void => {
   if (typeof metadata !== 'object' || metadata === null || Array.isArray(metadata)) {
-    report('warning', 'metadata-not-strings', line, 'metadata must hold lines of the form "key: value".');
+    report('warning', 'metadata-not-strings', at('metadata'), 'metadata must hold lines of the form "key: value".');
     return;
   }
   const others = Object.entries(metadata).filter(([, value]) => typeof value !== 'string');
@@ -238,7 +250,7 @@ const checkMetadata = (metadata: unknown, line: number, report: Report): void =>
     report(
       'hint',
       'metadata-not-strings',
-      line,
+      at('metadata', others[0]?.[0]),
       `Values of metadata should be text; ${oneLine(others.map(([key]) => key).join(', '), 80)} is not.`,
     );
 };

@@ -5,10 +5,17 @@ export type SkillSource =
   /** Written by an agent; nobody else can use it until a person approves it. */
   | { readonly kind: 'draft' };
 
-/** Zero-based, as editors count; `file` is absolute. `code` is stable: quick fixes go by it. */
+/**
+ * Zero-based, as editors count; without a column it is about the whole line. `file` is absolute. `code` is stable: quick
+ * fixes go by it.
+ */
 export interface SkillDiagnostic {
   readonly file: string;
   readonly line: number;
+  /** In units of UTF-16; with it come the line and the column where the finding ends. */
+  readonly column?: number | undefined;
+  readonly endLine?: number | undefined;
+  readonly endColumn?: number | undefined;
   readonly severity: 'error' | 'warning' | 'hint';
   readonly code: string;
   readonly message: string;

@@ -75,7 +75,7 @@ describe('Reading a manifest.json', () => {
   });
 
   it('refuses what is no JSON object, at its line', () => {
-    assert.deepEqual(codes(parse('{\n  "tools": [],\n}')), ['error manifest-invalid 2']);
+    assert.deepEqual(codes(parse('{\n  "tools": [],\n}')), ['error manifest-invalid 1']);
     assert.deepEqual(codes(parse('[]')), ['error manifest-invalid 0']);
     assert.deepEqual(codes(parse('')), ['error manifest-invalid 0']);
     assert.deepEqual(codes(parse(`{"input": ${'['.repeat(500)}${']'.repeat(500)}}`)), ['error manifest-invalid 0']);

@@ -64,7 +64,7 @@ describe('Reading a SKILL.md', () => {
     );
     assert.equal(parsed.description, 'Use when: there is a bug');
     assert.deepEqual(parsed.frontmatter['metadata'], { a: { b: 1 } });
-    assert.deepEqual(codes(parsed), ['warning unquoted-value 2', 'hint metadata-not-strings 3']);
+    assert.deepEqual(codes(parsed), ['warning unquoted-value 2', 'hint metadata-not-strings 4']);
   });
 
   it('understands values that begin like something else in YAML', () => {
@@ -128,7 +128,7 @@ describe('Reading a SKILL.md', () => {
     assert.deepEqual(codes(parsed), [
       'warning array-for-string 2',
       'warning not-a-string 6',
-      'warning array-for-string 3',
+      'warning array-for-string 4',
     ]);
   });
 
