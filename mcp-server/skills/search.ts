@@ -1,5 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
 import MiniSearch from 'minisearch';
+import { Vocabulary } from './vocabulary.ts';
 import { synonymsOf, termOf, termsOf, wordsOf } from './words.ts';
 
 /** What is searched of a skill. `id` is its name. */
@@ -26,13 +27,20 @@ const BOOST = { name: 4, tags: 3, description: 2, headings: 1 };
 const FIELDS = Object.keys(BOOST);
 const SYNONYM_WEIGHT = 0.4;
 const RERANKED = 50;
-/** Skills looked at for one query. Words beyond that, the most common ones, would hardly change the order. */
-const MOST_LOOKED_AT = 3000;
-/** Skills that are taken in before others get their turn. */
+/** Skills that the words of one query may hold together; the most common words beyond that would hardly change the order. */
+const MOST_HELD = 3000;
+/**
+ * Fields of skills that one query scores at the most. Only a word that very many skills hold comes to that; then their names
+ * and tags have been looked at before the rest.
+ */
+export const MOST_SCORED = 3000;
+/** Skills that are taken in, or out, before others get their turn. */
 const SLICE = 200;
 const LONGEST_QUERY = 500;
 const MOST_TERMS = 12;
-/** After so many changes it is quicker to begin anew than to clean up. */
+/** Words of a query that no skill holds and for which others are looked for. */
+const MOST_UNKNOWN = 4;
+/** When so many have changed it is quicker to begin anew. */
 const STALE_SHARE = 0.5;
 
 /** An index over skills that follows their changes; it holds no bodies. */
@@ -40,8 +48,8 @@ export class SkillIndex {
   readonly #embed: Embed | undefined;
   #engine = createEngine();
   #held = new Map<string, Searchable>();
-  #frequency = new Map<string, number>();
-  #discarded = 0;
+  #vocabulary = new Vocabulary();
+  #scored = 0;
 
   constructor(embed?: Embed) {
     this.#embed = embed;
@@ -51,75 +59,75 @@ export class SkillIndex {
   async update(skills: readonly Searchable[]): Promise<void> {
     const wanted = new Map(skills.map((skill) => [skill.name, skill]));
     const gone = [...this.#held.values()].filter((one) => wanted.get(one.name) !== one);
-    if (this.#discarded + gone.length > wanted.size * STALE_SHARE) this.#clear();
-    else for (const one of gone) this.#remove(one);
+    if (gone.length > wanted.size * STALE_SHARE) this.#clear();
+    else await inSlices(gone, (one) => this.#remove(one));
     const missing = [...wanted.values()].filter((one) => this.#held.get(one.name) !== one);
-    for (const [at, one] of missing.entries()) {
-      if (at % SLICE === SLICE - 1) await setImmediate();
-      this.#add(one);
-    }
+    await inSlices(missing, (one) => this.#add(one));
   }
 
   /** Best first, at most `limit`. */
   async search(query: string, limit: number): Promise<readonly Found[]> {
-    const found = this.#byWords(query.slice(0, LONGEST_QUERY));
+    const found = this.#byWords(query.slice(0, LONGEST_QUERY), Math.max(limit, RERANKED));
     const ranked = this.#embed && found.length > 1 ? await this.#byMeaning(query, found, this.#embed) : found;
     return ranked.slice(0, Math.max(0, limit));
+  }
+
+  /** Fields of skills that the last search looked at: what it cost. */
+  get scored(): number {
+    return this.#scored;
   }
 
   #clear(): void {
     this.#engine = createEngine();
     this.#held = new Map();
-    this.#frequency = new Map();
-    this.#discarded = 0;
+    this.#vocabulary = new Vocabulary();
   }
 
   #add(skill: Searchable): void {
     this.#engine.add(documentOf(skill));
     this.#held.set(skill.name, skill);
-    for (const term of allTerms(skill)) this.#frequency.set(term, (this.#frequency.get(term) ?? 0) + 1);
+    this.#vocabulary.add(allTerms(skill));
   }
 
+  /** At once: what is only marked as gone would be cleaned up by a search. */
   #remove(skill: Searchable): void {
-    this.#engine.discard(skill.name);
+    this.#engine.remove(documentOf(skill));
     this.#held.delete(skill.name);
-    this.#discarded += 1;
-    for (const term of allTerms(skill)) {
-      const left = (this.#frequency.get(term) ?? 1) - 1;
-      if (left > 0) this.#frequency.set(term, left);
-      else this.#frequency.delete(term);
-    }
+    this.#vocabulary.remove(allTerms(skill));
   }
 
-  #byWords(query: string): Found[] {
+  #byWords(query: string, most: number): Found[] {
     const weights = this.#weigh(termsOf(query));
+    this.#scored = 0;
     if (weights.size === 0) return [];
     const results = this.#engine.search([...weights.keys()].join(' '), {
       tokenize: (text) => text.split(' '),
       processTerm: (term) => term,
       boost: BOOST,
       boostTerm: (term) => weights.get(term) ?? 1,
-      prefix: (term) => term.length >= 3 && !this.#frequency.has(term),
-      fuzzy: (term) => (this.#frequency.has(term) || term.length < 4 ? false : term.length < 8 ? 1 : 2),
+      boostDocument: () => (this.#scored < MOST_SCORED ? (this.#scored += 1) && 1 : 0),
     });
-    const found = results.map(({ id, score }) => ({ name: id as string, score }));
+    const found = results.slice(0, most).map(({ id, score }) => ({ name: id as string, score }));
     return preferNamed(found, weights);
   }
 
   /** The terms to look for, the rarest first, then what may stand for them; as many as can be looked at quickly. */
   #weigh(terms: readonly string[]): ReadonlyMap<string, number> {
-    const of = (term: string): number => this.#frequency.get(term) ?? 0;
-    const rarest = terms.toSorted((a, b) => of(a) - of(b)).slice(0, MOST_TERMS);
+    const of = (term: string): number => this.#vocabulary.count(term);
+    const said = terms.filter((term) => of(term) > 0);
+    const rarest = said.toSorted((a, b) => of(a) - of(b)).slice(0, MOST_TERMS);
     const weights = new Map<string, number>();
-    let left = MOST_LOOKED_AT;
-    const take = (said: string, weight: number): void => {
-      const term = of(said) > 0 ? said : (swapped(said).find((other) => of(other) > 0) ?? said);
+    let left = MOST_HELD;
+    const take = (term: string, weight: number): void => {
       if (weights.has(term) || (weights.size > 0 && of(term) > left)) return;
       weights.set(term, weight);
       left -= of(term);
     };
     for (const term of rarest) take(term, 1);
-    for (const term of rarest) for (const other of synonymsOf(term)) if (of(other) > 0) take(other, SYNONYM_WEIGHT);
+    const unknown = terms.filter((term) => of(term) === 0).slice(0, MOST_UNKNOWN);
+    for (const term of unknown) for (const near of this.#vocabulary.near(term)) take(near.term, near.weight);
+    const meant = [...rarest, ...unknown];
+    for (const term of meant) for (const other of synonymsOf(term)) if (of(other) > 0) take(other, SYNONYM_WEIGHT);
     return weights;
   }
 
@@ -140,6 +148,13 @@ export class SkillIndex {
   }
 }
 
+const inSlices = async <T>(items: readonly T[], work: (item: T) => void): Promise<void> => {
+  for (const [at, item] of items.entries()) {
+    if (at % SLICE === SLICE - 1) await setImmediate();
+    work(item);
+  }
+};
+
 const createEngine = (): MiniSearch<Record<string, string>> =>
   new MiniSearch<Record<string, string>>({
     idField: 'name',
@@ -157,10 +172,6 @@ const documentOf = ({ name, description, tags, headings }: Searchable): Record<s
 });
 
 const allTerms = (skill: Searchable): readonly string[] => termsOf(Object.values(documentOf(skill)).join(' '));
-
-/** The word with two neighbouring letters the other way round: the commonest slip, and two edits for a fuzzy search. */
-const swapped = (word: string): string[] =>
-  Array.from({ length: word.length - 1 }, (_, at) => word.slice(0, at) + word[at + 1] + word[at] + word.slice(at + 2));
 
 /** A skill whose whole name was said is what was meant. */
 const preferNamed = (found: readonly Found[], weights: ReadonlyMap<string, number>): Found[] => {

@@ -14,6 +14,28 @@ const WORDS = wordsOf(`
   energy battery solar sensor robot drone printer circuit compile assemble link profile benchmark optimize vectorize parallel
 `);
 
+/** What costs a search most: words that nobody wrote, beginnings of many words, words of thousands of skills, all at once. */
+export const HARD_QUERIES: readonly string[] = [
+  'use it when',
+  'rev',
+  'con',
+  'ser re pa co',
+  '1',
+  'tests',
+  'reviwe tset cod',
+  'revi summari secu databa',
+  'reposotory changlog depandency sumarize tabel imgae',
+  'conx prox comx datx tesx revx logx',
+  'documentt securityy passwordd invoicee calendarr dashboardd',
+  'tests code review repository release message research data image mail server client',
+  WORDS.slice(0, 60).join(' '),
+  WORDS.slice(0, 40)
+    .map((word) => `${word.slice(0, 3)}q${word.slice(3)}`)
+    .join(' '),
+  'abcdefghijklmnop '.repeat(30),
+  'x'.repeat(500),
+];
+
 /** A small generator of numbers in [0, 1) that gives the same ones each time. */
 export const seeded = (seed: number): (() => number) => {
   let state = seed >>> 0;

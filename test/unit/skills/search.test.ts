@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { systemClock } from '../../../mcp-server/domain/clock.ts';
 import { embedInTime } from '../../../mcp-server/skills/embed-in-time.ts';
-import { type Embed, type Searchable, SkillIndex } from '../../../mcp-server/skills/search.ts';
+import { type Embed, MOST_SCORED, type Searchable, SkillIndex } from '../../../mcp-server/skills/search.ts';
+import { MOST_NEAR, Vocabulary } from '../../../mcp-server/skills/vocabulary.ts';
 import { stem, synonymsOf, termOf } from '../../../mcp-server/skills/words.ts';
 
 const skill = (name: string, description = '', more: Partial<Searchable> = {}): Searchable => ({
@@ -88,6 +89,54 @@ describe('Searching skills', () => {
     assert.equal((await names(index, 'the cause'))[0], 'bug-hunt');
     await index.update([]);
     assert.deepEqual(await names(index, 'bug'), []);
+  });
+
+  it('looks at a bounded number of skills, however many hold the words, and at their names first', async () => {
+    const many = Array.from({ length: 6000 }, (_, at) =>
+      skill(`skill-${at}`, `Common review of part${at} and reviews${at}.`, { tags: ['common'], headings: ['Common'] }),
+    );
+    const index = await indexOf([...many, skill('review-common', 'Something.')]);
+    for (const query of [
+      'common',
+      'commno',
+      'commo',
+      'rev',
+      'part',
+      'common review something',
+      'reviews pats1 commmon',
+    ]) {
+      assert.ok((await names(index, query)).length > 0, query);
+      assert.ok(index.scored > 0 && index.scored <= MOST_SCORED, `${query}: ${index.scored}`);
+    }
+    assert.equal((await names(index, 'common'))[0], 'review-common');
+    assert.deepEqual((await names(index, 'common part4711'))[0], 'skill-4711');
+    await index.update(many.slice(0, 5000));
+    assert.equal((await index.search('common', 1)).length, 1);
+    assert.ok(index.scored <= MOST_SCORED);
+  });
+
+  it('finds the rare word that was said among many that nobody wrote', async () => {
+    const index = await indexOf(SKILLS);
+    const unknown = Array.from({ length: 30 }, (_, at) => `qqqq${at}zz`).join(' ');
+    assert.deepEqual(await names(index, `${unknown} weather`), ['weather']);
+  });
+
+  it('offers few words in the place of one that is not there, the likeliest first', () => {
+    const held = new Vocabulary();
+    held.add(['review', 'reviewer', 'revert', 'release', ...Array.from({ length: 5000 }, (_, at) => `reveal${at}`)]);
+    held.add(['review', 'changelog']);
+    const near = (word: string): readonly string[] => held.near(word).map(({ term }) => term);
+    assert.deepEqual(near('reveiw'), ['review'], 'two letters swapped');
+    assert.deepEqual(near('revieww'), ['review']);
+    assert.equal(near('revie')[0], 'review');
+    assert.deepEqual(near('chnngeelog'), ['changelog'], 'two slips in a long word');
+    assert.deepEqual(near('relxxse'), [], 'two slips in a short one');
+    assert.deepEqual(near('re'), [], 'too short for a beginning');
+    for (const word of ['rev', 'reveal', 'reveal1', 'reveal12']) assert.ok(near(word).length <= MOST_NEAR, word);
+    held.remove(['review']);
+    held.remove(['review']);
+    assert.equal(held.count('review'), 0);
+    assert.ok(!near('revieww').includes('review'));
   });
 
   it('stems forms of one word to one stem, and short words not at all', () => {
