@@ -1,7 +1,8 @@
 import { lstat, mkdir, writeFile } from 'node:fs/promises';
-import { dirname, join, sep } from 'node:path';
+import { basename, dirname, join, sep } from 'node:path';
 import { UserError } from '../domain/errors.ts';
 import { oneLine } from '../domain/text.ts';
+import { checkText } from '../skills/check-text.ts';
 import { fixOf } from '../skills/fixes.ts';
 import type { Importer, ImportRequest } from '../skills/imports/import-skill.ts';
 import { previewText } from '../skills/imports/preview.ts';
@@ -173,19 +174,30 @@ const textOf = (bytes: Uint8Array | undefined): string | null =>
 
 const checkSkills = async (
   registry: SkillRegistry,
-  { name, file }: { readonly name?: string | undefined; readonly file?: string | undefined },
+  { name, file, text }: Parameters<SkillsFacade['checkSkills']>[0],
 ): Promise<readonly SkillProblem[]> => {
   const folder = name === undefined ? null : summaryOf(registry, name).folder;
-  const found = registry
+  const saved = registry
     .diagnostics()
     .filter(
       (one) => (folder === null || one.file.startsWith(folder + sep)) && (file === undefined || one.file === file),
     );
+  if (file !== undefined && text !== undefined) {
+    const files = basename(file) === 'manifest.json' ? await filesBeside(registry, file) : null;
+    return checkText(file, text, saved, files).map((one) => problemOf(one, text));
+  }
   // What is told of may be a link, to a device for example: only a plain file is read, and no more than is used.
   const bytes =
-    file === undefined || found.length === 0 ? null : await readRegular(file, LARGEST_TEXT).catch(() => null);
-  const text = bytes ? Buffer.from(bytes).toString('utf8') : null;
-  return found.map((one) => problemOf(one, text));
+    file === undefined || saved.length === 0 ? null : await readRegular(file, LARGEST_TEXT).catch(() => null);
+  const onDisk = bytes ? Buffer.from(bytes).toString('utf8') : null;
+  return saved.map((one) => problemOf(one, onDisk));
+};
+
+/** The files of the skill that a file is one of; null: it is of none that is known. */
+const filesBeside = async (registry: SkillRegistry, file: string): Promise<readonly string[] | null> => {
+  const skill = registry.list().find(({ folder }) => folder === dirname(file));
+  const read = skill && (await registry.read(skill.name));
+  return read?.folder === dirname(file) ? [basename(read.file), ...read.files] : null;
 };
 
 const problemOf = (diagnostic: SkillDiagnostic, text: string | null): SkillProblem => {

@@ -159,10 +159,11 @@ export interface SkillsFacade {
   /** `hash`: of the content that the person has looked at. */
   trustSkill(input: { readonly name: string; readonly hash: string }): Promise<SkillView>;
   distrustSkill(name: string): Promise<SkillView>;
-  /** All problems, of one skill, or of one file with the text that a quick fix would make of it. */
+  /** All problems, of one skill, or of one file with the text that a quick fix would make of it; `text`: as if the file held it. */
   checkSkills(of: {
     readonly name?: string | undefined;
     readonly file?: string | undefined;
+    readonly text?: string | undefined;
   }): Promise<readonly SkillProblem[]>;
   /** Without `hash` it only looks. */
   importSkill(

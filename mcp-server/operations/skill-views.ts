@@ -56,6 +56,9 @@ export const skillText = z.object({
 const diagnostic = z.object({
   file: z.string(),
   line: z.int(),
+  column: z.int().optional(),
+  endLine: z.int().optional(),
+  endColumn: z.int().optional(),
   severity: z.enum(['error', 'warning', 'hint']),
   code: z.string(),
   message: z.string(),

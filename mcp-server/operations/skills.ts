@@ -9,6 +9,9 @@ const hash = z
   .regex(/^[0-9a-f]{64}$/)
   .describe('Of the content that the person has looked at.');
 
+/** A file of more characters is refused by every check anyway. */
+const MOST_TEXT = 1_000_000;
+
 const skillList = defineOperation({
   name: 'skill_list',
   title: 'List skills',
@@ -131,10 +134,14 @@ const skillCheck = defineOperation({
   name: 'skill_check',
   title: 'Check skills',
   description:
-    'What is wrong with skills: file, zero-based line and what to do; of all skills, one skill, or one file. For one file "fixed" is its whole text after the quick fix.',
+    'What is wrong with skills: file, zero-based line and column, and what to do; of all skills, one skill, or one file. Without a column the whole line is meant. For one file "fixed" is its whole text after the quick fix.',
   effect: 'reads',
   idempotent: true,
-  input: inputObject({ name: name.optional(), file: z.string().max(4096).optional().describe('Absolute.') }),
+  input: inputObject({
+    name: name.optional(),
+    file: z.string().max(4096).optional().describe('Absolute.'),
+    text: z.string().max(MOST_TEXT).optional().describe('With a file: what it is to hold, instead of what is saved.'),
+  }),
   output: z.object({ ok: z.boolean(), problems: list(skillProblem) }),
   handle: async (engine, input) => {
     const problems = await engine.checkSkills(input);

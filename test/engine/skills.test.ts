@@ -126,6 +126,24 @@ describe('Skills', function () {
     assert.deepEqual([problem?.code, problem?.fixed], ['link-skipped', null]);
   });
 
+  it('are checked as they would be if a text that is not saved were', async () => {
+    await open(() => say('nothing'));
+    const folder = join(bench.repo.root, '.agents', 'skills', 'count-lines');
+    const check = (name: string, text: string): ReturnType<typeof bench.engine.checkSkills> =>
+      bench.engine.checkSkills({ file: join(folder, name), text });
+    const [name, ...others] = await check('SKILL.md', '---\nname: lines\ndescription: Counts lines.\n---\nGo.');
+    assert.deepEqual([name?.code, name?.line, name?.column, name?.endColumn], ['name-mismatch', 1, 6, 11]);
+    assert.equal(name?.fixed, '---\nname: count-lines\ndescription: Counts lines.\n---\nGo.');
+    assert.deepEqual(others, []);
+    const entry = (file: string): string => `{ "entry": "${file}" }`;
+    assert.deepEqual((await check('manifest.json', entry('no.mjs')))[0]?.code, 'manifest-entry');
+    const saved = (await bench.skills?.registry.read('count-lines'))?.manifest.entry ?? '';
+    assert.deepEqual(await check('manifest.json', entry(saved)), [], 'the files of the skill are known');
+    assert.deepEqual(await bench.engine.checkSkills({ file: join(folder, 'SKILL.md') }), [], 'nothing was written');
+    const elsewhere = join(bench.repo.root, '.agents/skills/new-one/manifest.json');
+    assert.deepEqual(await bench.engine.checkSkills({ file: elsewhere, text: entry('run.mjs') }), []);
+  });
+
   it('need what they would run to be allowed by the run, whoever trusts them', async () => {
     const entry = { permissions: { commands: ['git'] }, entry: 'run.mjs' };
     const files = {

@@ -114,16 +114,16 @@ export const maySay = (may: readonly string[]): string =>
   may.length > 0 ? may.map((line) => clean(line)).join('; ') : 'instruct agents, and nothing else';
 
 /**
- * `file:line:column: severity: message (code)`, lines and columns from one. A problem is one of a whole line, so its
- * column is the first. Files below `folder` are named from there.
+ * `file:line:column: severity: message (code)`, lines and columns from one. Files below `folder` are named from there.
  */
 export const problemLine = (
-  problem: Pick<SkillProblem, 'file' | 'line' | 'severity' | 'code' | 'message'>,
+  problem: Pick<SkillProblem, 'file' | 'line' | 'column' | 'severity' | 'code' | 'message'>,
   folder: string,
 ): string => {
   const near = relative(folder, problem.file);
   const file = near === '' || near.startsWith('..') ? problem.file : near;
-  return `${clean(file, false)}:${problem.line + 1}:1: ${problem.severity}: ${clean(problem.message)} (${problem.code})`;
+  const place = `${clean(file, false)}:${problem.line + 1}:${(problem.column ?? 0) + 1}`;
+  return `${place}: ${problem.severity}: ${clean(problem.message)} (${problem.code})`;
 };
 
 /** The last line of a check: `2 skills checked: 1 error, 3 warnings.` */

@@ -113,6 +113,7 @@ describe('skills in the terminal', () => {
 
   it('have problems as compilers print them, counted from one', () => {
     assert.equal(problemLine(problem, '/r'), 'a/SKILL.md:3:1: warning: Not a key. (unknown-key)');
+    assert.match(problemLine({ ...problem, column: 6 }, '/r'), /^a\/SKILL\.md:3:7: warning: /);
     assert.equal(problemLine(problem, '/q'), '/r/a/SKILL.md:3:1: warning: Not a key. (unknown-key)');
     assert.equal(checkedLine([problem, problem, { severity: 'error' }], 3), '3 skills checked: 1 error, 2 warnings.');
     assert.equal(checkedLine([], 1), '1 skill checked: no problems.');
