@@ -81,7 +81,7 @@ interface Changed {
 /** What the text of a plan does not hold stays as it was. */
 const edited = async (core: Core, run: Run, before: Plan, yaml: string): Promise<Changed> => {
   const wanted: Plan = {
-    ...editedPlan(run, yaml),
+    ...(await editedPlan(core, run, yaml)),
     ...(before.complexity ? { complexity: before.complexity } : {}),
     ...(before.budget === undefined ? {} : { budget: before.budget }),
     because: 'You changed the plan.',

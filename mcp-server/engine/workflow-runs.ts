@@ -2,10 +2,11 @@ import { UserError } from '../domain/errors.ts';
 import type { Plan } from '../domain/plan.ts';
 import { planningOf, type Run } from '../domain/run.ts';
 import { notPlaced } from '../planning/distribute-steps.ts';
+import { processorOf } from '../planning/processors.ts';
 import { asPlanned } from '../planning/sub-plan.ts';
 import { expandWorkflow } from '../planning/workflows/expand-workflow.ts';
 import type { Values } from '../planning/workflows/placeholders.ts';
-import { planFromYaml } from '../planning/workflows/plan-yaml.ts';
+import { noProcessor, planFromYaml, processorsIn, processorsInYaml } from '../planning/workflows/plan-yaml.ts';
 import { workflowFromPlan } from '../planning/workflows/save-workflow.ts';
 import { mostSteps } from './conversation.ts';
 import type { Core } from './core.ts';
@@ -31,6 +32,7 @@ export const runWorkflow = async (
     const expanded = expandWorkflow(workflow, input.parameters, others, patternOptions(draft));
     if (!expanded.ok) throw new UserError('bad-input', `The workflow ${input.name}: ${expanded.problems.join(' ')}`);
     refuseForeignServers(core, draft, input.name, expanded.plan);
+    await refuseUnknownProcessors(core, input.name, expanded.plan);
     const because = `${workflow.description} ${expanded.plan.because ?? ''}`.trim();
     return distribute(core, draft, { ...expanded.plan, because, complexity: await complexityOf(core, draft) });
   };
@@ -52,6 +54,22 @@ const refuseForeignServers = (core: Core, draft: Run, name: string, plan: Pick<P
   );
 };
 
+/** Else the run would find it out when all before that step has been paid for. */
+const refuseUnknownProcessors = async (core: Core, name: string, { steps }: Pick<Plan, 'steps'>): Promise<void> => {
+  const names = processorsIn(steps);
+  const own = await ownAmong(core, names);
+  const unknown = names.find((one) => !processorOf(one) && !own.has(one));
+  if (unknown !== undefined)
+    throw new UserError('bad-input', `The workflow ${name} cannot be run: ${noProcessor(unknown, own)}`);
+};
+
+/** Those of the names that are processors of the person's own. */
+const ownAmong = async (core: Core, names: readonly string[]): Promise<ReadonlySet<string>> => {
+  const own = new Set<string>();
+  for (const name of names) if (await core.parts.processors?.(name)) own.add(name);
+  return own;
+};
+
 /** What the person gave says what it is about; the rest is as in every run of the workflow. */
 const taskOf = (description: string, parameters: Values): string => {
   const given = Object.entries(parameters).map(
@@ -61,9 +79,9 @@ const taskOf = (description: string, parameters: Values): string => {
 };
 
 /** The plan of a text that a person has changed. Throws UserError with the faults and their lines. */
-export const editedPlan = (run: Run, yaml: string): Plan => {
+export const editedPlan = async (core: Core, run: Run, yaml: string): Promise<Plan> => {
   const limits = { ...run.options, maxAgents: mostSteps(run) };
-  const read = planFromYaml(yaml, limits);
+  const read = planFromYaml(yaml, limits, await ownAmong(core, processorsInYaml(yaml)));
   if (read.ok) return read.plan;
   const faults = read.faults.map(({ line, column, message }) => `${line + 1}:${column + 1}: ${message}`);
   throw new UserError('bad-input', `The plan has faults and was left as it is:\n${faults.join('\n')}`);

@@ -94,6 +94,39 @@ describe('A workflow', () => {
     }
   });
 
+  it('that asks for a processor which is not there is refused before anything is paid for', async () => {
+    bench = await openBench({
+      script: worker,
+      processors: async (name) => (name === 'mine' ? () => ({ ok: true, report: 'Mine.' }) : undefined),
+    });
+    const folder = join(bench.repo.root, '.coppice', 'workflows');
+    mkdirSync(folder, { recursive: true });
+    const write = (name: string, processor: string): void =>
+      writeFileSync(
+        join(folder, `${name}.yaml`),
+        `name: ${name}\ndescription: d\nnodes:\n  look: {prompt: look}\n  end: {processor: ${processor}, needs: [look]}\n`,
+      );
+    write('with-mine', 'mine');
+    write('with-theirs', 'theirs');
+    await assert.rejects(bench.engine.runWorkflow({ name: 'with-theirs', parameters: {}, options: {} }), {
+      code: 'bad-input',
+      message: /there is no processor "theirs"\. There are: concat, /,
+    });
+    const { run } = await bench.engine.runWorkflow({
+      name: 'with-mine',
+      parameters: {},
+      options: { planning: { gate: 'ask' } },
+    });
+    const { yaml } = await bench.engine.showPlan(run);
+    await assert.rejects(
+      bench.engine.changePlan({ run, yaml: yaml.replace('processor: mine', 'processor: theirs') }),
+      /\d+:\d+: end: there is no processor "theirs"/,
+    );
+    await bench.engine.changePlan({ run, yaml: yaml.replace('title: look', 'title: have a look') });
+    await bench.engine.approvePlan(run);
+    assert.match((await bench.waitEnd(run)).report ?? '', /^Mine\./);
+  });
+
   it('can be made from a run that went well, and run again', async () => {
     bench = await openBench({ script: worker });
     const first = await bench.engine.runWorkflow({ name: 'review', parameters: { target: 'src/' }, options: {} });

@@ -2,9 +2,10 @@ import { stringify } from 'yaml';
 import { z } from 'zod';
 import { DISTRIBUTIONS, PATTERNS, type Plan, type PlanStep } from '../../domain/plan.ts';
 import { notPlaced } from '../distribute-steps.ts';
+import { BUILT_IN_PROCESSORS, processorOf } from '../processors.ts';
 import { type PlanLimits, validatePlan } from '../validate-plan.ts';
 import { condition, edgePolicy } from './workflow.ts';
-import { readYaml, schemaFaults, type TextFault } from './yaml-text.ts';
+import { type Path, readYaml, schemaFaults, type TextFault } from './yaml-text.ts';
 
 const Text = z.string().trim().min(1, 'must not be empty');
 
@@ -112,8 +113,42 @@ export type ReadPlan =
   | { readonly ok: true; readonly plan: Plan }
   | { readonly ok: false; readonly faults: readonly TextFault[] };
 
-/** Reads what `planToYaml` wrote and a person changed; its source is the person. */
-export const planFromYaml = (text: string, limits: PlanLimits): ReadPlan => {
+/** Names of the processors that a plan asks for, each once. */
+export const processorsIn = (steps: readonly Pick<PlanStep, 'work'>[]): readonly string[] => [
+  ...new Set(steps.flatMap(({ work }) => (work?.kind === 'compute' ? [work.processor] : []))),
+];
+
+/** The same of a plan's text; none where it cannot be read. */
+export const processorsInYaml = (text: string): readonly string[] => {
+  const parsed = PlanFile.safeParse(readYaml(text).value);
+  return parsed.success ? processorsIn(Object.values(parsed.data.steps) as Pick<PlanStep, 'work'>[]) : [];
+};
+
+/** In the words of a fault: what there is in its place. */
+export const noProcessor = (name: string, own: ReadonlySet<string>): string =>
+  `there is no processor "${name}". There are: ${[...BUILT_IN_PROCESSORS, ...own].join(', ')}; ` +
+  `your own would be .coppice/processors/${name}.mjs, in a folder that you trust.`;
+
+/** What a step says of names that are not there: processors, and needs that it does not have. */
+const nameFaults = ({ key, work, needs, onFailure }: PlanStep, own: ReadonlySet<string>): readonly PlaceFault[] => [
+  ...(work?.kind === 'compute' && !processorOf(work.processor) && !own.has(work.processor)
+    ? [{ path: ['steps', key, 'work', 'processor'], message: `${key}: ${noProcessor(work.processor, own)}` }]
+    : []),
+  ...Object.keys(onFailure ?? {})
+    .filter((need) => !needs.includes(need))
+    .map((need) => ({ path: ['steps', key, 'onFailure', need], message: `${key}: it does not need "${need}".` })),
+];
+
+interface PlaceFault {
+  readonly path: Path;
+  readonly message: string;
+}
+
+/**
+ * Reads what `planToYaml` wrote and a person changed; its source is the person. `own`: the processors of the person's own
+ * that there are.
+ */
+export const planFromYaml = (text: string, limits: PlanLimits, own: ReadonlySet<string> = new Set()): ReadPlan => {
   const yaml = readYaml(text);
   if (yaml.faults.some(({ severity }) => severity === 'error')) return { ok: false, faults: yaml.faults };
   const parsed = PlanFile.safeParse(yaml.value);
@@ -127,13 +162,13 @@ export const planFromYaml = (text: string, limits: PlanLimits): ReadPlan => {
     ),
     ...(distribution ? { distribution } : {}),
   };
-  const faults = validatePlan(plan, limits).map(
-    ({ step, message }): TextFault => ({
-      ...yaml.at(step === null ? ['steps'] : ['steps', step]),
-      severity: 'error',
+  const faults = [
+    ...validatePlan(plan, limits).map(({ step, message }) => ({
+      path: step === null ? ['steps'] : ['steps', step],
       message: step === null ? message : `${step}: ${message}`,
-    }),
-  );
+    })),
+    ...plan.steps.flatMap((step) => nameFaults(step, own)),
+  ].map(({ path, message }): TextFault => ({ ...yaml.at(path), severity: 'error', message }));
   return faults.length > 0 ? { ok: false, faults } : { ok: true, plan };
 };
 

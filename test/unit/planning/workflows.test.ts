@@ -5,7 +5,7 @@ import type { PlanStep } from '../../../mcp-server/domain/plan.ts';
 import { validatePlan } from '../../../mcp-server/planning/validate-plan.ts';
 import { expandWorkflow } from '../../../mcp-server/planning/workflows/expand-workflow.ts';
 import { faultLines, parseWorkflow } from '../../../mcp-server/planning/workflows/parse-workflow.ts';
-import { planFromYaml, planToYaml } from '../../../mcp-server/planning/workflows/plan-yaml.ts';
+import { planFromYaml, planToYaml, processorsInYaml } from '../../../mcp-server/planning/workflows/plan-yaml.ts';
 import { workflowFromPlan } from '../../../mcp-server/planning/workflows/save-workflow.ts';
 import { type Workflow, workflowJsonSchema } from '../../../mcp-server/planning/workflows/workflow.ts';
 
@@ -288,6 +288,45 @@ describe('a plan as a person edits it', () => {
     assert.deepEqual(read.faults, [
       { line: 1, column: 2, severity: 'error', message: 'a: It needs gone, which is no step.' },
     ]);
+  });
+});
+
+describe('a plan that names what is not there', () => {
+  const text = `steps:
+  a: {task: x}
+  b: {task: x}
+  c:
+    task: x
+    needs: [a]
+    onFailure:
+      a: continue
+      b: continue
+  d:
+    task: y
+    needs: [c]
+    work:
+      kind: compute
+      processor: votes
+`;
+  const faults = (own: readonly string[] = []): readonly string[] => {
+    const read = planFromYaml(text, LIMITS, new Set(own));
+    assert.ok(!read.ok);
+    return read.faults.map(({ line, column, message }) => `${line + 1}:${column + 1} ${message}`);
+  };
+
+  it('gets an error at the line of a processor that is unknown, and of a failure of what is not needed', () => {
+    assert.equal(faults()[0], '9:7 c: it does not need "b".');
+    assert.match(
+      faults()[1] ?? '',
+      /^15:7 d: there is no processor "votes"\. There are: concat, vote, .*; your own would be \.coppice\/processors\/votes\.mjs/,
+    );
+    assert.equal(faults().length, 2);
+  });
+
+  it("may name a processor of the person's own", () => {
+    assert.deepEqual(processorsInYaml(text), ['votes']);
+    assert.deepEqual(faults(['votes']), ['9:7 c: it does not need "b".']);
+    assert.deepEqual(processorsInYaml('steps: ['), []);
   });
 });
 
