@@ -150,6 +150,12 @@ const conditionKeys = (when: unknown): readonly string[] =>
 
 const check = (plan: Plan, options: PatternOptions): void => {
   assert.deepEqual(validatePlan(plan, options), []);
+  for (const { key, needs, onFailure } of plan.steps)
+    assert.deepEqual(
+      Object.keys(onFailure ?? {}).filter((need) => !needs.includes(need)),
+      [],
+      key,
+    );
   const earlier = before(plan);
   const byKey = new Map(plan.steps.map((step) => [step.key, step]));
   for (const step of plan.steps) {
