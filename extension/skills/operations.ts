@@ -66,7 +66,10 @@ export interface SkillOperations {
   skill_pin: { input: Named & { pinned: boolean }; output: SkillView };
   skill_trust: { input: Named & { hash: string }; output: SkillView };
   skill_distrust: { input: Named; output: SkillView };
-  skill_check: { input: { name?: string; file?: string }; output: { ok: boolean; problems: SkillProblem[] } };
+  skill_check: {
+    input: { name?: string; file?: string; text?: string };
+    output: { ok: boolean; problems: SkillProblem[] };
+  };
   skill_new: {
     input: Named & { description: string; kind: 'instructions' | 'script'; shared: boolean };
     output: { file: string };

@@ -147,13 +147,13 @@ describe('skills in a real VS Code', () => {
     assert.equal((await groups()).size, 3);
   });
 
-  it('shows problems at their line, and a quick fix repairs them', async () => {
+  it('underlines what is wrong, and a quick fix repairs it', async () => {
     const uri = vscode.Uri.file(join(folder, '.agents/skills/tidy-up/SKILL.md'));
     const document = await vscode.workspace.openTextDocument(uri);
     await vscode.window.showTextDocument(document);
     const problems = (): vscode.Diagnostic[] => vscode.languages.getDiagnostics(uri);
     const name = await until('the problem', () => problems().find(({ code }) => code === 'name-mismatch'));
-    assert.equal(name.range.start.line, 1);
+    assert.equal(document.getText(name.range), 'other-name');
     assert.equal(name.source, 'Coppice');
     const fix = await quickFix(uri, name.range, 'Use the name of the folder');
     assert.ok(fix?.edit);
@@ -161,10 +161,35 @@ describe('skills in a real VS Code', () => {
     assert.match(document.getText(), /^---\nname: tidy-up\ndescription/);
     assert.ok(await document.save());
     await until('no such problem', () => !problems().some(({ code }) => code === 'name-mismatch'));
-    assert.ok(
-      problems().some(({ code }) => code === 'unquoted-value'),
-      'the other one is still there',
-    );
+    const other = problems().find(({ code }) => code === 'unquoted-value');
+    assert.equal(other && document.getText(other.range), 'Fix: the imports', 'the other one is still there');
+  });
+
+  it('does the same for what is typed and not saved yet', async () => {
+    const uri = vscode.Uri.file(join(folder, '.agents/skills/tidy-up/SKILL.md'));
+    const document = await vscode.workspace.openTextDocument(uri);
+    const problem = (wanted: string): vscode.Diagnostic | undefined =>
+      vscode.languages.getDiagnostics(uri).find(({ code }) => code === wanted);
+    const replace = async (from: string, to: string): Promise<void> => {
+      const edit = new vscode.WorkspaceEdit();
+      const at = document.getText().indexOf(from);
+      edit.replace(uri, new vscode.Range(document.positionAt(at), document.positionAt(at + from.length)), to);
+      assert.ok(await vscode.workspace.applyEdit(edit));
+    };
+    await replace('---\nname: tidy-up\n', '---\ncolour: red\nname: tidy-down\n');
+    const wrong = await until('the problem of the text', () => problem('name-mismatch'));
+    assert.equal(document.getText(wrong.range), 'tidy-down');
+    assert.equal(problem('unknown-key')?.range.end.character, 'colour'.length);
+    const fix = await quickFix(uri, new vscode.Range(2, 0, 2, 0), 'Use the name of the folder');
+    assert.ok(fix?.edit, 'also from the start of its line');
+    assert.ok(await vscode.workspace.applyEdit(fix.edit));
+    assert.match(document.getText(), /^---\ncolour: red\nname: tidy-up\n/);
+    assert.ok(document.isDirty, 'nothing is saved');
+    await until('no such problem', () => problem('name-mismatch') === undefined);
+    await vscode.window.showTextDocument(document);
+    await vscode.commands.executeCommand('workbench.action.files.revert');
+    await until('the problems of the file', () => problem('unknown-key') === undefined);
+    assert.ok(problem('unquoted-value'));
   });
 
   it('does nothing when the person does not trust', async () => {
