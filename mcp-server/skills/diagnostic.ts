@@ -18,6 +18,7 @@ export type SkillCode =
   | 'frontmatter-unterminated'
   | 'frontmatter-late'
   | 'frontmatter-not-a-map'
+  | 'frontmatter-too-large'
   | 'yaml-invalid'
   | 'unquoted-value'
   | 'duplicate-key'

@@ -2,6 +2,7 @@ import { isMap, isNode, isScalar, LineCounter, type Pair, parseDocument } from '
 import { oneLine } from '../domain/text.ts';
 import type { Report } from './diagnostic.ts';
 import { linesOf, spanBetween, type TextSpan } from './text-span.ts';
+import { MOST_YAML_CHARS, YamlBounds } from './yaml-bounds.ts';
 
 /** What stands above the Markdown, as far as it can be understood. Lines are zero-based, of the whole text. */
 export interface FrontMatter {
@@ -30,17 +31,15 @@ interface Entry {
 
 type Parsed =
   | { readonly entries: ReadonlyMap<string, Value> }
-  | { readonly problem: string; readonly at: number | TextSpan };
+  | { readonly problem: string; readonly at: number | TextSpan }
+  /** It is too much to be parsed. */
+  | { readonly refused: string };
 interface Value {
   readonly value: unknown;
   readonly span: (below?: string) => EntrySpan | undefined;
 }
 
-const MOST_YAML_CHARS = 64 * 1024;
-/** The YAML parser slows down with the square of wrong lines. */
-const MOST_YAML_LINES = 1000;
 const MOST_ENTRIES = 200;
-const DEEPEST = 100;
 const KEY = /^([A-Za-z_][\w.-]{0,100})[ \t]*:(?=[ \t]|$)/;
 
 /**
@@ -64,8 +63,8 @@ export const frontMatterRange = (
 /** Could this line stand in front matter that somebody forgot to close? */
 const mayBelong = (line: string): boolean => KEY.test(line) || /^[ \t]+\S|^- /.test(line);
 
-/** Reads the front matter as YAML, and entry by entry where YAML fails. Never throws. */
-export const readFrontMatter = (text: string, report: Report): FrontMatter => {
+/** Reads the front matter as YAML within the bounds, and entry by entry where YAML fails. Never throws. */
+export const readFrontMatter = (text: string, report: Report, bounds = new YamlBounds()): FrontMatter => {
   const lines = linesOf(text);
   const range = frontMatterRange(lines);
   if (!range) {
@@ -82,7 +81,7 @@ export const readFrontMatter = (text: string, report: Report): FrontMatter => {
   if (!range.closed)
     report('warning', 'frontmatter-unterminated', range.open, 'The front matter has no closing --- line.');
   const block = lines.slice(range.open + 1, range.close);
-  const found = readBlock(block, range.open + 1, report);
+  const found = readBlock(block, range.open + 1, report, bounds);
   const bodyLine = range.close + (range.closed ? 1 : 0);
   return {
     values: Object.fromEntries([...found].map(([key, { value }]) => [key, value])),
@@ -93,29 +92,25 @@ export const readFrontMatter = (text: string, report: Report): FrontMatter => {
   };
 };
 
-const readBlock = (block: readonly string[], first: number, report: Report): ReadonlyMap<string, Value> => {
-  const text = block.join('\n');
-  const whole = parseYaml(text, first, report);
+const readBlock = (
+  block: readonly string[],
+  first: number,
+  report: Report,
+  bounds: YamlBounds,
+): ReadonlyMap<string, Value> => {
+  const whole = parseYaml(block.join('\n'), first, report, bounds);
   if ('entries' in whole) return whole.entries;
-  return readEntryByEntry(block, first, whole, report);
-};
-
-const tooDeep = (text: string): boolean => {
-  let depth = 0;
-  for (const char of text) {
-    if (char === '[' || char === '{') depth += 1;
-    else if (char === ']' || char === '}') depth = Math.max(0, depth - 1);
-    if (depth > DEEPEST) return true;
+  if ('refused' in whole) {
+    const said = `The front matter is too much to be read as a whole: ${whole.refused}. Move parts of it below it, or to a file.`;
+    report('warning', 'frontmatter-too-large', first - 1, said);
   }
-  return /^[ \t]{200}|^[ \t]*(?:[-?:][ \t]+){50}/m.test(text);
+  return readEntryByEntry(block, first, whole, report, bounds);
 };
 
-const TOO_LONG: Parsed = { problem: 'It is too long', at: 0 };
-
-/** No aliases, no custom tags, nothing deep: what is left takes time in proportion to its length. */
-const parseYaml = (text: string, first: number, report: Report): Parsed => {
-  if (text.length > MOST_YAML_CHARS || text.split('\n').length > MOST_YAML_LINES) return TOO_LONG;
-  if (tooDeep(text)) return { problem: 'It is nested too deep', at: first };
+/** No aliases, no custom tags, nothing deep. */
+const parseYaml = (text: string, first: number, report: Report, bounds: YamlBounds): Parsed => {
+  const refused = bounds.refuse(text);
+  if (refused !== null) return { refused };
   try {
     const lineCounter = new LineCounter();
     const doc = parseDocument(text, {
@@ -197,27 +192,33 @@ const entriesOf = (block: readonly string[], first: number): { entries: Entry[];
 const readEntryByEntry = (
   block: readonly string[],
   first: number,
-  whole: { readonly problem: string; readonly at: number | TextSpan },
+  whole: Exclude<Parsed, { readonly entries: unknown }>,
   report: Report,
+  bounds: YamlBounds,
 ): ReadonlyMap<string, Value> => {
   const found = new Map<string, Value>();
   const { entries, stray } = entriesOf(block, first);
-  let told = false;
-  let left = MOST_YAML_CHARS;
+  let told = 'refused' in whole;
   for (const entry of entries) {
-    left -= entry.text.length;
-    const parsed = left < 0 ? TOO_LONG : parseYaml(entry.text, entry.line, () => undefined);
+    const parsed = parseYaml(entry.text, entry.line, () => undefined, bounds);
     const value = 'entries' in parsed ? parsed.entries.get(entry.key) : undefined;
     found.set(entry.key, value ?? { value: rawValue(entry), span: () => spanOfEntry(entry) });
     if (value) continue;
+    if ('refused' in parsed) tellRefused(entry, parsed.refused, report);
+    else tellBroken(entry, problemIn(parsed) ?? problemIn(whole) ?? 'it is no YAML', report);
     told = true;
-    tellBroken(entry, 'problem' in parsed ? parsed.problem : whole.problem, report);
   }
   for (const line of stray.slice(0, 3))
     report('warning', 'yaml-invalid', line, 'This line is not of the form "key: value".');
-  if (!told && stray.length === 0) report('warning', 'yaml-invalid', whole.at, `Not valid YAML: ${whole.problem}.`);
+  if (!told && stray.length === 0 && 'problem' in whole)
+    report('warning', 'yaml-invalid', whole.at, `Not valid YAML: ${whole.problem}.`);
   return found;
 };
+
+const problemIn = (parsed: Parsed): string | undefined => ('problem' in parsed ? parsed.problem : undefined);
+
+const tellRefused = ({ key, line }: Entry, why: string, report: Report): void =>
+  report('warning', 'frontmatter-too-large', line, `${key} was read as plain text: ${why}.`);
 
 /** Of an entry that is no YAML: its value is all that follows the colon. */
 const spanOfEntry = ({ key, line, text }: Entry): EntrySpan => {

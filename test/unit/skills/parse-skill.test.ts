@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import * as fc from 'fast-check';
+import { readFrontMatter } from '../../../mcp-server/skills/front-matter.ts';
 import { MOST_SKILL_BYTES, type ParsedSkill, parseSkill } from '../../../mcp-server/skills/parse-skill.ts';
 import { isSkillName, skillNameOf } from '../../../mcp-server/skills/skill-name.ts';
+import { MOST_YAML_PARTS, YamlBounds } from '../../../mcp-server/skills/yaml-bounds.ts';
 import { seeded } from './many-skills.ts';
 import { skillText } from './places.ts';
 
@@ -220,6 +222,24 @@ describe('Hostile SKILL.md files', () => {
     });
   }
 
+  it('says when front matter is too much to be read as YAML, and reads what it can', () => {
+    const says = (yaml: string): readonly string[] =>
+      parse(`${head}${yaml}\n---\nGo.`)
+        .diagnostics.filter(({ code }) => code === 'frontmatter-too-large')
+        .map(({ line, message }) => `${line}: ${message}`);
+    const long = `license: ${'x'.repeat(9_000)}\ncompatibility: ${'y'.repeat(9_000)}`;
+    assert.deepEqual(says(long), [
+      '0: The front matter is too much to be read as a whole: it is longer than 16 KiB. Move parts of it below it, or to a file.',
+    ]);
+    assert.equal(parse(`${head}${long}\n---\nGo.`).description, 'Finds bugs.');
+    const many = says(`license: ${'[,'.repeat(4_000)}`);
+    assert.match(many[0] ?? '', /^0: .*: it is nested more than 100 deep\./);
+    assert.match(many[1] ?? '', /^3: license was read as plain text: it is nested/);
+    assert.match(says(`license: [${','.repeat(4_000)}]`)[1] ?? '', /it has more than 3000 parts/);
+    assert.match(says(`license: "${'\\q'.repeat(4_000)}"`)[1] ?? '', /it has more than 3000 parts/);
+    assert.deepEqual(says(`license: [${'a, '.repeat(700)}]`), []);
+  });
+
   it('still reads the other fields when one is an attack', () => {
     assert.equal(parse(attacks['a bomb of aliases'] ?? '').description, 'Finds bugs.');
     assert.equal(parse(attacks['deep lists'] ?? '').description, 'Finds bugs.');
@@ -289,6 +309,22 @@ describe('Reading arbitrary files', () => {
       }
       check(random() < 0.5 ? text : Buffer.from(text));
     }
+  });
+
+  it('hands a bounded amount of YAML to the parser, whatever is in the front matter', () => {
+    const random = seeded(64);
+    const pieces = 'a,|[|]|{|}|: |? |- |"|\\q|&a |*a |!!x |<<: |,|#|\n|\n  |k: v\n|k: [\n|k: "\\q"\n|é|\t'.split('|');
+    let most = 0;
+    for (let round = 0; round < 150; round += 1) {
+      const own = Array.from({ length: 1 + Math.floor(random() * 6) }, () => pieces[Math.floor(random() * 23)] ?? '');
+      const length = 2 ** (8 + Math.floor(random() * 9));
+      const text = `---\nname: x\n${own.join('').repeat(Math.ceil(length / own.join('').length))}\n---\nGo.`;
+      const bounds = new YamlBounds();
+      readFrontMatter(text, () => undefined, bounds);
+      assert.ok(bounds.spent <= 2 * MOST_YAML_PARTS, JSON.stringify(own));
+      most = Math.max(most, bounds.spent);
+    }
+    assert.ok(most > MOST_YAML_PARTS / 2, `no round came near the bound: ${most}`);
   });
 
   it('survives any bytes and any text', () => {
