@@ -1,7 +1,7 @@
 import type { Agent } from '../domain/agent.ts';
 import type { AgentId, TurnId } from '../domain/ids.ts';
 import type { Message } from '../domain/message.ts';
-import type { Run } from '../domain/run.ts';
+import { type Run, reachOf } from '../domain/run.ts';
 import { oneLine } from '../domain/text.ts';
 import type { Call, Turn } from '../domain/turn.ts';
 import type { ChatMessage } from '../inference/port.ts';
@@ -61,7 +61,7 @@ const PLACES: Readonly<Record<Agent['tier'], string>> = {
 const taskMessage = (agent: Agent, run: Run): string => {
   const whole = run.task.trim() === agent.task.trim() ? '' : `The whole task of the team is:\n${taskText(run.task)}`;
   const above = agent.parent === null ? 'the person' : 'the agent above you, whom you can write to as "parent"';
-  const place = `You are "${oneLine(asData(agent.name), 60)}", on level ${agent.depth} of at most ${run.options.maxDepth}: an agent that ${PLACES[agent.tier]}. Your report goes to ${above}.`;
+  const place = `You are "${oneLine(asData(agent.name), 60)}", on level ${agent.depth} of at most ${Math.max(agent.depth, reachOf(run.options))}: an agent that ${PLACES[agent.tier]}. Your report goes to ${above}.`;
   const branch =
     'Your copy of the repository holds what the agents before you have done. What you change is merged with the work of the others after your report.';
   const skills = (agent.skills ?? []).map((skill) => oneLine(asData(skill), 60)).join(', ');

@@ -1,5 +1,5 @@
 import type { Commit, RunId } from './ids.ts';
-import type { Distribution, Pattern } from './plan.ts';
+import type { Complexity, Distribution, Pattern } from './plan.ts';
 import type { RunState } from './transitions.ts';
 
 /** What a run may do besides reading and writing files of its worktrees. */
@@ -42,6 +42,8 @@ export interface PlanningOptions {
   readonly maxForecastTokens: number | null;
   /** False: plans of earlier runs of the same task, commit and settings are not taken. */
   readonly cache: boolean;
+  /** What the person calls the levels of agents, the uppermost first; where it ends, they have their usual names. */
+  readonly levelNames: readonly string[];
 }
 
 export const PLANNING_DEFAULTS: PlanningOptions = {
@@ -56,7 +58,23 @@ export const PLANNING_DEFAULTS: PlanningOptions = {
   gate: 'go',
   maxForecastTokens: null,
   cache: true,
+  levelNames: [],
 };
+
+/** The team that the words of a task are worth, within the limits of its run. Who joins the workers follows from their number. */
+export interface Team {
+  readonly level: Complexity['level'];
+  /** Workers that are asked for; fewer is right where the work does not fall into so many parts. */
+  readonly least: number;
+  /** And at the most; null: as many as there are parts. */
+  readonly usual: number | null;
+  /** A plan of more steps has them joined. Never less than `least`. */
+  readonly most: number;
+  /** The deepest level that agents may divide their work down to by themselves. */
+  readonly reach: number;
+  /** For a person: `worth 3 levels: 10 or more workers`. */
+  readonly because: string;
+}
 
 /** Skills that the agents of a run are told of: as they were when it began, because a prompt must not change under an agent. */
 export interface SkillOffer {
@@ -83,7 +101,13 @@ export interface RunOptions {
   readonly planning?: Partial<PlanningOptions>;
   /** Absent: there are no skills. Set by the engine when the run begins. */
   readonly skills?: SkillOffer;
+  /** Absent: the person has shaped the plan. Set by the engine when the run begins. */
+  readonly team?: Team;
 }
+
+/** The deepest level that agents of a run may make others on. A plan may be deeper: up to `maxDepth`. */
+export const reachOf = ({ maxDepth, team }: Pick<RunOptions, 'maxDepth' | 'team'>): number =>
+  Math.min(maxDepth, team?.reach ?? maxDepth);
 
 export const planningOf = (options: Pick<RunOptions, 'planning'>): PlanningOptions => ({
   ...PLANNING_DEFAULTS,

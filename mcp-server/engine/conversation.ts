@@ -113,12 +113,21 @@ export const planOffer = (run: Run): PlanOffer => ({
 export const skillNames = ({ options }: Pick<Run, 'options'>): readonly string[] =>
   (options.skills?.pinned ?? []).map(({ name }) => name);
 
+/** What a planner plans. A person who writes to it may ask for any number of steps. */
+export const asAskedFor = ({ scope, delivered, pending }: Conversation): Run => {
+  if (![...delivered, ...pending].some(({ from }) => from === 'person')) return scope;
+  const { team: _team, ...options } = scope.options;
+  return { ...scope, options };
+};
+
 const planDraft = (c: Conversation): Draft => {
-  const { task } = c.scope;
-  const maxSteps = mostSteps(c.scope);
-  const offer = planOffer(c.scope);
-  const { workers } = planningOf(c.scope.options);
-  const first = planningMessages({ task, digest: c.digest, maxSteps, workers, ...offer });
+  const scope = asAskedFor(c);
+  const { task, options } = scope;
+  const team = options.team ?? null;
+  const maxSteps = Math.min(mostSteps(scope), team?.most ?? Number.POSITIVE_INFINITY);
+  const offer = planOffer(scope);
+  const { workers } = planningOf(options);
+  const first = planningMessages({ task, digest: c.digest, maxSteps, workers, team, ...offer });
   const messages = [
     ...first,
     ...c.turns.flatMap((turn) => plannerTurn(turn, c.delivered)),

@@ -1,16 +1,17 @@
 import { createHash } from 'node:crypto';
+import type { Commit } from '../domain/ids.ts';
 import type { Complexity, Pattern, Plan, PlanSource } from '../domain/plan.ts';
-import { planningOf, type Run } from '../domain/run.ts';
+import { planningOf, type Run, type RunOptions, type Team } from '../domain/run.ts';
 import { checkSteps } from '../planning/check-steps.ts';
 import { complexity } from '../planning/complexity.ts';
 import { distributeSteps, type ServerLoad } from '../planning/distribute-steps.ts';
 import { fitSteps } from '../planning/fit-steps.ts';
-import { levelsFor } from '../planning/levels.ts';
 import { planOf } from '../planning/patterns/plan-of.ts';
 import type { PatternOptions } from '../planning/patterns/spec.ts';
 import { planCacheKey } from '../planning/plan-cache-key.ts';
 import { type PatternStats, patternStats, recommend } from '../planning/recommend.ts';
 import type { PlannedStep } from '../planning/steps.ts';
+import { teamFor } from '../planning/team.ts';
 import { baseFiles } from './base-files.ts';
 import { mostSteps, skillNames } from './conversation.ts';
 import type { Core } from './core.ts';
@@ -33,8 +34,26 @@ export const patternOptions = (run: Run): PatternOptions => ({
 });
 
 /** How much a run's task is. */
-export const complexityOf = async (core: Core, run: Pick<Run, 'task' | 'baseCommit'>): Promise<Complexity> =>
-  complexity(run.task, await baseFiles(core, run.baseCommit));
+export const complexityOf = async (core: Core, run: Pick<Run, 'task' | 'baseCommit'>): Promise<Complexity> => {
+  const { level, because } = complexity(run.task, await baseFiles(core, run.baseCommit));
+  return { level, because };
+};
+
+/** Patterns whose workers are joined by the table of the tiers; stages, voices and parts of a saga are as many as they are. */
+const SIZED: ReadonlySet<Pattern> = new Set(['fork-join', 'map-reduce']);
+
+/** The team that a task is worth; null where the person has said how many workers, or a pattern that goes by its own parts. */
+export const teamOf = async (
+  core: Core,
+  { task, baseCommit, options }: { readonly task: string; readonly baseCommit: Commit; readonly options: RunOptions },
+): Promise<Team | null> => {
+  const { workers, pattern, fanIn } = planningOf(options);
+  if (workers !== null || (pattern !== null && !SIZED.has(pattern))) return null;
+  const size = complexity(task, await baseFiles(core, baseCommit));
+  // One agent is no pattern, and the person wants this one.
+  const level = pattern !== null && size.level === 'atomic' ? 'simple' : size.level;
+  return teamFor({ ...size, level }, { ...options, fanIn });
+};
 
 /**
  * The plan of steps that somebody has thought of: as many as were wished for, in the pattern that the person named or that
@@ -51,24 +70,32 @@ export const makePlan = async (
   const files = await baseFiles(core, run.baseCommit);
   const checked = checkSteps(steps, { task: run.task, files });
   const sound = checked.faults.length > 0 ? steps : checked.steps;
-  const fitted = fitSteps(sound, { workers: wished.workers, maxSteps: mostSteps(run), files });
+  const { team } = run.options;
+  const worth = team && {
+    // What a model has not divided, it has a reason for.
+    least: source.by === 'rules' ? team.least : 1,
+    most: team.most,
+    because: `the task seems ${team.level}, and no more are worth it within the limits of the run`,
+  };
+  const fitted = fitSteps(sound, { workers: wished.workers, maxSteps: mostSteps(run), files, worth });
   const chosen = await choosePattern(core, run, fitted.steps, hint);
   const notes = [chosen.because, ...fitted.notes];
   const plan = planOf(chosen.pattern, fitted.steps, {
     ...patternOptions(run),
     source,
     because: notes.filter(Boolean).join(' '),
-    complexity: withLevels(await complexityOf(core, run), run, fitted.steps.length),
+    complexity: withTeam(await complexityOf(core, run), run, fitted.steps.length),
   });
   return distribute(core, run, plan);
 };
 
-/** How deep such a task is worth to be divided, within the limits of the run. */
-const withLevels = (found: Complexity, run: Run, steps: number): Complexity => {
-  const { maxDepth, maxAgentsPerLevel } = run.options;
-  const levels = levelsFor(found, { maxDepth, maxAgentsPerLevel, steps, fanIn: planningOf(run.options).fanIn });
-  const worth = levels === 0 ? 'one agent' : `${levels} ${levels === 1 ? 'level' : 'levels'} of agents`;
-  return { ...found, because: `${found.because}; worth ${worth}` };
+/** What the task is worth, and what came of it. */
+const withTeam = (found: Complexity, { options }: Run, steps: number): Complexity => {
+  const { team } = options;
+  if (!team) return found;
+  const isOther = steps < team.least || steps > (team.usual ?? steps);
+  const planned = isOther ? `; it falls into ${steps}` : '';
+  return { ...found, because: `${found.because}; ${team.because}${planned}` };
 };
 
 const choosePattern = async (

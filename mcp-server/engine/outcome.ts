@@ -2,7 +2,7 @@ import type { Effect, ToolResult } from '../agent/tool.ts';
 import type { Agent, EndReason } from '../domain/agent.ts';
 import type { NewEvent } from '../domain/event.ts';
 import type { Commit, JobId } from '../domain/ids.ts';
-import type { Run } from '../domain/run.ts';
+import { type Run, reachOf } from '../domain/run.ts';
 import { oneLine } from '../domain/text.ts';
 import type { Call, ToolCall, Turn } from '../domain/turn.ts';
 import type { Tx } from '../store/port.ts';
@@ -251,8 +251,8 @@ const delegate = async (
   effect: Extract<Effect, { kind: 'delegate' }>,
 ): Promise<Done> => {
   const { options } = run;
-  if (agent.depth >= options.maxDepth)
-    return refused(`You are at the last of ${options.maxDepth} levels: do it yourself.`);
+  const reach = reachOf(options);
+  if (agent.depth >= reach) return refused(`You are at the last of ${reach} levels: do it yourself.`);
   if (isEnding(run, agent)) return refused('The run is being ended: no new agents.');
   if ((await tx.countAgents(run.id)) >= options.maxAgents)
     return refused(`The run already has its ${options.maxAgents} agents: do it yourself.`);

@@ -13,7 +13,7 @@ import type { PlannedStep } from '../planning/steps.ts';
 import { chooseStrategy } from '../planning/strategies/choose.ts';
 import type { Tx } from '../store/port.ts';
 import { baseFiles } from './base-files.ts';
-import { type Conversation, mostSteps, skillNames } from './conversation.ts';
+import { asAskedFor, type Conversation, mostSteps, skillNames } from './conversation.ts';
 import type { Core } from './core.ts';
 import { offerPlan } from './gate.ts';
 import { cacheKeyOf, complexityOf, makePlan } from './make-plan.ts';
@@ -35,7 +35,8 @@ export const planByRule = async (core: Core, run: Run, reason: string): Promise<
   const { domain, workers } = planningOf(run.options);
   const { level } = await complexityOf(core, run);
   const { strategy } = chooseStrategy(run.task, domain);
-  const steps = rulePlan({ task: run.task, files, maxSteps: mostSteps(run), strategy, level, workers });
+  const least = run.options.team?.least ?? 1;
+  const steps = rulePlan({ task: run.task, files, maxSteps: mostSteps(run), strategy, level, workers, least });
   return makePlan(core, run, steps, { by: 'rules', reason });
 };
 
@@ -61,7 +62,7 @@ export const planOutcome = async (
     const plan = await planByRule(core, scope, `The model's plan had faults:\n${faultText(parsed.faults)}`);
     return accept(core, run, agent, turn, plan);
   }
-  const plan = await makePlan(core, scope, parsed.steps, { by: 'model' }, parsed.pattern);
+  const plan = await makePlan(core, asAskedFor(conversation), parsed.steps, { by: 'model' }, parsed.pattern);
   return accept(core, run, agent, turn, plan);
 };
 

@@ -1,5 +1,5 @@
 import type { Agent } from '../domain/agent.ts';
-import { type PlanningOptions, planningOf, type Run, type RunOptions } from '../domain/run.ts';
+import { type PlanningOptions, planningOf, type Run, type RunOptions, reachOf } from '../domain/run.ts';
 import type { Reader } from '../store/port.ts';
 import { LEAST_SHARE } from './room.ts';
 
@@ -11,11 +11,12 @@ import { LEAST_SHARE } from './room.ts';
 export const planScope = async (reader: Reader, run: Run, planner: Agent): Promise<Run> => {
   const caller = planner.parent ? await reader.agent(planner.parent) : undefined;
   if (!caller) return run;
-  const { options } = run;
+  // Whoever asks for a team has seen the work: what the words of its task are worth does not count.
+  const { team: _team, ...options } = run.options;
   const tokens = (await reader.account(planner.id))?.available ?? 0;
   const agents = await reader.agents(run.id);
   const onLevel = (depth: number): number => agents.filter((agent) => agent.depth === depth).length;
-  const levels = Math.max(1, options.maxDepth - caller.depth);
+  const levels = Math.max(1, reachOf(run.options) - caller.depth);
   const crowded = Math.max(...Array.from({ length: levels }, (_, index) => onLevel(caller.depth + 1 + index)));
   const planning: PlanningOptions = { ...planningOf(options), ...NOBODY_ASKED };
   const scope: RunOptions = {

@@ -1,6 +1,6 @@
 import type { Agent } from '../domain/agent.ts';
 import type { PlanStep } from '../domain/plan.ts';
-import type { Run } from '../domain/run.ts';
+import { type Run, reachOf } from '../domain/run.ts';
 import type { Turn } from '../domain/turn.ts';
 import type { Tx } from '../store/port.ts';
 
@@ -21,11 +21,12 @@ export const levelsOf = (steps: readonly Pick<PlanStep, 'key' | 'parent'>[]): re
 
 /** Why so many agents cannot be made below this one, in the run's limits; null: they can. */
 export const noRoom = async (tx: Tx, run: Run, agent: Agent, levels: readonly number[]): Promise<string | null> => {
-  const { maxDepth, maxAgents, maxAgentsPerLevel } = run.options;
-  if (agent.depth + levels.length > maxDepth)
-    return agent.depth >= maxDepth
-      ? `You are at the last of ${maxDepth} levels: do it yourself.`
-      : `It would reach level ${agent.depth + levels.length}, and the run has ${maxDepth}.`;
+  const { maxAgents, maxAgentsPerLevel } = run.options;
+  const reach = reachOf(run.options);
+  if (agent.depth + levels.length > reach)
+    return agent.depth >= reach
+      ? `You are at the last of ${reach} levels: do it yourself.`
+      : `It would reach level ${agent.depth + levels.length}, and the run has ${reach}.`;
   const wanted = levels.reduce((sum, count) => sum + count, 0);
   const there = await tx.countAgents(run.id);
   if (there + wanted > maxAgents)

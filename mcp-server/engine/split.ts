@@ -1,7 +1,7 @@
 import type { Effect } from '../agent/tool.ts';
 import type { Agent } from '../domain/agent.ts';
 import type { StepId } from '../domain/ids.ts';
-import { planningOf, type Run } from '../domain/run.ts';
+import { planningOf, type Run, reachOf } from '../domain/run.ts';
 import type { Turn } from '../domain/turn.ts';
 import { KEPT_BACK } from '../planning/share-budget.ts';
 import { proposedPlan } from '../planning/sub-plan.ts';
@@ -28,8 +28,9 @@ export const splitStep = async (
   { steps, pattern }: Extract<Effect, { kind: 'split' }>,
 ): Promise<Started> => {
   if (isEnding(run, agent)) return no('The run is being ended: no new agents.');
-  const levels = run.options.maxDepth - agent.depth;
-  if (levels < 1) return no(`You are at the last of ${run.options.maxDepth} levels: do it yourself.`);
+  const reach = reachOf(run.options);
+  const levels = reach - agent.depth;
+  if (levels < 1) return no(`You are at the last of ${reach} levels: do it yourself.`);
   const { fanIn } = planningOf(run.options);
   const proposed = proposedPlan(steps, pattern, { task: agent.task, levels, fanIn });
   if (!proposed.ok) return no(`The steps cannot be carried out: ${proposed.reason}`);

@@ -8,7 +8,7 @@ import { planAnswerTokens } from './conversation.ts';
 import type { Core } from './core.ts';
 import type { StartOptions } from './facade.ts';
 import { offerPlan } from './gate.ts';
-import { cacheKeyOf, complexityOf, distribute } from './make-plan.ts';
+import { cacheKeyOf, complexityOf, distribute, teamOf } from './make-plan.ts';
 import { planByRule } from './plan-outcome.ts';
 import { skillOffer } from './skill-desk.ts';
 import { asAgent, createdEvent, newAgent, turnJob } from './spawn.ts';
@@ -44,12 +44,13 @@ export const startRun = async (
   if (domain !== null) strategyNamed(domain);
   await (await core.parts.endpoint(options.server, options.model)).facts();
   const facts = await repository.facts();
+  const team = input.plan ? null : await teamOf(core, { task: input.task, baseCommit: facts.head, options });
   const { random, clock } = core.parts;
   const row: NewRun = {
     id: newId('run', random),
     key: input.key ?? null,
     task: input.task,
-    options,
+    options: { ...options, ...(team ? { team } : {}) },
     baseBranch: facts.branch,
     baseCommit: facts.head,
     branch: `coppice/${slug(input.task)}-${randomSuffix(random, 6)}`,
@@ -82,10 +83,11 @@ const insertRun = async (core: Core, row: NewRun, given?: (draft: Run) => Promis
 
 /** A plan that needs no model: of an earlier run, or by rule for a task that one agent does. */
 const readyPlan = async (core: Core, draft: Run): Promise<Plan | null> => {
-  const level = await complexityOf(core, draft);
-  if (draft.options.maxAgents === 1 || (level.level === 'atomic' && planningOf(draft.options).workers === null))
-    return planByRule(core, draft, level.because);
-  if (!planningOf(draft.options).cache) return null;
+  const { pattern, workers, cache } = planningOf(draft.options);
+  if (draft.options.maxAgents === 1 || draft.options.team?.level === 'atomic')
+    return planByRule(core, draft, (await complexityOf(core, draft)).because);
+  if (workers === 1 && pattern === null) return planByRule(core, draft, 'You wished for one worker.');
+  if (!cache) return null;
   const kept = await core.parts.store.cachedPlan(cacheKeyOf(draft));
   return kept ? distribute(core, draft, { ...onNoServer(kept.plan), cachedAt: kept.createdAt }) : null;
 };

@@ -2,15 +2,29 @@ import type { Complexity } from '../domain/plan.ts';
 import { namedPaths } from './named-paths.ts';
 import { isSurvey, type TaskParts, taskParts } from './task-parts.ts';
 
+/** A task's complexity, and what else its words say of the team that it needs. */
+export interface TaskSize extends Complexity {
+  /** Parts that the task lists or counts; 0: it does neither. */
+  readonly named: number;
+  /** It speaks of many places without saying how many: only who knows the repository can count them. */
+  readonly isOpen: boolean;
+  /** It asks for agents that divide their work by themselves. */
+  readonly asksToDivide: boolean;
+}
+
 const RANKS = ['atomic', 'simple', 'moderate', 'complex', 'enterprise'] as const;
 const MOST_CHARS = 20_000;
 const BREADTH = /\b(?:all|every|each|whole|entire|everywhere|across|throughout)\b/i;
 const OVERHAUL = /\b(?:migrat\w+|rewrit\w+|port|redesign\w*|re-?architect\w*|moderni[sz]\w+|overhaul\w*)\b/i;
 const MAKES = /\b(?:implement|build|develop|design|integrate|introduce|create)\b/i;
 const SEVERAL = /\b(?:multiple|several|various|many|different)\s+\w+/i;
-/** "50 microservices", "500 API endpoints": how many of what there is to do. */
-const COUNTED =
-  /\b(\d{1,3}(?:[,.]\d{3})+|\d{2,7})\+?\s+(?:[\w-]+\s+){0,2}?(?:\w*services?|databases|tables|endpoints|pages|screens|components|modules|packages|files|tests|papers|documents|articles|languages|repositories|customers|records|routes|scripts)\b/gi;
+const DIVIDES = /\b(?:delegat\w+|sub-?agents?|re-?plan\w*|levels of agents)\b/i;
+const NUMBER_WORDS = ['two', 'three', 'four', 'five', 'six', 'seven', 'eight', 'nine', 'ten', 'eleven', 'twelve'];
+/** "50 microservices", "500 API endpoints", "three parts": how many of what there is to do. */
+const COUNTED = new RegExp(
+  `\\b(\\d{1,3}(?:[,.]\\d{3})+|\\d{1,7}|${NUMBER_WORDS.join('|')})\\+?\\s+(?:[\\w-]+\\s+){0,2}?(?:\\w*services?|agents|articles|chapters|classes|components|customers|databases|documents|endpoints|files|folders|functions|issues|items|languages|modules|packages|pages|papers|parts|pieces|places|questions|records|repositories|routes|screens|scripts|sections|steps|tables|tests|workers)\\b`,
+  'gi',
+);
 
 /** Things that different people would do. */
 const CONCERNS: Readonly<Record<string, RegExp>> = {
@@ -79,24 +93,28 @@ const wordHints = (said: string, files: number): readonly Hint[] => {
       rank: concerns.length === 2 && MAKES.test(said) ? 1 : byConcerns(concerns.length),
       because: `${concerns.length} concerns (${concerns.join(', ')})`,
     });
-  const counted = [...said.matchAll(COUNTED)].map(([text, number]) => ({
-    text: text.replace(/\s+/g, ' '),
-    count: Number((number ?? '').replace(/[,.]/g, '')),
-  }));
-  const most = counted.reduce((most, one) => (one.count > most.count ? one : most), { text: '', count: 0 });
+  const most = countedIn(said);
   if (most.count >= 10) hints.push({ rank: byCount(most.count), because: most.text });
   return hints;
 };
 
+/** The biggest number of things that the task speaks of. */
+const countedIn = (said: string): { readonly text: string; readonly count: number } => {
+  let most = { text: '', count: 0 };
+  for (const [text, number = ''] of said.matchAll(COUNTED)) {
+    const word = NUMBER_WORDS.indexOf(number.toLowerCase());
+    const count = word < 0 ? Number(number.replace(/[,.]/g, '')) : word + 2;
+    if (count > most.count) most = { text: text.replace(/\s+/g, ' '), count };
+  }
+  return most;
+};
+
 /** Pure and quick: it looks at the words of the task and at the names of the files, never into them. */
-export const complexity = (task: string, files: readonly string[]): Complexity => {
+export const complexity = (task: string, files: readonly string[]): TaskSize => {
   const said = task.slice(0, MOST_CHARS);
   const words = said.split(/\s+/).filter(Boolean).length;
-  const hints = [
-    ...partHints(taskParts(said, files), words),
-    ...componentHints(said, files),
-    ...wordHints(said, files.length),
-  ];
+  const parts = taskParts(said, files);
+  const hints = [...partHints(parts, words), ...componentHints(said, files), ...wordHints(said, files.length)];
   const rank = Math.max(...hints.map((hint) => hint.rank));
   return {
     level: RANKS[rank] ?? 'enterprise',
@@ -104,6 +122,9 @@ export const complexity = (task: string, files: readonly string[]): Complexity =
       .filter((hint) => hint.rank === rank)
       .map((hint) => hint.because)
       .join(', '),
+    named: Math.max(parts.parts.length > 1 ? parts.parts.length : 0, countedIn(said).count),
+    isOpen: BREADTH.test(said) || SEVERAL.test(said),
+    asksToDivide: DIVIDES.test(said),
   };
 };
 

@@ -106,14 +106,22 @@ const splitBiggest = (
 /**
  * As many steps as workers are wished for, at most `maxSteps`: the smallest neighbours are joined, or the biggest steps
  * are split along their files and parts. No work is made up: where nothing more can be split, there are fewer, and a note
- * says so. No text of a task is lost. Throws when there are no steps, or when they need each other in a circle.
+ * says so. Without a wish they are as many as the task is worth. No text of a task is lost. Throws when there are no steps,
+ * or when they need each other in a circle.
  */
 export const fitSteps = (
   steps: readonly PlannedStep[],
-  wish: { readonly workers: number | null; readonly maxSteps: number; readonly files: readonly string[] },
+  wish: {
+    readonly workers: number | null;
+    readonly maxSteps: number;
+    readonly files: readonly string[];
+    /** What the task is worth; it counts where no number is wished for. Absent: anything. */
+    readonly worth?: Worth | undefined;
+  },
 ): FittedSteps => {
   if (steps.length === 0) throw new Error('A plan needs at least one step.');
   const most = Math.max(1, Math.floor(wish.maxSteps));
+  if (wish.workers === null && wish.worth) return fitToWorth(steps, wish.worth, most, wish.files);
   const wished = wish.workers === null ? null : Math.max(1, Math.floor(wish.workers));
   const target = Math.min(most, wished ?? steps.length);
   if (steps.length > target) {
@@ -140,6 +148,31 @@ export const fitSteps = (
     ...(wished !== null && wished > most ? [tooMany(wished, most)] : []),
   ];
   return { steps: more, notes };
+};
+
+/** Fewer steps than `least` are split where they have parts of their own; more than `most` are joined. */
+export interface Worth {
+  readonly least: number;
+  readonly most: number;
+  /** Why no more: `the task seems simple`. */
+  readonly because: string;
+}
+
+const fitToWorth = (
+  steps: readonly PlannedStep[],
+  worth: Worth,
+  allowed: number,
+  files: readonly string[],
+): FittedSteps => {
+  const most = Math.max(1, Math.min(worth.most, allowed));
+  if (steps.length > most) {
+    const fewer = joinSmallest(steps, most);
+    const why = allowed < worth.most ? `the run allows ${plural(allowed, 'step')}` : worth.because;
+    return { steps: fewer, notes: [`${plural(steps.length, 'step')} became ${fewer.length}: ${why}.`] };
+  }
+  const more = splitBiggest(steps, Math.min(worth.least, most), files);
+  if (more.length === steps.length) return { steps, notes: [] };
+  return { steps: more, notes: [`${plural(steps.length, 'step')} became ${more.length} along their parts.`] };
 };
 
 const tooMany = (wished: number, most: number): string =>

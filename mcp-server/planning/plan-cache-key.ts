@@ -2,7 +2,7 @@ import type { Commit } from '../domain/ids.ts';
 import { planningOf, type RunOptions } from '../domain/run.ts';
 
 /** Raised whenever the same input would be planned in another way, so that older plans are not taken. */
-export const PLANNING_VERSION = 2;
+export const PLANNING_VERSION = 3;
 
 export interface PlanCacheInput {
   readonly task: string;
@@ -14,8 +14,8 @@ export interface PlanCacheInput {
 
 /**
  * What must be equal for two runs to have the same plan, as one line of JSON with its keys in order: the version of the
- * planning, the task, the commit, pattern, domain, wished workers, fan-in, limits of depth and agents, the model (the
- * server, where no model is named), the programs that steps may run, and the skills. Not in it, because no plan depends on them: budget, concurrency,
+ * planning, the task, the commit, pattern, domain, wished workers, the team that the task is worth, fan-in, limits of depth and agents, the model (the
+ * server, where no model is named), the programs that steps may run, and the skills. Not in it, because no plan depends on them: the budget (but for the team that it pays), concurrency,
  * distribution, retries, timeouts, gate, forecast limit, and whether anybody answers. Hash it before it is stored: the
  * task can be long.
  */
@@ -29,6 +29,7 @@ export const planCacheKey = ({ task, commit, options, skills = [] }: PlanCacheIn
     pattern,
     domain: domain?.trim().toLowerCase() ?? null,
     workers,
+    team: options.team ? [options.team.least, options.team.usual, options.team.most] : null,
     fanIn,
     maxDepth: options.maxDepth,
     maxAgents: options.maxAgents,

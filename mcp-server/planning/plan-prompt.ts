@@ -1,5 +1,5 @@
 import { WISHED_PATTERNS } from '../domain/plan.ts';
-import type { Permissions } from '../domain/run.ts';
+import type { Permissions, Team } from '../domain/run.ts';
 import { truncate } from '../domain/text.ts';
 import type { Strategy } from './strategies/strategy.ts';
 
@@ -73,9 +73,20 @@ const adviceLines = ({ strategy }: PlanOffer): readonly string[] =>
       ]
     : [];
 
-const boundLine = (maxSteps: number, workers: number | null): string => {
-  if (workers === null || workers >= maxSteps) return `Make at most ${maxSteps} steps.`;
+const boundLine = (maxSteps: number, workers: number | null, team: Team | null): string => {
+  if (workers === null) return [`Make at most ${maxSteps} steps.`, ...(team ? worthLines(team) : [])].join(' ');
+  if (workers >= maxSteps) return `Make at most ${maxSteps} steps.`;
   return `Make at most ${workers} steps. ${workers} agents are wished for: make as many steps if the task can be split so far.`;
+};
+
+/** How many steps are asked for, without making work where there is none. */
+const worthLines = ({ level, least, usual, most }: Team): readonly string[] => {
+  if (most < 2) return [];
+  const many = usual === null ? `${least} or more` : usual > least ? `${least} to ${usual}` : `${least}`;
+  const beyond = usual !== null && most > usual ? ', more only where there are so many separate places to work on' : '';
+  return [
+    `The task seems ${level}: make ${many} steps${beyond}, and fewer if the work does not fall into so many parts that can be done on their own.`,
+  ];
 };
 
 /** The messages of a planning turn: what the planner is, then the task, the bound, what is offered, and the repository. */
@@ -87,6 +98,8 @@ export const planningMessages = (
     readonly maxSteps: number;
     /** Agents that are wished for; absent or null: as many as the task needs. */
     readonly workers?: number | null;
+    /** What the task is worth where none are wished for; absent or null: not known. */
+    readonly team?: Team | null;
   } & PlanOffer,
 ): { readonly role: 'system' | 'user'; readonly content: string }[] => [
   { role: 'system', content: PLANNER_PROMPT },
@@ -94,7 +107,7 @@ export const planningMessages = (
     role: 'user',
     content: [
       `Task:\n${truncate(input.task.trim(), TASK_CHARS)}`,
-      boundLine(input.maxSteps, input.workers ?? null),
+      boundLine(input.maxSteps, input.workers ?? null, input.team ?? null),
       [`Roles: ${rolesOf(input).join(', ')}.`, ...offerLines(input)].join('\n'),
       ...adviceLines(input),
       `The repository:\n${input.digest}`,

@@ -3,7 +3,7 @@ import { oneLine } from '../domain/text.ts';
 import { distinctKey, joinTail, type PlannedStep, slug } from './steps.ts';
 import { phasesFor, specialistFor } from './strategies/choose.ts';
 import type { Phase, Strategy } from './strategies/strategy.ts';
-import { type TaskParts, taskParts } from './task-parts.ts';
+import { type TaskParts, taskParts, wholeTask } from './task-parts.ts';
 
 export interface RulePlanInput {
   readonly task: string;
@@ -13,8 +13,10 @@ export interface RulePlanInput {
   readonly strategy?: Strategy;
   /** How much the task is; phases of the strategy are taken from moderate on. Absent: atomic. */
   readonly level?: Complexity['level'];
-  /** Agents that are wished for: phases that can be looked at from several sides are divided as far. Absent: undivided. */
+  /** Agents that are wished for: phases that can be looked at from several sides are divided as far. One: the task stays whole. */
   readonly workers?: number | null;
+  /** Agents that the task is worth where none are wished for: phases are divided as far. Absent: undivided. */
+  readonly least?: number;
 }
 
 const partSteps = ({ by, context, parts }: TaskParts, strategy: Strategy | undefined): readonly PlannedStep[] => {
@@ -73,24 +75,16 @@ const phaseSteps = (task: string, phases: readonly Phase[], wished: number): rea
   });
 };
 
-/** A research or analysis without a wish is still looked at from so many sides. */
-const SIDES = { moderate: 0, complex: 2, enterprise: 4 } as const;
-
-const wishedFor = (phases: readonly Phase[], level: Complexity['level'], workers: number | null): number =>
-  workers ?? phases.length + (level in SIDES ? SIDES[level as keyof typeof SIDES] : 0);
-
 /**
  * The plan that rules can make when no model can: a step for each item, named component, top-level folder (for a survey),
  * clause or asking sentence of the task; for a larger task that is one piece, the phases that are typical of its domain;
  * else one step. Never empty, never a circle, at most `maxSteps`.
  */
 export const rulePlan = (input: RulePlanInput): readonly PlannedStep[] => {
-  const { strategy, level = 'atomic', workers = null } = input;
-  const found = taskParts(input.task, input.files);
+  const { strategy, level = 'atomic', workers = null, least = 1 } = input;
+  const found = workers === 1 ? wholeTask(input.task) : taskParts(input.task, input.files);
   const phases = strategy && found.by === 'whole' && workers !== 1 ? phasesFor(strategy, level) : [];
   const steps =
-    phases.length > 1
-      ? phaseSteps(input.task.trim(), phases, wishedFor(phases, level, workers))
-      : partSteps(found, strategy);
+    phases.length > 1 ? phaseSteps(input.task.trim(), phases, workers ?? least) : partSteps(found, strategy);
   return joinTail(steps, Math.max(1, input.maxSteps));
 };

@@ -135,6 +135,9 @@ const sentenceParts = (task: string): TaskParts | null => {
   return { by: 'sentences', context: before.join(' '), parts };
 };
 
+/** A task that one agent does. */
+export const wholeTask = (task: string): TaskParts => ({ by: 'whole', context: '', parts: [part(task.trim())] });
+
 /** Takes a task apart by its own shape: its list, the components that it names, the repository's folders, its sentences. */
 export const taskParts = (task: string, files: readonly string[]): TaskParts => {
   const said = task.trim().slice(0, MOST_CHARS);
@@ -143,6 +146,7 @@ export const taskParts = (task: string, files: readonly string[]): TaskParts => 
     componentParts(said, files) ??
     folderParts(said, files) ??
     clauseParts(said) ??
-    sentenceParts(said) ?? { by: 'whole', context: '', parts: [part(task.trim())] }
+    sentenceParts(said) ??
+    wholeTask(task)
   );
 };

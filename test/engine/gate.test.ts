@@ -32,7 +32,10 @@ describe('The gate before the fan-out', () => {
     assert.equal(plan.steps.filter((step) => step.tier === 'worker').length, 6);
     assert.equal(plan.steps.filter((step) => step.tier === 'synthesizer').length, 1);
     assert.ok(plan.because.length > 0 && plan.by === 'the model');
-    assert.match(plan.complexity?.because ?? '', /; worth \d levels? of agents$/);
+    assert.match(
+      plan.complexity?.because ?? '',
+      /; worth 2 levels: 5 to 9 workers; agents may divide their parts down to level 3$/,
+    );
     assert.equal(plan.forecast.basis, 'prior');
     assert.equal(plan.forecast.agents, 7);
     assert.ok(plan.forecast.tokens.p50 > 0 && plan.forecast.tokens.p90 >= plan.forecast.tokens.p50);

@@ -66,7 +66,7 @@ describe('The queue', () => {
         return finish(`${taskOf(request)}(${request.lastTool?.content ?? ''})`);
       },
     });
-    const view = await bench.run('One', { maxDepth: 3, maxAgents: 3, concurrency: 1 });
+    const view = await bench.run('One', { maxDepth: 3, maxAgents: 3, concurrency: 1, planning: { workers: 1 } });
     assert.equal(view.report, 'One(Two(Three()))');
   });
 

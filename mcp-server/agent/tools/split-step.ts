@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { reachOf } from '../../domain/run.ts';
 import { oneLine, truncate } from '../../domain/text.ts';
 import { defineTool, type ToolFacts } from '../tool.ts';
 
@@ -11,7 +12,7 @@ const text = z.string().trim().min(1);
 
 /** Planners have no children; a resolver and whoever undoes something do one small thing. */
 export const mayGrow = ({ agent, run }: ToolFacts): boolean =>
-  agent.tier !== 'planner' && agent.role !== 'resolver' && agent.role !== 'undo' && agent.depth < run.options.maxDepth;
+  agent.tier !== 'planner' && agent.role !== 'resolver' && agent.role !== 'undo' && agent.depth < reachOf(run.options);
 
 const nameOr = (name: string | undefined, most: number): string | null => oneLine(name ?? '', most) || null;
 

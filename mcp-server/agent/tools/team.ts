@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { reachOf } from '../../domain/run.ts';
 import { oneLine, truncate } from '../../domain/text.ts';
 import { defineTool } from '../tool.ts';
 import { readArguments } from './arguments.ts';
@@ -21,7 +22,7 @@ export const delegate = defineTool({
     tokens: z.int().min(1).optional().describe('tokens of yours that it may spend'),
   }),
   offered: ({ agent, run }) =>
-    agent.tier !== 'planner' && agent.role !== 'resolver' && agent.depth < run.options.maxDepth,
+    agent.tier !== 'planner' && agent.role !== 'resolver' && agent.depth < reachOf(run.options),
   action: (input) => `delegate ${oneLine(input.task, 40)}`,
   run: async (_context, input) => ({
     ok: true,

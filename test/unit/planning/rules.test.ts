@@ -3,7 +3,7 @@ import * as fc from 'fast-check';
 import { checkCommands, programsOf } from '../../../mcp-server/planning/check-commands.ts';
 import { complexity, complexityLine } from '../../../mcp-server/planning/complexity.ts';
 import { DIGEST_CHARS, repositoryDigest } from '../../../mcp-server/planning/digest.ts';
-import { levelName, levelsFor } from '../../../mcp-server/planning/levels.ts';
+import { levelName } from '../../../mcp-server/planning/levels.ts';
 import { namedPaths } from '../../../mcp-server/planning/named-paths.ts';
 import { rulePlan } from '../../../mcp-server/planning/rule-plan.ts';
 import { inOrder } from '../../../mcp-server/planning/steps.ts';
@@ -186,16 +186,21 @@ describe('Complexity', () => {
     assert.ok(Math.max(...medians) < 2_000, `${medians.join(' ')} ms: it all but hangs`);
   });
 
-  it('becomes levels within depth and agents per level, with names also beyond three', () => {
-    const bounds = { maxDepth: 10, maxAgentsPerLevel: 100 };
-    assert.deepEqual(
-      (['atomic', 'simple', 'moderate', 'complex', 'enterprise'] as const).map((level) => levelsFor(level, bounds)),
-      [0, 1, 2, 3, 4],
-    );
-    assert.equal(levelsFor('enterprise', { ...bounds, steps: 1000 }), 6);
-    assert.equal(levelsFor('enterprise', { ...bounds, maxDepth: 2 }), 2);
-    assert.equal(levelsFor('complex', { ...bounds, maxAgentsPerLevel: 1 }), 1);
-    assert.equal(levelsFor('complex', { ...bounds, maxAgentsPerLevel: 3 }), 2);
+  it('also says what the task counts, whether it leaves the number open, and whether agents are to divide their work', () => {
+    const of = (task: string) => {
+      const { named, isOpen, asksToDivide } = complexity(task, files);
+      return [named, isOpen, asksToDivide];
+    };
+    assert.deepEqual(of('Fix the typo in README.md'), [0, false, false]);
+    assert.deepEqual(of('Rewrite all 200 parts'), [200, true, false]);
+    assert.deepEqual(of('Write three chapters and 1,200 tests'), [1200, false, false]);
+    assert.deepEqual(of('Add a flag.\n- parse it\n- show it'), [2, false, false]);
+    assert.deepEqual(of('Write a page and delegate the rest'), [0, false, true]);
+  });
+});
+
+describe('The name of a level', () => {
+  it('is usual also beyond three, or one of the person as far as there are any', () => {
     assert.deepEqual(
       [1, 2, 3, 4, 5, 6].map((depth) => levelName(depth)),
       ['executive', 'synthesizer', 'worker', 'specialist', 'sub-specialist', 'level 6'],
