@@ -8,9 +8,9 @@ const listed = (texts: readonly string[]): string =>
   texts.length < 2 ? texts.join('') : `${texts.slice(0, -1).join(', ')} and ${texts.at(-1)}`;
 
 /** Who does the work, and who joins it. */
-const team = ({ steps, pattern }: Plan): string => {
+const team = ({ steps }: Plan): string => {
   const agents = steps.filter(isByAgent);
-  if (agents.length === 1 && steps.length === 1) return 'One agent does all of it.';
+  if (agents.length === 1 && steps.length === 1) return 'one agent does all of it.';
   const workers = agents.filter(({ tier }) => tier === 'worker');
   const parts = Math.round(workers.reduce((sum, step) => sum + (step.parts ?? 1), 0));
   const share = parts > workers.length ? `, which do ${parts} parts among them` : '';
@@ -22,7 +22,7 @@ const team = ({ steps, pattern }: Plan): string => {
   if (processors > 0) joiners.push(count(processors, 'processor'));
   const alone = joiners.length === 0 && endsOf(steps) > 1;
   const joined = alone ? 'nobody joins their work' : joiners.length > 0 ? `joined by ${listed(joiners)}` : '';
-  return `${pattern}: ${[`${count(workers.length, 'worker')}${share}`, joined].filter(Boolean).join('; ')}.`;
+  return `${[`${count(workers.length, 'worker')}${share}`, joined].filter(Boolean).join('; ')}.`;
 };
 
 /** Steps that nobody needs. */
@@ -49,8 +49,7 @@ const patience = (steps: readonly PlanStep[]): readonly string[] => {
 /** Why a plan that a person has made smaller is as it is: only what is true of it now. `budget`: tokens of its agents. */
 export const whySmaller = (plan: Plan, budget: number | null): string =>
   [
-    'You made the plan smaller.',
-    team(plan),
+    `You made the plan smaller: ${team(plan)}`,
     ...patience(plan.steps.filter(isByAgent)),
     ...(budget === null ? [] : [`Its agents get ${budget.toLocaleString('en-US')} tokens.`]),
   ].join(' ');

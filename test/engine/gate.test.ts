@@ -75,7 +75,7 @@ describe('The gate before the fan-out', () => {
     assert.ok(plan.forecast.agents < before.forecast.agents);
     const cheaper = await bench.engine.changePlan({ run, shrink: 'cheaper-tiers' });
     assert.ok(cheaper.plan.forecast.tokens.p50 <= plan.forecast.tokens.p50);
-    assert.match(cheaper.plan.because, /^You made the plan smaller\. \S+: \d+ workers, which do 10 parts among them/);
+    assert.match(cheaper.plan.because, /^You made the plan smaller: \d+ workers, which do 10 parts among them/);
     await bench.engine.approvePlan(run);
     assert.equal((await bench.waitEnd(run)).state, 'completed');
   });

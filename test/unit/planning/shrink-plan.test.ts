@@ -105,13 +105,10 @@ describe('Shrinking a plan', () => {
     const fewer = shrinkPlan(before, 'fewer-agents', knowledge);
     assert.equal(
       fewer.plan.because,
-      'You made the plan smaller. fork-join: 8 workers, which do 12 parts among them; joined by 2 synthesizers and 1 executive.',
+      'You made the plan smaller: 8 workers, which do 12 parts among them; joined by 2 synthesizers and 1 executive.',
     );
     const cheaper = shrinkPlan(fewer.plan, 'cheaper-tiers', knowledge);
-    assert.match(
-      cheaper.plan.because ?? '',
-      /^You made the plan smaller\. fork-join: 8 .*; joined by 2 synthesizers\.$/,
-    );
+    assert.match(cheaper.plan.because ?? '', /^You made the plan smaller: 8 .*; joined by 2 synthesizers\.$/);
     const flat = shrinkPlan(cheaper.plan, 'cheaper-tiers', knowledge);
     assert.match(flat.plan.because ?? '', /; nobody joins their work\.$/);
     const tighter = shrinkPlan(flat.plan, 'tighter-steps', knowledge);
@@ -121,7 +118,7 @@ describe('Shrinking a plan', () => {
     );
     let one = { ...tighter.plan, budget: 7000 };
     for (let n = 0; n < 9; n += 1) one = { ...one, ...shrinkPlan(one, 'fewer-agents', knowledge).plan };
-    assert.match(one.because ?? '', /^You made the plan smaller\. One agent does all of it\. .* 7,000 tokens\.$/);
+    assert.match(one.because ?? '', /^You made the plan smaller: one agent does all of it\. .* 7,000 tokens\.$/);
     assert.equal(shrinkPlan(before, 'cheaper-tiers', knowledge).plan.because?.includes('executive'), false);
     const nothing = build('saga', planned(3));
     assert.deepEqual(
