@@ -116,8 +116,10 @@ export const runTooltip = (run: RunView, now: number, left = ''): string =>
     run.report === null ? '' : escapeMarkdown(oneLine(run.report, 500)),
   ]);
 
-export const agentIcon = (agent: AgentView): Icon =>
-  agent.question === null ? AGENT_ICONS[agent.state] : { name: 'question', color: WARNING };
+export const agentIcon = (agent: AgentView): Icon => {
+  if (agent.question !== null) return { name: 'question', color: WARNING };
+  return cutShort(agent) === '' ? AGENT_ICONS[agent.state] : { name: 'warning', color: WARNING };
+};
 
 /** Grey text beside an agent: what it does now, then tokens of its own and with all below it, then what its step says. */
 export const agentDescription = (agent: AgentView, subtreeUsed: number, step = ''): string => {
@@ -128,10 +130,21 @@ export const agentDescription = (agent: AgentView, subtreeUsed: number, step = '
   return parts.filter(Boolean).join(' · ');
 };
 
+/** What ran out before it was done: its work is there only in part. */
+const CUT_SHORT: Readonly<Partial<Record<string, string>>> = {
+  'out-of-budget': 'incomplete: out of tokens',
+  'turn-limit': 'incomplete: out of turns',
+  timeout: 'incomplete: out of time',
+};
+
+/** Empty: it said by itself that it was done, or it did not complete. */
+const cutShort = (agent: AgentView): string =>
+  agent.state === 'completed' ? (CUT_SHORT[agent.endReason ?? ''] ?? '') : '';
+
 const doing = (agent: AgentView): string => {
   if (agent.question !== null) return `asks: ${oneLine(agent.question, 60)}`;
   if (agent.state === 'failed') return `failed: ${oneLine(agent.error ?? agent.endReason ?? '', 60)}`;
-  if (agent.state === 'completed') return agent.endReason === 'out-of-budget' ? 'out of budget' : '';
+  if (agent.state === 'completed') return cutShort(agent);
   const now = agent.action ? oneLine(agent.action, 60) : agent.state;
   return agent.pausing === true && agent.state !== 'paused' ? `${now} · to pause` : now;
 };

@@ -117,7 +117,7 @@ const cannotUndo = (step: StepView): boolean => step.undo?.startsWith('cannot be
 /** Grey text beside a step of a plan that has not begun, or has. */
 export const planStepDescription = (plan: Pick<PlanView, 'steps'>, step: StepView): string =>
   [
-    fate(step) || (step.state === 'pending' ? '' : step.state),
+    fate(step) || incompleteWords(step) || (step.state === 'pending' ? '' : step.state),
     tokensOf(plan, step),
     afterWords(needsOf(plan, step)),
     step.pattern,
@@ -135,6 +135,9 @@ export const fate = (step: StepView): string => {
   if (step.state === 'omitted') return 'left out';
   return step.state === 'skipped' ? 'skipped' : '';
 };
+
+/** Of a step that is done only in part; empty: all of it is. */
+const incompleteWords = (step: StepView): string => (step.incomplete ? `incomplete: ${step.incomplete}` : '');
 
 /** A sign of its own for a step that was left out or undone; undefined: as its agent is drawn. */
 export const fateIcon = (step: StepView): Icon | undefined => {
@@ -157,7 +160,9 @@ const STEP_ICONS: Readonly<Record<StepView['state'], Icon>> = {
 
 export const stepIcon = (step: StepView): Icon =>
   fateIcon(step) ??
-  (step.state === 'pending' && cannotUndo(step) ? { name: 'warning', color: WARNING } : STEP_ICONS[step.state]);
+  ((step.state === 'pending' && cannotUndo(step)) || step.incomplete
+    ? { name: 'warning', color: WARNING }
+    : STEP_ICONS[step.state]);
 
 /** Grey text that a step adds to its agent's own: `after a, b · pipeline`. */
 export const stepSuffix = (plan: Pick<PlanView, 'steps'>, step: StepView): string =>
@@ -181,6 +186,7 @@ export const stepTable = (plan: Pick<PlanView, 'steps'>, step: StepView): string
     ['Tokens', tokens(step.tokens)],
     ['Skills', step.skills.join(', ')],
     ['Server', [step.server, step.model].filter(Boolean).join(', ')],
+    ['Incomplete', step.incomplete ?? ''],
     ['Undo', step.undo ?? ''],
     ['Undone', step.undone ? [fate(step), step.undone.result].filter(Boolean).join(': ') : ''],
   ];

@@ -81,3 +81,21 @@ export type EndReason =
   /** Its condition did not hold, or others were enough. */
   | 'omitted'
   | 'timeout';
+
+const CUT_SHORT: Readonly<Partial<Record<string, string>>> = {
+  'out-of-budget': 'out of tokens',
+  'turn-limit': 'out of turns',
+  timeout: 'out of time',
+};
+
+/**
+ * Why an agent that has completed has not done all of its task: something ran out, and it had one last turn to report.
+ * In words; null: it said by itself that it was done, or it did not complete at all.
+ */
+export const cutShort = ({
+  state,
+  endReason,
+}: {
+  readonly state: AgentState;
+  readonly endReason: string | null;
+}): string | null => (state === 'completed' ? (CUT_SHORT[endReason ?? ''] ?? null) : null);

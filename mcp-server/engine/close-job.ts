@@ -1,4 +1,4 @@
-import type { Agent } from '../domain/agent.ts';
+import { type Agent, cutShort } from '../domain/agent.ts';
 import type { Job } from '../domain/job.ts';
 import type { Observation } from '../domain/observation.ts';
 import type { Step } from '../domain/plan.ts';
@@ -20,7 +20,8 @@ export const runCloseJob = async (core: Core, job: Job): Promise<void> => {
   const changes = run.headCommit === run.baseCommit ? [] : await repository.changes(run.baseCommit, run.headCommit);
   const steps = await store.steps(run.id);
   const planned = asPlanned({ steps }).steps;
-  const whole = planned.every((step) => step.state === 'done' || step.state === 'omitted');
+  const cut = cutIn(agents, planned);
+  const whole = cut.length === 0 && planned.every((step) => step.state === 'done' || step.state === 'omitted');
   const own = reportOf(last(agents, steps), planned);
   const undone = undoneSection(steps, await store.undos(run.id));
   const told = [own, undone].filter((part) => part !== null).join('\n\n');
@@ -29,7 +30,7 @@ export const runCloseJob = async (core: Core, job: Job): Promise<void> => {
     undone !== null && changes.length === 0 && run.cancelRequested === 'no'
       ? 'failed'
       : endState(run, agents, changes.length, whole, report);
-  const error = errorOf(last(agents, steps), state);
+  const error = errorOf(last(agents, steps), cut, state);
   await store.transaction(async (tx) => {
     const now = clock.now();
     await tx.finishJob(job.id, 'done');
@@ -75,6 +76,12 @@ const wholeRun = async (
 const begunAt = (agents: readonly Agent[], run: Run): number =>
   agents.find((agent) => agent.tier !== 'planner')?.createdAt ?? run.createdAt;
 
+/** Agents of the plan whose step is done only in part. What an agent has added, or delegated, is its own affair. */
+const cutIn = (agents: readonly Agent[], planned: readonly Step[]): readonly Agent[] => {
+  const current = new Set(planned.flatMap(({ state, agent }) => (state === 'done' ? [agent] : [])));
+  return agents.filter((agent) => current.has(agent.id) && cutShort(agent) !== null);
+};
+
 /** Without those whose step another one has tried again. */
 const last = (agents: readonly Agent[], steps: readonly Step[]): readonly Agent[] => {
   const current = new Map(steps.map((step) => [step.id, step.agent]));
@@ -116,10 +123,15 @@ const reportOf = (agents: readonly Agent[], steps: readonly Step[]): string | nu
   return parts.length > 0 ? parts.join('\n\n') : null;
 };
 
-const errorOf = (agents: readonly Agent[], state: RunState): string | null => {
+const errorOf = (agents: readonly Agent[], cut: readonly Agent[], state: RunState): string | null => {
   if (state !== 'failed' && state !== 'partial') return null;
-  const failed = agents.filter((agent) => agent.state === 'failed');
-  const lines = failed.slice(0, 10).map((agent) => `${agent.name}: ${agent.error ?? agent.endReason ?? 'failed'}`);
-  if (failed.length > lines.length) lines.push(`… and ${failed.length - lines.length} more`);
+  const all = [
+    ...agents
+      .filter((agent) => agent.state === 'failed')
+      .map((agent) => `${agent.name}: ${agent.error ?? agent.endReason ?? 'failed'}`),
+    ...cut.map((agent) => `${agent.name}: incomplete, ${cutShort(agent)}`),
+  ];
+  const lines = all.slice(0, 10);
+  if (all.length > lines.length) lines.push(`… and ${all.length - lines.length} more`);
   return lines.join('\n') || 'No agent did anything useful.';
 };

@@ -1,10 +1,11 @@
+import { cutShort } from '../domain/agent.ts';
 import type { Job } from '../domain/job.ts';
 import type { Step } from '../domain/plan.ts';
 import { type Processed, type ProcessorInput, runProcessor } from '../planning/processors.ts';
 import type { Reader } from '../store/port.ts';
 import type { Core } from './core.ts';
 import { endAgent, isOver } from './settle.ts';
-import { reportOf } from './try-again.ts';
+import { wordsOf } from './try-again.ts';
 
 /** Runs the processor of a step over the reports of its needs. It asks no model and costs no token. */
 export const runComputeJob = async (core: Core, job: Job): Promise<void> => {
@@ -58,7 +59,9 @@ const inputsOf = async (reader: Reader, step: Step): Promise<readonly ProcessorI
     if (!need || need.state === 'omitted') continue;
     const agent = await reader.agent(need.agent);
     const ok = need.state === 'done';
-    inputs.push({ key, title: need.title, report: agent ? reportOf(agent, ok) : '', ok });
+    const cut = agent && cutShort(agent);
+    const title = cut ? `${need.title} (incomplete: ${cut})` : need.title;
+    inputs.push({ key, title, report: agent ? wordsOf(agent, ok) : '', ok });
   }
   return inputs;
 };

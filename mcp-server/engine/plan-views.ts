@@ -1,3 +1,4 @@
+import { type Agent, cutShort } from '../domain/agent.ts';
 import type { AgentId } from '../domain/ids.ts';
 import type { Plan, PlanSource, PlanStep, Step, Undo } from '../domain/plan.ts';
 import { planningOf, type Run } from '../domain/run.ts';
@@ -20,9 +21,10 @@ export const planView = async (core: Core, run: Run): Promise<PlanView> => {
   const granted = new Map((await store.accounts(run.id)).map((account) => [account.id as string, account.granted]));
   const pool = await store.account(run.id);
   const shares = shareBudget(plan, Math.min(pool?.available ?? 0, plan.budget ?? Number.POSITIVE_INFINITY));
-  const depths = new Map((await store.agents(run.id)).map((agent) => [agent.id, agent.depth]));
+  const agents = new Map((await store.agents(run.id)).map((agent) => [agent.id, agent]));
   const inPlan = levels(plan);
-  const levelOf = ({ key }: PlanStep): number => depths.get(rows.get(key)?.agent as AgentId) ?? inPlan.get(key) ?? 1;
+  const levelOf = ({ key }: PlanStep): number =>
+    agents.get(rows.get(key)?.agent as AgentId)?.depth ?? inPlan.get(key) ?? 1;
   const undos = new Map((await store.undos(run.id)).map((record) => [record.agent, record]));
   const tokens = (step: PlanStep, agent: AgentId | null): number =>
     (agent === null ? undefined : granted.get(agent)) ?? shares.get(step.key)?.subtree ?? 0;
@@ -37,6 +39,7 @@ export const planView = async (core: Core, run: Run): Promise<PlanView> => {
     cachedAt: plan.cachedAt ?? null,
     steps: plan.steps.map((step) => ({
       ...stepView(plan, run, step, rows.get(step.key), levelOf(step), tokens),
+      incomplete: incompleteOf(rows.get(step.key), agents),
       undone: undoneOf(undos.get(rows.get(step.key)?.agent as AgentId)),
     })),
     cannotUndo: cannotUndo(plan),
@@ -52,7 +55,7 @@ const stepView = (
   row: Step | undefined,
   level: number,
   tokens: (step: PlanStep, agent: AgentId | null) => number,
-): Omit<StepView, 'undone'> => ({
+): Omit<StepView, 'undone' | 'incomplete'> => ({
   key: step.key,
   title: step.title,
   task: step.task,
@@ -73,6 +76,11 @@ const stepView = (
   skills: step.skills ?? [],
   undo: step.saga === undefined ? null : undoInWords(step.undo ?? { kind: 'revert' }),
 });
+
+const incompleteOf = (row: Step | undefined, agents: ReadonlyMap<AgentId, Agent>): string | null => {
+  const agent = row?.state === 'done' ? agents.get(row.agent) : undefined;
+  return agent ? cutShort(agent) : null;
+};
 
 /** Every step of a saga is written down before it begins; that alone is no news. */
 const undoneOf = (record: UndoRecord | undefined): StepView['undone'] =>

@@ -26,6 +26,8 @@ export interface StepView
   readonly skills: readonly string[];
   /** How it is undone when its saga fails, in words; null: it is in no saga. */
   readonly undo: string | null;
+  /** Of a step that is done: why only in part, in words, `out of tokens`. Null or absent: all of it is. */
+  readonly incomplete?: string | null;
   /** What came of undoing it, when that was begun. */
   readonly undone: { readonly state: Exclude<UndoState, 'recorded'>; readonly result: string } | null;
 }
@@ -115,6 +117,6 @@ export interface PlanningFacade {
   }): Promise<RunView>;
   /** Writes the plan of a run as a workflow of this repository. Throws UserError when there is one of this name. */
   saveWorkflow(input: { readonly run: RunId; readonly name: string }): Promise<{ readonly path: string }>;
-  /** The failed steps of a run, and what needs them, are tried again; `budget` is granted on top. */
+  /** The steps of a run that failed or are incomplete, and what needs them, are tried again; `budget` is granted on top. */
   retryFailedSteps(input: { readonly run: RunId; readonly budget?: number | undefined }): Promise<RunView>;
 }

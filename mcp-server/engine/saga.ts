@@ -1,4 +1,4 @@
-import type { Agent } from '../domain/agent.ts';
+import { type Agent, cutShort } from '../domain/agent.ts';
 import type { Step } from '../domain/plan.ts';
 import type { Run } from '../domain/run.ts';
 import { isSettled } from '../domain/transitions.ts';
@@ -53,8 +53,16 @@ export const waitsForUndo = async (tx: Tx, run: Run, step: Step): Promise<boolea
 export const undoSettled = async (makes: Makes, tx: Tx, run: Run, worker: Agent, ok: boolean): Promise<void> => {
   const record = await tx.undoBy(worker.id);
   if (record?.state !== 'running') return;
+  const cut = cutShort(worker);
   const text = (ok ? worker.report : (worker.error ?? worker.report)) ?? '';
-  await endUndo(makes, tx, run, record, ok ? 'done' : 'failed', text);
+  await endUndo(
+    makes,
+    tx,
+    run,
+    record,
+    ok && cut === null ? 'done' : 'failed',
+    cut ? `incomplete, ${cut}: ${text}` : text,
+  );
   await tx.enqueue([undoJob(makes, run.id)], makes.clock.now());
 };
 

@@ -1,4 +1,4 @@
-import type { Agent, EndReason } from '../domain/agent.ts';
+import { type Agent, cutShort, type EndReason } from '../domain/agent.ts';
 import type { AccountId } from '../domain/ids.ts';
 import { newId } from '../domain/ids.ts';
 import type { Step } from '../domain/plan.ts';
@@ -140,8 +140,17 @@ export const sendReports = async (makes: Makes, tx: Tx, run: Run, step: Step): P
   await tellMissing(makes, tx, run, step, needs);
 };
 
-/** What others read of an agent that has ended. */
-export const reportOf = (agent: Agent, ok: boolean): string => {
+/** What an agent that has ended said, or why it said nothing. */
+export const wordsOf = (agent: Agent, ok: boolean): string => {
   const text = agent.report?.trim() || agent.error || 'It gave no report.';
   return ok ? text : `It failed (${agent.endReason ?? 'unknown'}): ${text}`;
+};
+
+/** What other agents read of an agent that has ended. One whose work is incomplete is marked as such. */
+export const reportOf = (agent: Agent, ok: boolean): string => {
+  const text = wordsOf(agent, ok);
+  const cut = cutShort(agent);
+  return cut === null
+    ? text
+    : `INCOMPLETE (${cut}): only a part of its task is done. Say in your report what is missing because of it. As far as it came: ${text}`;
 };

@@ -52,6 +52,7 @@ const stepView = z.object({
   model: z.string().nullable(),
   skills: list(z.string()),
   undo: z.string().nullable(),
+  incomplete: z.string().nullable().optional(),
   undone: z.object({ state: z.enum(['running', 'done', 'failed', 'impossible']), result: z.string() }).nullable(),
 });
 

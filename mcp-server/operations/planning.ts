@@ -136,7 +136,7 @@ const runRetry = defineOperation({
   name: 'run_retry',
   title: 'Retry failed steps',
   description:
-    'Takes a run that ended partial or failed up again: its failed steps, and the steps that need them, are tried by fresh agents; all that was done is kept. "budget" grants more tokens on top of what is left.',
+    'Takes a run that ended partial or failed up again: its steps that failed or are incomplete (out of tokens), and the steps that need them, are tried by fresh agents; all that was done is kept. "budget" grants more tokens on top of what is left.',
   effect: 'changes',
   idempotent: false,
   input: inputObject({ run, budget: z.int().min(1).optional() }),

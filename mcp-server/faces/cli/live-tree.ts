@@ -1,3 +1,4 @@
+import { cutShort } from '../../domain/agent.ts';
 import type { AgentView, RunView } from '../../operations/views.ts';
 import { fit, human, printable } from './terminal.ts';
 
@@ -154,7 +155,9 @@ const agentLine = ({ agent, indent }: Row, mark: string, screen: Screen): string
   const lead = ' '.repeat(Math.min(indent * 2, 24));
   // A step that a function carries out has none.
   const tokens = agent.tokens.granted > 0 ? `  ${human(agent.tokens.used)}/${human(agent.tokens.granted)}` : '';
-  const plain = `${clean(agent.name)}  ${agent.tier} ${isOmitted ? 'omitted' : agent.state}${tokens}`;
+  const cut = cutShort(agent);
+  const state = isOmitted ? 'omitted' : cut === null ? agent.state : `incomplete, ${cut}`;
+  const plain = `${clean(agent.name)}  ${agent.tier} ${state}${tokens}`;
   const now = agent.question === null ? agent.action || mark || agent.error || '' : `asks: ${agent.question}`;
   const doing = clean(now);
   const text = fit(doing === '' ? plain : `${plain}  ${doing}`, Math.max(0, screen.columns - lead.length - 2));

@@ -1,3 +1,4 @@
+import { cutShort } from '../../domain/agent.ts';
 import type { EngineEvent as DomainEvent } from '../../domain/event.ts';
 import type { EngineEvent } from '../../operations/views.ts';
 import { counted, duration, human, printable } from './terminal.ts';
@@ -31,7 +32,7 @@ const textOf = (event: DomainEvent, nameOf: (agent: string | null) => string): s
     case 'agent.moved':
       // Its step says why it was omitted.
       return event.reason !== 'omitted' && ['completed', 'failed', 'cancelled', 'paused'].includes(event.to)
-        ? `${who}: ${event.to}${event.reason ? ` (${event.reason})` : ''}`
+        ? `${who}: ${endOf(event)}`
         : null;
     case 'agent.continued':
       return `${who}: goes on`;
@@ -80,6 +81,13 @@ const textOf = (event: DomainEvent, nameOf: (agent: string | null) => string): s
     default:
       return null;
   }
+};
+
+/** `completed (finished)`; what ran out of something has reported, and is incomplete all the same. */
+const endOf = ({ to, reason }: Extract<DomainEvent, { readonly type: 'agent.moved' }>): string => {
+  const cut = cutShort({ state: to, endReason: reason });
+  if (cut !== null) return `incomplete, ${cut}`;
+  return reason ? `${to} (${reason})` : to;
 };
 
 const runTextOf = (event: Of<'run'>): string | null => {

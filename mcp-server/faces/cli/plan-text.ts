@@ -115,6 +115,7 @@ const remarksOf = (
     step.pattern === plan.pattern ? null : `[${step.pattern}]`,
     step.attempt > 1 ? `try ${step.attempt}` : null,
     step.state === 'omitted' || step.state === 'skipped' ? step.state : null,
+    step.incomplete ? `incomplete: ${step.incomplete}` : null,
     needs.length > 0 ? `after ${namesOf(needs)}` : null,
     step.when,
     step.server === null && step.model === null ? null : `on ${[step.model, step.server].filter(Boolean).join(' at ')}`,

@@ -49,8 +49,8 @@ export const describeEnd = (run: RunView, program: string, repoFlag: string): st
   ];
   if (run.error) lines.push(`error: ${printable(run.error)}`);
   if (run.report) lines.push('', printable(run.report).trim());
-  const again = run.state === 'partial' || run.state === 'failed';
-  if (again && run.agents.failed > 0)
+  // A partial run without a failed agent has steps that are incomplete.
+  if (run.state === 'partial' || (run.state === 'failed' && run.agents.failed > 0))
     lines.push('', `try the failed steps again: ${program} retry ${run.run}${repoFlag}`);
   if (run.filesChanged) {
     lines.push('', `${counted(run.filesChanged, 'file')} changed on ${run.branch}`);

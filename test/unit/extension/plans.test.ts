@@ -12,6 +12,7 @@ import {
   leftWords,
   pastErrorWords,
   planStepDescription,
+  stepIcon,
   stepSuffix,
   stepTooltip,
   time,
@@ -92,6 +93,13 @@ describe('the lines of a plan', () => {
     const rows = planRows(planRow({ steps: [step], cannotUndo: ['do a'] }), undefined);
     assert.equal(rows.find(({ id }) => id === 'cannot-undo')?.label, '1 step cannot be undone');
     assert.match(planStepDescription(planRow(), step), /cannot be undone$/);
+  });
+
+  it('marks steps that are done only in part', () => {
+    const step = stepRow('a', { state: 'done', incomplete: 'out of tokens' });
+    assert.match(planStepDescription(planRow(), step), /^incomplete: out of tokens · /);
+    assert.equal(stepIcon(step).name, 'warning');
+    assert.equal(stepIcon({ ...step, incomplete: null }).name, 'pass');
   });
 
   it('tells dependencies, pattern and attempts beside an agent', () => {

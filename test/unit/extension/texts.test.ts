@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import {
   agentContext,
   agentDescription,
+  agentIcon,
   agentTooltip,
   budgetDescription,
   budgetShare,
@@ -58,6 +59,8 @@ describe('texts for people', () => {
     assert.equal(oneLine('a\n  b', 10), 'a b');
     assert.equal(oneLine('abcdef', 4), 'abc…');
     assert.equal(oneLine('ab😀def', 4), 'ab…');
+    assert.equal(oneLine('a\u202eb\u200b', 40), 'a<U+202E>b<U+200B>');
+    assert.equal(oneLine('👩‍🚀 ❤️', 40), '👩‍🚀 ❤️');
   });
 
   it('fences text that has fences in it', () => {
@@ -108,6 +111,10 @@ describe('the lines of the views', () => {
     assert.equal(agentDescription(agent, 8400), 'read_file src/a.ts · 1.2k / 8.4k');
     assert.equal(agentDescription(agentRow('a-1', { question: 'Which one?' }), 0), 'asks: Which one? · 0');
     assert.equal(agentDescription(agentRow('a-1', { state: 'failed', error: 'no model' }), 0), 'failed: no model · 0');
+    const cut = { ...agentRow('a-1', { state: 'completed' }), endReason: 'out-of-budget' };
+    assert.equal(agentDescription(cut, 0), 'incomplete: out of tokens · 0');
+    assert.equal(agentIcon(cut).name, 'warning');
+    assert.equal(agentIcon({ ...cut, endReason: 'finished' }).name, 'pass');
     assert.equal(
       agentContext(agentRow('a-1', { question: 'Which one?', state: 'waiting' })),
       'agent live pausable asking',

@@ -19,6 +19,7 @@ describe('the terminal tree', () => {
       agent('left', 'boss', { tokens: { granted: 20_000, available: 0, reserved: 0, used: 12_345, subtreeUsed: 0 } }),
       agent('below', 'left', { state: 'failed', action: '', error: 'out of budget' }),
       agent('right', 'boss', { state: 'completed', action: '' }),
+      agent('last', 'boss', { state: 'completed', endReason: 'out-of-budget', action: '' }),
     ];
     const lines = renderTree(fakeRun({ task: 'Map it' }), agents, QUEUE, SCREEN);
     assert.deepEqual(lines, [
@@ -27,6 +28,7 @@ describe('the terminal tree', () => {
       '    ▶ left  worker running  12.3k/20.0k  read_file docs/a.md',
       '      ✗ below  worker failed  100/1.0k  out of budget',
       '    ✓ right  worker completed  100/1.0k',
+      '    ✓ last  worker incomplete, out of tokens  100/1.0k',
       'slots 2/4  7 waiting',
     ]);
   });

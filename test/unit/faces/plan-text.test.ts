@@ -43,7 +43,7 @@ describe('a plan in the terminal', () => {
       fakeStep('b', { undo: 'cannot be undone: it sends mail', state: 'omitted', tokens: 0 }),
       fakeStep('c', { needs: ['a', 'b', 'd', 'e'] }),
       fakeStep('d', { undo: 'x', undone: { state: 'done', result: 'reverted' } }),
-      fakeStep('e'),
+      fakeStep('e', { state: 'done', incomplete: 'out of tokens' }),
     ];
     const text = renderPlan(fakePlan({ steps, cannotUndo: ['b'] }), { ...PAGE, columns: 200 }).join('\n');
     assert.match(
@@ -53,6 +53,7 @@ describe('a plan in the terminal', () => {
     assert.match(text, /○ b {2}worker +– {2}omitted {2}! cannot be undone: it sends mail/);
     assert.match(text, /· c .* after a, b, d and 1 more/);
     assert.match(text, /· d .* undone: reverted$/m);
+    assert.match(text, /✓ e .* incomplete: out of tokens$/m);
     assert.match(text, /^cannot be undone when it fails: b$/m);
   });
 

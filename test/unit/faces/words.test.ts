@@ -49,6 +49,11 @@ describe('what the terminal says', () => {
       lineOf(event({ type: 'agent.moved', agent: 'a-1', from: 'running', to: 'failed', reason: 'turn-limit' })) ?? '',
       /map docs: failed \(turn-limit\)/,
     );
+    assert.match(
+      lineOf(event({ type: 'agent.moved', agent: 'a-1', from: 'running', to: 'completed', reason: 'out-of-budget' })) ??
+        '',
+      /map docs: incomplete, out of tokens$/,
+    );
     assert.equal(
       lineOf(event({ type: 'agent.moved', agent: 'a-1', from: 'ready', to: 'running', reason: null })),
       null,
@@ -101,6 +106,16 @@ describe('what the terminal says', () => {
       describeEnd(fakeRun({ state: 'nothing', endedAt: 5000, filesChanged: 0 }), 'coppice', ''),
       /--land/,
     );
+  });
+
+  it('says of a run with an incomplete step which it is, and how it goes on', () => {
+    const text = describeEnd(
+      fakeRun({ state: 'partial', endedAt: 5000, filesChanged: 4, error: 'docs: incomplete, out of tokens' }),
+      'coppice',
+      '',
+    );
+    assert.match(text, /^partial: 1 of 3 agents completed.*\nerror: docs: incomplete, out of tokens$/m);
+    assert.match(text, /try the failed steps again: coppice retry r-1$/m);
   });
 
   it('has an exit status for every way to end', () => {
