@@ -37,9 +37,19 @@ export const percent = (part: number, whole: number): string => `${whole > 0 ? M
 /** `1 file`, `2 files`. */
 export const count = (n: number, noun: string): string => `${n} ${noun}${n === 1 ? '' : 's'}`;
 
-/** One line, at most `max` characters. */
+const HIDDEN =
+  /[\ufff9-\ufffb]|(?![\t\n\r])\p{Cc}|(?!(?<=[^\0-\x7f])[\u200c-\u200f\ufe00-\ufe0f])\p{Default_Ignorable_Code_Point}/gu;
+
+/** The text with what nobody could see in it, or what turns its order round, written out: `<U+202E>`. */
+export const visible = (text: string): string =>
+  text.replaceAll(
+    HIDDEN,
+    (hidden) => `<U+${(hidden.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, '0')}>`,
+  );
+
+/** One line, at most `max` characters, with nothing hidden in it. */
 export const oneLine = (text: string, max: number): string => {
-  const flat = text.replaceAll(/\s+/g, ' ').trim();
+  const flat = visible(text.replaceAll(/\s+/g, ' ').trim());
   if (flat.length <= max) return flat;
   // A pair of surrogates that was cut in the middle shows as a broken sign.
   return `${flat.slice(0, max - 1).replace(/[\uD800-\uDBFF]$/, '')}…`;

@@ -1,5 +1,5 @@
 import { type Icon, WARNING } from '../describe.ts';
-import { count, escapeMarkdown, oneLine, tokens } from '../format.ts';
+import { count, escapeMarkdown, oneLine, tokens, visible } from '../format.ts';
 import type { DraftView, ImportedView, SkillProblem, SkillView } from './operations.ts';
 
 const GREEN = 'testing.iconPassed';
@@ -82,7 +82,7 @@ export const skillTooltip = (row: SkillRow): string => {
           ] as [string, string],
         ]
       : []),
-    ['Folder', escapeMarkdown(skill.folder)],
+    ['Folder', escapeMarkdown(visible(skill.folder))],
   ];
   return [
     `**${escapeMarkdown(skill.name)}**`,
@@ -126,15 +126,17 @@ export const trustDetail = (skill: SkillView, files: readonly string[]): string 
     ...(skill.tools.length > 0 ? [`It needs the tools ${skill.tools.join(', ')}.`] : []),
     '',
     `${count(files.length, 'file')}: ${listed(files, 12)}`,
-    `In ${skill.folder}`,
+    `In ${visible(skill.folder)}`,
     '',
     'This holds for the content that it has now. When any of its files changes, you are asked again.',
   ].join('\n');
 };
 
 /** The first names, and how many more there are. */
-export const listed = (names: readonly string[], most: number): string =>
-  names.length <= most ? names.join(', ') : `${names.slice(0, most).join(', ')} and ${names.length - most} more`;
+export const listed = (names: readonly string[], most: number): string => {
+  const first = names.slice(0, most).map(visible).join(', ');
+  return names.length <= most ? first : `${first} and ${names.length - most} more`;
+};
 
 /** What the modal dialog says before a draft becomes a skill. */
 export const approveDetail = (draft: DraftView, asksMore: readonly string[]): string =>

@@ -1,4 +1,4 @@
-import { count, escapeMarkdown, oneLine } from '../format.ts';
+import { count, escapeMarkdown, oneLine, visible } from '../format.ts';
 import { listed } from './describe-skill.ts';
 import type { DraftTest, ImportPreview } from './operations.ts';
 
@@ -81,7 +81,9 @@ export const importDetail = (preview: ImportPreview): string => {
     asks.length > 0 ? `It asks to ${asks.join(', ')}.` : 'It asks for no permissions.',
     `${count(preview.files.length, 'file')}${scripts.length > 0 ? `, of which can be run: ${listed(scripts, 6)}` : ', no scripts'}.`,
     ...(errors > 0 ? [`It has ${count(errors, 'error')} and cannot be used as it is.`] : []),
-    ...(change && change.asksMore.length > 0 ? [`NEW: it now also asks to ${change.asksMore.join(', ')}.`] : []),
+    ...(change && change.asksMore.length > 0
+      ? [`NEW: it now also asks to ${visible(change.asksMore.join(', '))}.`]
+      : []),
     ...(change && change.changedByHand.length > 0
       ? [`Changed by hand and replaced: ${listed(change.changedByHand, 6)}. Those files are kept aside.`]
       : []),

@@ -10,9 +10,45 @@ export const truncate = (text: string, maxChars: number, hint = ''): string => {
 /** Drops a surrogate that lost its partner at either end. */
 const wholeChars = (text: string): string => text.replace(/[\uD800-\uDBFF]$/, '').replace(/^[\uDC00-\uDFFF]/, '');
 
-/** One line, at most `max` characters, for a tree, a status bar or a commit: no control character is left in it. */
+/** Control characters, what is drawn as nothing, and what turns the order of other characters round. */
+const HIDDEN = /[\p{Cc}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\ufff9-\ufffb]/u;
+/** The same but for ends of lines and tabs, and for what joins signs that are not ASCII: emoji and many scripts need it. */
+const TO_SHOW =
+  /[\p{Zl}\p{Zp}\ufff9-\ufffb]|(?![\t\n\r])\p{Cc}|(?!(?<=[^\0-\x7f])[\u200c-\u200f\ufe00-\ufe0f])\p{Default_Ignorable_Code_Point}/gu;
+
+/** Most texts have nothing of that kind. */
+const PLAIN = /^[\t\n\r -~]*$/;
+
+const nameOfCharacter = (character: string): string =>
+  `U+${(character.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, '0')}`;
+
+/**
+ * The first character that a person cannot see, or cannot tell from a blank, by its number: `U+202E`. Null: there is none.
+ * For texts that mean something to a machine, such as paths.
+ */
+export const hiddenIn = (text: string): string | null => {
+  const found = HIDDEN.exec(text) ?? /(?! )\p{Zs}/u.exec(text);
+  return found && nameOfCharacter(found[0]);
+};
+
+/** Where the first thing stands that `visible` would write out, and how many there are. Null: there is none. */
+export const hiddenToShow = (
+  text: string,
+): { readonly index: number; readonly length: number; readonly name: string; readonly count: number } | null => {
+  if (PLAIN.test(text)) return null;
+  const found = [...text.matchAll(TO_SHOW)];
+  const [first] = found;
+  if (!first) return null;
+  return { index: first.index, length: first[0].length, name: nameOfCharacter(first[0]), count: found.length };
+};
+
+/** The text with what nobody could see in it written out, as `<U+202E>`. */
+export const visible = (text: string): string =>
+  PLAIN.test(text) ? text : text.replace(TO_SHOW, (hidden) => `<${nameOfCharacter(hidden)}>`);
+
+/** One line, at most `max` characters, for a tree, a status bar or a commit: no control character is left in it, and nothing hidden. */
 export const oneLine = (text: string, max: number): string => {
-  const flat = text.replace(/[\s\p{Cc}]+/gu, ' ').trim();
+  const flat = visible(text.replace(/[\s\p{Cc}]+/gu, ' ').trim());
   return flat.length <= max ? flat : `${wholeChars(flat.slice(0, max - 1))}…`;
 };
 

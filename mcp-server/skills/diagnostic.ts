@@ -8,6 +8,7 @@ export type SkillCode =
   | 'too-large'
   | 'not-text'
   | 'encoding'
+  | 'hidden-characters'
   | 'empty'
   | 'bom'
   | 'crlf'

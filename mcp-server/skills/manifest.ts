@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { messageOf } from '../domain/errors.ts';
-import { oneLine } from '../domain/text.ts';
+import { hiddenIn, oneLine } from '../domain/text.ts';
 import { collectInto, type Report } from './diagnostic.ts';
 import { type JsonPlaces, placesInJson } from './json-places.ts';
 import type { SkillDiagnostic, SkillManifest } from './port.ts';
@@ -21,9 +21,13 @@ export const MOST_MANIFEST_BYTES = 64 * 1024;
 
 const DEEPEST = 100;
 const LONGEST_TIMEOUT_MS = 3_600_000;
-/** Relative, with slashes, never upwards. No flag and no class of Unicode: editors read the same pattern without them. */
-const PATH = /^(?![/~])(?![A-Za-z]:)(?!(?:[^\\]*\/)?\.\.(?:\/|$))[ -[\]-\uffff]{1,500}$/;
-const COMMAND = /^[!-.0-[\]-\uffff][!-[\]-\uffff]{0,199}$/;
+/**
+ * Relative, with slashes, never upwards. No flag and no class of Unicode: editors read the same pattern without them. So the
+ * patterns know the commonest characters that cannot be seen, and `hiddenIn` knows all.
+ */
+const PATH =
+  /^(?![/~])(?!.*[\u00ad\u200b-\u200f\u2028-\u202f\u2060-\u206f\ufeff])(?![A-Za-z]:)(?!(?:[^\\]*\/)?\.\.(?:\/|$))[ -[\]-\uffff]{1,500}$/;
+const COMMAND = /^(?!.*[\u00ad\u200b-\u200f\u2028-\u202f\u2060-\u206f\ufeff])[!-.0-[\]-\uffff][!-[\]-\uffff]{0,199}$/;
 const HOST = /^(?:\*|(?:\*\.)?[A-Za-z0-9](?:[A-Za-z0-9-]{0,62})(?:\.[A-Za-z0-9-]{1,63}){0,10}(?::[0-9]{1,5})?)$/;
 const TOOL = /^[A-Za-z0-9_][A-Za-z0-9_.:/-]{0,127}$/;
 
@@ -169,13 +173,11 @@ const readPermissions = (reader: Reader, raw: unknown): SkillManifest['permissio
 const readEntry = (reader: Reader, raw: unknown, files: readonly string[], report: Report): string | null => {
   if (raw === undefined || raw === null) return null;
   const path = typeof raw === 'string' ? raw.replace(/^(?:\.\/)+/, '') : '';
-  if (path === '' || !FIELDS.entry.safeParse(path).success) {
-    report(
-      'error',
-      'manifest-entry',
-      reader.at(['entry']),
-      'entry must name a file inside the folder of the skill, with slashes and without "..".',
-    );
+  const hidden = hiddenIn(path);
+  if (path === '' || hidden !== null || !FIELDS.entry.safeParse(path).success) {
+    const how = hidden === null ? 'with slashes and without ".."' : `without what cannot be seen, such as ${hidden}`;
+    const said = `entry must name a file inside the folder of the skill, ${how}.`;
+    report('error', 'manifest-entry', reader.at(['entry']), said);
     return null;
   }
   if (files.includes(path)) return path;
@@ -234,11 +236,10 @@ class Reader {
       this.tell('manifest-value', [...path, key], `${name} has more than 100 entries; the rest is left out.`);
     return given.slice(0, 100).flatMap((one, index) => {
       const parsed = item.safeParse(one);
-      if (parsed.success) return [parsed.data];
-      const said =
-        typeof one === 'string'
-          ? `"${oneLine(one, 60)}" ${parsed.error.issues[0]?.message ?? 'is wrong'}`
-          : 'must hold texts only';
+      const hidden = typeof one === 'string' ? hiddenIn(one) : null;
+      if (parsed.success && hidden === null) return [parsed.data];
+      const why = hidden === null ? parsed.error?.issues[0]?.message : `holds ${hidden}, which cannot be seen`;
+      const said = typeof one === 'string' ? `"${oneLine(one, 60)}" ${why ?? 'is wrong'}` : 'must hold texts only';
       this.tell('manifest-value', [...path, key, index], `${name}: ${said}; it is left out.`);
       return [];
     });

@@ -1,5 +1,5 @@
 import { basename, dirname } from 'node:path';
-import { oneLine } from '../domain/text.ts';
+import { hiddenToShow, oneLine } from '../domain/text.ts';
 import { collectInto, type Report } from './diagnostic.ts';
 import { readFrontMatter } from './front-matter.ts';
 import { headingsOf, summaryOf } from './markdown.ts';
@@ -62,6 +62,7 @@ export const parseSkill = (source: Uint8Array | string, file: string): ParsedSki
   const report = collectInto(file, found);
   const folder = basename(dirname(file));
   const text = decode(source, report);
+  checkHidden(text, report);
   const { values, spanOf, openLine, body, bodyLine } = readFrontMatter(text, report);
   const field: Field = {
     values,
@@ -267,6 +268,19 @@ const checkBody = (body: string, line: number, description: string, report: Repo
       line,
       `The instructions are about ${tokens} tokens long. Move parts of them to files that are read when needed.`,
     );
+};
+
+/** Agents read what people cannot see, and people read otherwise what is turned round. */
+const checkHidden = (text: string, report: Report): void => {
+  const found = hiddenToShow(text);
+  if (found === null) return;
+  const { index, length, name, count } = found;
+  const what =
+    count === 1
+      ? `a character that cannot be seen: ${name}`
+      : `${count} characters that cannot be seen, such as ${name}`;
+  const said = `The file holds ${what}. Agents would read it, and people would not.`;
+  report('warning', 'hidden-characters', spanBetween(text, index, index + length), said);
 };
 
 const MOST_TAGS = 32;

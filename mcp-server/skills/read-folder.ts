@@ -3,7 +3,7 @@ import { lstat, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock } from '../domain/clock.ts';
 import { messageOf } from '../domain/errors.ts';
-import { oneLine } from '../domain/text.ts';
+import { hiddenToShow, oneLine } from '../domain/text.ts';
 import { contentHasher, inPathOrder } from './content-hash.ts';
 import { collectInto, type Report } from './diagnostic.ts';
 import { MOST_MANIFEST_BYTES, NO_MANIFEST, parseManifest } from './manifest.ts';
@@ -181,6 +181,7 @@ const readListed = async (
     : undefined;
   const runs = manifest !== undefined && manifest.manifest.entry !== null;
   tellLinks(listing, runs, report);
+  tellHidden(listing, report);
   found.push(...parsed.diagnostics, ...(manifest?.diagnostics ?? []));
   const stamp = settled && contents.complete ? listing.stamp : null;
   return record(place, listing.skillFile, parsed, manifest?.manifest ?? NO_MANIFEST, {
@@ -244,6 +245,13 @@ const tellLinks = (listing: Listing, runs: boolean, report: Report): void => {
   if (runs)
     report('error', 'link-inside', 0, `${named}: a skill that runs a script may hold regular files only, no links.`);
   else report('warning', 'link-skipped', 0, `${named}: not a regular file, left out. Links are never followed.`);
+};
+
+const tellHidden = (listing: Listing, report: Report): void => {
+  const path = [...listing.files.map((file) => file.path), ...listing.links].find((one) => hiddenToShow(one) !== null);
+  if (path === undefined) return;
+  const said = `The name of the file ${oneLine(path, 80)} holds ${hiddenToShow(path)?.name}, which cannot be seen.`;
+  report('warning', 'hidden-characters', 0, said);
 };
 
 /** A record holds fresh copies of its texts: a part of a long text would keep all of it in memory. */

@@ -1,4 +1,5 @@
 import { relative } from 'node:path';
+import { visible } from '../../domain/text.ts';
 import type {
   DraftReview,
   DraftTest,
@@ -87,7 +88,7 @@ export const skillPage = (text: SkillText): string => {
     ...(input === null ? [] : [`Input:        ${clean(JSON.stringify(input))}`]),
     ...(output === null ? [] : [`Output:       ${clean(JSON.stringify(output))}`]),
   ];
-  return `${lines.join('\n')}\n\n${printable(body).trim()}`;
+  return `${lines.join('\n')}\n\n${shown(body).trim()}`;
 };
 
 /** What a person looks at before they trust a skill. */
@@ -108,6 +109,8 @@ const aboutLines = ({ skill, files }: SkillText): string[] => [
 ];
 
 const baseOf = (file: string): string => file.split(/[/\\]/).at(-1) ?? file;
+const shown = (text: string): string => printable(visible(text));
+
 
 /** What a skill may do, in one line. */
 export const maySay = (may: readonly string[]): string =>
@@ -163,7 +166,7 @@ export const draftPage = ({ draft, files, patch, asksMore }: DraftReview): strin
     `Hash:         ${draft.hash}`,
     ...draft.problems.map((problem) => problemLine(problem, draft.folder)),
     '',
-    printable(patch).trimEnd(),
+    shown(patch).trimEnd(),
   ].join('\n');
 
 /** How the tests of a draft went. */
@@ -187,4 +190,4 @@ export const resultText = (result: unknown): string => {
 };
 
 const clean = (text: string, flat = true): string =>
-  printable(flat ? text.replace(/\s+/g, ' ').trim() : text.replace(/[\r\n\t]+/g, ' '));
+  shown(flat ? text.replace(/\s+/g, ' ').trim() : text.replace(/[\r\n\t]+/g, ' '));

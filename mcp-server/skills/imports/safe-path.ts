@@ -1,3 +1,5 @@
+import { hiddenToShow } from '../../domain/text.ts';
+
 /** Names that mean a device on Windows, with any ending. */
 const DEVICE = /^(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(\..*)?$/i;
 
@@ -10,8 +12,9 @@ const OBEYED = /^(\.git|git~\d+|\.vscode|\.idea|\.mcp\.json|node_modules|\.npmrc
  */
 export const pathProblem = (path: string): string | null => {
   if (path === '' || path.length > 400) return 'is empty or too long';
-  // eslint-disable-next-line no-control-regex -- control characters are what is looked for
-  if (/[\u0000-\u001f\u007f\u200e\u200f\u202a-\u202e\u2066-\u2069]/.test(path)) return 'holds control characters';
+  if (/[\t\n\r]/.test(path)) return 'holds control characters';
+  const hidden = hiddenToShow(path);
+  if (hidden !== null) return `holds control characters or others that cannot be seen (${hidden.name})`;
   if (path.includes('\\')) return 'holds a backslash';
   if (path.startsWith('/')) return 'is absolute';
   if (/[<>:"|?*]/.test(path)) return 'holds a character that is not allowed everywhere';

@@ -50,6 +50,17 @@ const problem = {
 describe('skills in the terminal', () => {
   it('are listed by where they are from, with state, tokens and use; then what was imported', () => {
     const skills = [
+  it('are shown with what cannot be seen written out, before anybody trusts them', () => {
+    const shown = text({ description: 'Adds\u202e.', folder: '/r/\u200badd', may: ['write a\u2066b'] });
+    for (const page of [
+      skillPage({ ...shown, body: 'Go\u{e0041}.' }),
+      trustPage({ ...shown, files: ['a\u202eb.md'] }),
+    ]) {
+      assert.doesNotMatch(page, /(?!\n)[\p{Cc}\p{Cf}]/u);
+      assert.match(page, /<U\+202E>[^]*<U\+200B>[^]*<U\+2066>/);
+    }
+  });
+
       view('add', { state: 'needs-review', kind: 'script' }),
       view('map', { source: 'bundled', state: 'bundled', pinned: true, uses: 3, tokens: 1200 }),
       view('old', { source: 'draft', state: 'draft' }),

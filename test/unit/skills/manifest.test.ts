@@ -105,6 +105,40 @@ describe('Reading a manifest.json', () => {
     }
   });
 
+  it('refuses what a person could not see or would read otherwise', () => {
+    for (const hidden of [
+      '\u202e',
+      '\u2066',
+      '\u200b',
+      '\u00ad',
+      '\ufeff',
+      '\u{e0041}',
+      '\u00a0',
+      '\u3164',
+      '\u0085',
+      '\ufe0f',
+    ]) {
+      const parsed = parse({
+        tools: [`run${hidden}`],
+        permissions: {
+          read: [`src/${hidden}x`],
+          write: [`${hidden}`],
+          commands: [`gi${hidden}t`],
+          hosts: [`a${hidden}.com`],
+        },
+        entry: `scripts/run${hidden}.mjs`,
+      });
+      const name = `U+${hidden.codePointAt(0)?.toString(16).toUpperCase().padStart(4, '0')}`;
+      assert.deepEqual(parsed.manifest, NO_MANIFEST, name);
+      assert.equal(parsed.diagnostics.length, 6, name);
+      for (const { message } of parsed.diagnostics) {
+        assert.ok(message.includes(name), message);
+        assert.doesNotMatch(message, /(?! )[\p{Cc}\p{Cf}\p{Default_Ignorable_Code_Point}]/u);
+      }
+    }
+    assert.deepEqual(codes(parse({ permissions: { read: ['日本/ä ö/**'] } })), []);
+  });
+
   it('is not confused by keys of objects', () => {
     assert.deepEqual(parse('{"__proto__": {"entry": "scripts/run.mjs"}}').manifest, NO_MANIFEST);
     assert.deepEqual(codes(parse('{"constructor": 1}')), ['hint manifest-unknown-key 0']);

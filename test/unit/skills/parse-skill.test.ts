@@ -174,6 +174,21 @@ describe('Reading a SKILL.md', () => {
     assert.deepEqual(codes(parse(`${GOOD}\uFFFD`)), []);
   });
 
+  it('says where something cannot be seen, and writes it out in the description and the tags', () => {
+    const parsed = parse(
+      '---\nname: bug-hunt\ndescription: Finds \u202esgub\u202c.\ntags: [a\u200bb]\n---\nGo.\u{e0041}',
+    );
+    assert.deepEqual(
+      codes(parsed).filter((code) => code.includes('hidden')),
+      ['warning hidden-characters 2'],
+    );
+    assert.match(parsed.diagnostics[0]?.message ?? '', /holds 4 characters that cannot be seen, such as U\+202E/);
+    assert.equal(parsed.description, 'Finds <U+202E>sgub<U+202C>.');
+    assert.deepEqual(parsed.tags, ['a<U+200B>b']);
+    const fine = '---\nname: bug-hunt\ndescription: Finds 👩‍🚀 and ❤️, می‌خواهم.\n---\nGo.\t\n';
+    assert.deepEqual(codes(parse(fine)), []);
+  });
+
   it('treats keys of objects as keys', () => {
     const parsed = parse('---\nname: bug-hunt\ndescription: d\n__proto__:\n  polluted: yes\nconstructor: x\n---\nGo.');
     assert.equal(({} as { polluted?: unknown }).polluted, undefined);

@@ -1,0 +1,30 @@
+import assert from 'node:assert/strict';
+import { hiddenIn, hiddenToShow, oneLine, visible } from '../../../mcp-server/domain/text.ts';
+
+describe('Characters that cannot be seen', () => {
+  it('are named', () => {
+    for (const [text, name] of [
+      ['git', null],
+      ['日本 ä’—', null],
+      ['a\u202eb', 'U+202E'],
+      ['a\u200db', 'U+200D'],
+      ['a\u00a0b', 'U+00A0'],
+      ['a\u{e0041}b', 'U+E0041'],
+      ['a\nb', 'U+000A'],
+    ] as const)
+      assert.equal(hiddenIn(text), name, JSON.stringify(text));
+  });
+
+  it('are written out, but for what emoji and other scripts are joined with', () => {
+    assert.equal(visible('a\u202eb\u{e0041}\u001b[0m\tc\n'), 'a<U+202E>b<U+E0041><U+001B>[0m\tc\n');
+    for (const text of ['👩‍🚀 ❤️', 'می‌خواهم', '“x” – é', 'x\u00a0y', 'plain\r\n\t']) assert.equal(visible(text), text);
+    assert.equal(visible('git\u200dhub'), 'git<U+200D>hub');
+    assert.deepEqual(hiddenToShow('ab\u{e0041}\u200b'), { index: 2, length: 2, name: 'U+E0041', count: 2 });
+    assert.equal(hiddenToShow('❤️\n'), null);
+  });
+
+  it('are not left in one line', () => {
+    assert.equal(oneLine('a\u0007\n b\u202e', 20), 'a b<U+202E>');
+    assert.equal(oneLine('a\u202ebcdef', 6), 'a<U+2…');
+  });
+});
