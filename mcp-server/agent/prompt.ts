@@ -1,4 +1,4 @@
-import type { Agent } from '../domain/agent.ts';
+import { type Agent, cutShort } from '../domain/agent.ts';
 import type { AgentId, TurnId } from '../domain/ids.ts';
 import type { Message } from '../domain/message.ts';
 import { type Run, reachOf } from '../domain/run.ts';
@@ -12,6 +12,9 @@ import { systemPrompt } from './roles.ts';
 
 export { compactionPlan } from './compaction.ts';
 
+/** Whoever a message comes from. */
+type Author = Pick<Agent, 'name' | 'state'> & Partial<Pick<Agent, 'endReason'>>;
+
 /** The rows that a prompt is made of; nothing else goes into it. */
 export interface PromptInput {
   readonly agent: Agent;
@@ -24,7 +27,7 @@ export interface PromptInput {
   /** Messages that the next turn takes in. */
   readonly pending: readonly Message[];
   /** The agents that messages come from. */
-  readonly names: ReadonlyMap<AgentId, Pick<Agent, 'name' | 'state'>>;
+  readonly names: ReadonlyMap<AgentId, Author>;
   /** Set when the next turn is the last one. */
   readonly wrapUp: WrapUp | null;
   /** Turns with a lower sequence number show their results cut to a stub. */
@@ -76,14 +79,18 @@ const nameOf = (from: AgentId, input: PromptInput): string => {
   return /^the\s+(?:person|engine)\b/i.test(name) ? `agent ${name}` : name;
 };
 
+const endOf = (author: Author | undefined): string => {
+  if (author?.state !== 'completed') return 'failed';
+  return cutShort({ state: author.state, endReason: author.endReason ?? null }) === null ? 'completed' : 'incomplete';
+};
+
 const messageText = (message: Message, most: number, input: PromptInput): string => {
   if (message.from === 'person') return `Message from the person: ${quoted(message.body, PERSON_CHARS)}`;
   const body = quoted(message.body, most);
   if (message.from === 'engine') return `Notice from the engine: ${body}`;
   const name = nameOf(message.from, input);
   if (message.kind !== 'report') return `Message from ${name}: ${body}`;
-  const state = input.names.get(message.from)?.state === 'completed' ? 'completed' : 'failed';
-  return `Report of ${name} (${state}): ${body}`;
+  return `Report of ${name} (${endOf(input.names.get(message.from))}): ${body}`;
 };
 
 /** The messages that one turn takes in share the room; their number never changes, so neither does the text. */

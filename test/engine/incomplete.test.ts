@@ -81,7 +81,7 @@ describe('An agent that runs out of tokens before it is done', () => {
     assert.equal(view.state, 'partial', JSON.stringify(view, null, 1));
     assert.match(
       heard,
-      /INCOMPLETE \(out of tokens\): only a part of its task is done\. Say in your report what is missing because of it\. As far as it came: big: the first half/,
+      /Report of big \(incomplete\): INCOMPLETE \(out of tokens\): only a part of its task is done\. Say in your report what is missing because of it\. As far as it came: big: the first half/,
     );
     assert.match(heard, /Report of small \(completed\): small is done/);
     assert.match((await agentNamed(bench, view.run, 'count')).report ?? '', /## big \(incomplete: out of tokens\)\n/);
