@@ -105,5 +105,6 @@ export const SETTINGS = {
   retries: 'planning.retries',
   distribution: 'planning.distribution',
   maxForecastTokens: 'planning.maxForecastTokens',
+  levelNames: 'planning.levelNames',
   servers: 'planning.servers',
 } as const;

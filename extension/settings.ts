@@ -40,6 +40,7 @@ const planningOptions = (): Pick<StartOptions, 'planning'> => {
     ...defined('retries', chosen(SETTINGS.retries) as number | undefined),
     ...defined('distribution', chosen(SETTINGS.distribution) as Distribution | undefined),
     ...defined('maxForecastTokens', (chosen(SETTINGS.maxForecastTokens) as number | undefined) || undefined),
+    ...defined('levelNames', chosen(SETTINGS.levelNames) as string[] | undefined),
     ...defined(
       'servers',
       servers?.map(({ server, model, capabilities }) => ({

@@ -34,6 +34,7 @@ const planning = z.strictObject({
   gate: z.enum(['ask', 'go']).optional(),
   maxForecastTokens: count.nullable().optional(),
   cache: z.boolean().optional(),
+  levelNames: z.array(z.string().trim().max(40)).max(20).optional(),
 });
 
 /** What is done with each new worktree; Config says what the keys mean. */
@@ -188,6 +189,7 @@ const VARIABLES: Readonly<Record<string, string>> = {
   COPPICE_RETRIES: 'planning.retries',
   COPPICE_MAX_FORECAST_TOKENS: 'planning.maxForecastTokens',
   COPPICE_PLAN_CACHE: 'planning.cache',
+  COPPICE_LEVEL_NAMES: 'planning.levelNames',
 };
 
 /** The environment as a source; an empty variable counts as not set. */
@@ -240,11 +242,12 @@ const fromText = (key: string, text: string): unknown => {
   if (NUMBERS.includes(key)) return /^\d+$/.test(text.trim()) ? Number(text) : text;
   if (SWITCHES.includes(key))
     return /^(1|true|yes|on)$/i.test(text) ? true : /^(0|false|no|off)$/i.test(text) ? false : text;
+  if (key === 'planning.levelNames') return listed(text);
   if (key !== 'permissions') return text;
-  return {
-    commands: text === 'off' || text === 'any' ? text : { allowed: text.split(',').map((name) => name.trim()) },
-  };
+  return { commands: text === 'off' || text === 'any' ? text : { allowed: listed(text) } };
 };
+
+const listed = (text: string): string[] => text.split(',').map((name) => name.trim());
 
 const parseSource = (source: ConfigSource): PartialConfig => {
   const parsed = configShape.safeParse(source.values);
@@ -274,6 +277,7 @@ const remedy = (key: string): string => {
   if (key === 'planning.fanIn') return 'Give a whole number from 2 to 50.';
   if (key === 'planning.retries') return 'Give a whole number from 0 to 10.';
   if (NUMBERS.includes(key)) return 'Give a whole number above 0.';
+  if (key === 'planning.levelNames') return 'Give up to 20 names of at most 40 characters, such as ["lead", "editor"].';
   if (key === 'planning.distribution') return `Give one of ${DISTRIBUTIONS.join(', ')}.`;
   if (key === 'planning.pattern') return 'Give one of fork-join, map-reduce, pipeline, scatter-gather, saga.';
   if (key === 'planning.domain') return 'Give one of software, research, analysis, planning.';

@@ -63,6 +63,14 @@ export const pastErrorWords = (forecast: Forecast): string => {
     : 'not known yet: no forecast to compare with';
 };
 
+const TIERS: readonly string[] = ['executive', 'synthesizer', 'worker'];
+
+/** `Level 2`, and its name where it has one of its own: `Level 4, specialist`. */
+export const levelLabel = (forecast: Forecast, level: number): string => {
+  const name = forecast.levels.find((one) => one.level === level)?.name ?? '';
+  return name === '' || TIERS.includes(name) ? `Level ${level}` : `Level ${level}, ${name}`;
+};
+
 /** Agents of each level, from the run down. */
 export const levelWords = (forecast: Forecast): string =>
   forecast.levels.map(({ agents, name }) => count(agents, name)).join(', ');

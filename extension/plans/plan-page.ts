@@ -1,5 +1,5 @@
 import { count, oneLine } from '../format.ts';
-import { changeLine, fate, forecastLines, needsOf, tokensOf } from './describe-plan.ts';
+import { changeLine, fate, forecastLines, levelLabel, needsOf, tokensOf } from './describe-plan.ts';
 import type { PlanView, StepView } from './operations.ts';
 import type { PlanChange } from './plan-rows.ts';
 
@@ -37,7 +37,10 @@ const levels = (plan: PlanView): readonly string[] =>
     .toSorted(([a], [b]) => a - b)
     .map(([level, steps]) => {
       const tiers = [...Map.groupBy(steps, (step) => step.tier)].map(([tier, ones]) => count(ones.length, tier));
-      return [`## Level ${level}: ${tiers.join(', ')}`, ...steps.map((step) => stepBlock(plan, step))].join('\n\n');
+      return [
+        `## ${levelLabel(plan.forecast, level)}: ${tiers.join(', ')}`,
+        ...steps.map((step) => stepBlock(plan, step)),
+      ].join('\n\n');
     });
 
 const stepBlock = (plan: PlanView, step: StepView): string => {

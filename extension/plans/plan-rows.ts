@@ -4,6 +4,7 @@ import {
   changeLine,
   forecastLine,
   forecastLines,
+  levelLabel,
   planStepDescription,
   stepIcon,
   stepTooltip,
@@ -122,7 +123,7 @@ const levelRows = (plan: PlanView): readonly PlanRow[] => {
     const said = plan.forecast.levels.find((one) => one.level === level);
     return {
       id: `level:${level}`,
-      label: `Level ${level}`,
+      label: levelLabel(plan.forecast, level),
       description: [
         tierWords(steps),
         ...(said ? [`${tokens(Math.round(said.tokens.p50))} to ${tokens(Math.round(said.tokens.p90))} tokens`] : []),

@@ -13,7 +13,7 @@ export type ForecastBasis = 'history' | 'prior' | 'mixed';
 export interface LevelForecast {
   /** 1 hangs from the run. */
   readonly level: number;
-  /** Of most of its agents: `worker`, `synthesizer`. */
+  /** The person's name of it, else that of most of its agents: `worker`, `synthesizer`; deeper ones have their own. */
   readonly name: string;
   readonly agents: number;
   readonly tokens: Quantiles;
@@ -35,7 +35,7 @@ export interface Forecast {
   readonly agents: number;
   /** From the run down. */
   readonly levels: readonly LevelForecast[];
-  /** Tokens of all agents of the plan; the planner's are not among them. */
+  /** Tokens of all agents of the plan, never less than those of a level; the planner's are not among them. */
   readonly tokens: Quantiles;
   /** At the slots given, ms. */
   readonly wallMs: Quantiles;
@@ -93,6 +93,8 @@ export interface ForecastFacts {
   readonly complexity?: Complexity['level'];
   /** Where the steps do not say; absent: the plan's. */
   readonly pattern?: Pattern;
+  /** What the person calls the levels, the uppermost first; absent: their usual names. */
+  readonly levelNames?: readonly string[];
 }
 
 export const SHRINK_WAYS = ['fewer-agents', 'cheaper-tiers', 'tighter-steps'] as const;

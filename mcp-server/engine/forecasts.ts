@@ -40,7 +40,7 @@ const historyOf = async (core: Core, without?: RunId): Promise<History> => {
 };
 
 const factsOf = async (core: Core, run: Run, plan: Plan): Promise<ForecastFacts> => {
-  const { timeouts, retries } = planningOf(run.options);
+  const { timeouts, retries, levelNames } = planningOf(run.options);
   const endpoint = await core.parts.endpoint(run.options.server, run.options.model);
   return {
     slots: Math.max(1, Math.min(endpoint.slots().total, run.options.concurrency)),
@@ -48,6 +48,7 @@ const factsOf = async (core: Core, run: Run, plan: Plan): Promise<ForecastFacts>
     checkoutBytes: await bytesOf(core, run.baseCommit),
     retries,
     timeouts,
+    levelNames,
     ...(plan.complexity ? { complexity: plan.complexity.level } : {}),
   };
 };

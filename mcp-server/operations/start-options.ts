@@ -19,7 +19,7 @@ const planning = inputObject({
     .max(1000)
     .nullable()
     .optional()
-    .describe('Workers that are wished for; null: as many as the task needs.'),
+    .describe('Workers that are wished for; null: as many as the task is worth.'),
   fanIn: z.int().min(2).max(50).optional().describe('Reports that one synthesizer joins.'),
   servers: z
     .array(
@@ -45,19 +45,29 @@ const planning = inputObject({
     .optional()
     .describe('A plan whose p90 is above this waits for plan_approve.'),
   cache: z.boolean().optional().describe('False: a plan of an earlier run of the same task and commit is not taken.'),
+  levelNames: z
+    .array(z.string().trim().max(40))
+    .max(20)
+    .optional()
+    .describe('What the levels of agents are called, the uppermost first; an empty one has its usual name.'),
 });
 
 /** What a person can set for one run; what is left out comes from the settings of the engine. */
 export const startOptions = inputObject({
   budget: z.int().min(1).optional().describe('Tokens that the whole run may spend.'),
-  maxDepth: z.int().min(1).max(20).optional().describe('Levels of agents below the run.'),
+  maxDepth: z
+    .int()
+    .min(1)
+    .max(20)
+    .optional()
+    .describe('Levels of agents below the run; how many of them are used follows from how complex the task is.'),
   maxAgents: z
     .int()
     .min(1)
     .max(10_000)
     .optional()
     .describe(
-      'Planner, workers and their children, in all. Fresh tries of failed steps and agents that resolve merge conflicts come on top.',
+      'The planner, the agents of the plan and those that they make, in all. Fresh tries of failed steps and agents that resolve merge conflicts or undo a step come on top.',
     ),
   maxAgentsPerLevel: z.int().min(1).max(10_000).optional(),
   concurrency: z

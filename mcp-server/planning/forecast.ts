@@ -74,19 +74,32 @@ const commonest = (names: readonly string[]): string => {
   return [...counts].sort((a, b) => b[1].length - a[1].length)[0]?.[0] ?? '';
 };
 
+/** The whole costs no less than a part of it. */
+const atLeast = ({ p50, p90 }: Quantiles, parts: readonly Quantiles[]): Quantiles => ({
+  p50: Math.max(p50, ...parts.map((part) => part.p50)),
+  p90: Math.max(p90, ...parts.map((part) => part.p90)),
+});
+
 /** Deeper levels than there are tiers have names of their own. */
 const TIERS = 3;
 
-const levelsOf = (steps: readonly PlanStep[], estimate: (step: PlanStep) => Estimate): readonly LevelForecast[] => {
+const levelsOf = (
+  steps: readonly PlanStep[],
+  estimate: (step: PlanStep) => Estimate,
+  { budget, levelNames = [] }: ForecastFacts,
+): readonly LevelForecast[] => {
   const depths = depthsOf(steps);
   const levels = Map.groupBy(steps, (step) => depths.get(step.key) ?? 1);
   return [...levels]
     .sort(([a], [b]) => a - b)
     .map(([level, members]) => ({
       level,
-      name: level > TIERS ? levelName(level) : commonest(members.map((step) => step.tier)),
+      name:
+        level > TIERS || levelNames[level - 1]?.trim()
+          ? levelName(level, levelNames)
+          : commonest(members.map((step) => step.tier)),
       agents: members.length,
-      tokens: rounded(sumQuantiles(members.map((step) => tokenMoments(estimate(step))))),
+      tokens: rounded(atMost(sumQuantiles(members.map((step) => tokenMoments(estimate(step)))), budget)),
     }));
 };
 
@@ -153,8 +166,8 @@ export const durationOf = (step: PlanStep, estimate: (step: PlanStep) => Estimat
 
 /**
  * What a plan will cost. Each agent's tokens and time are learned from observations of its tier, role, pattern and
- * complexity, drawn towards general experience where there are few. Tokens are the agents' sum (`sumQuantiles`), at most
- * the budget; time is the schedule of the steps at the slots given (`wallQuantiles`). More steps never cost fewer tokens.
+ * complexity, drawn towards general experience where there are few. Tokens are the agents' sum (`sumQuantiles`), for the
+ * whole and each level at most the budget; time is the schedule of the steps at the slots given (`wallQuantiles`). More steps never cost fewer tokens.
  * Throws when the steps need each other in a circle (validate the plan first).
  */
 export const forecast = (plan: Plan, history: History, facts: ForecastFacts): Forecast => {
@@ -167,10 +180,14 @@ export const forecast = (plan: Plan, history: History, facts: ForecastFacts): Fo
   const worktrees = worktreesOf(steps);
   const { checkoutBytes } = facts;
   const basis = overallBasis(bases);
+  const levels = levelsOf(steps, estimate, facts);
   return {
     agents: steps.length,
-    levels: levelsOf(steps, estimate),
-    tokens: rounded(atMost(tokens, facts.budget)),
+    levels,
+    tokens: atLeast(
+      rounded(atMost(tokens, facts.budget)),
+      levels.map((level) => level.tokens),
+    ),
     wallMs: rounded(wallQuantiles(networkOf(plan.steps), durations, facts.slots)),
     disk: {
       worktrees,

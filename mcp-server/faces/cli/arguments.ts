@@ -82,6 +82,7 @@ const PLANNING: Readonly<Record<string, string>> = {
   distribution: 'planning.distribution',
   retries: 'planning.retries',
   'max-forecast-tokens': 'planning.maxForecastTokens',
+  'level-names': 'planning.levelNames',
 };
 const FLAGS: Readonly<Record<string, string>> = { ...SETTINGS, ...PLANNING };
 const RUN_OPTIONS: Options = {

@@ -9,9 +9,9 @@ export const HELP = `coppice: grow one task into a hierarchy of agents on your o
                          fixed rules, no intelligence
       --model NAME       model to ask for, when the server has several
       --budget TOKENS    most that the whole run may spend (500000)
-      --agents N         most agents in all: planner, workers and their children (60); agents that resolve merge
-                         conflicts come on top
-      --depth N          levels of agents (3)
+      --agents N         most agents in all: the planner, those of the plan and those that they make (60); fresh tries
+                         of failed steps and agents that resolve conflicts or undo a step come on top
+      --depth N          most levels of agents (3); how complex the task is says how many of them are used
       --concurrency N    turns in flight at once; the server's slots bound it too (64)
       --yes              ask no questions: the plan is carried out, and agents decide by themselves
       --detach           print the run's id and leave; the run goes on
@@ -19,8 +19,9 @@ export const HELP = `coppice: grow one task into a hierarchy of agents on your o
                          where nobody is asked: do not run a plan whose forecast (p90) is above N
       --pattern NAME     fork-join, map-reduce, pipeline, scatter-gather or saga; else chosen from the steps
       --domain NAME      software, research, analysis or planning; else chosen from the task
-      --workers N        workers that are wished for
+      --workers N        workers that are wished for; else as many as the task is worth
       --fan-in N         reports that one synthesizer joins (5)
+      --level-names A,B  what the levels of agents are called, the uppermost first
       --distribution HOW least-loaded, round-robin, capability or priority, among several servers (least-loaded)
       --retries N        fresh tries of a failed step (1)
       --no-cache         take no plan of an earlier run
@@ -95,5 +96,5 @@ Exit status: 0 completed or answered, 1 failed, 2 wrong usage or set-up, 3 nothi
 Settings, each over the one before: defaults, ~/.config/coppice/config.json, <repository>/.coppice/config.json,
 COPPICE_SERVER, COPPICE_MODEL, COPPICE_API_KEY, COPPICE_BUDGET, COPPICE_AGENTS, COPPICE_AGENTS_PER_LEVEL,
 COPPICE_DEPTH, COPPICE_CONCURRENCY, COPPICE_COMMANDS, COPPICE_UNATTENDED, COPPICE_PATTERN, COPPICE_DOMAIN,
-COPPICE_WORKERS, COPPICE_FAN_IN, COPPICE_DISTRIBUTION, COPPICE_RETRIES, COPPICE_MAX_FORECAST_TOKENS,
-COPPICE_PLAN_CACHE, COPPICE_PROCESSORS, COPPICE_SKILL_HUB, flags.`;
+COPPICE_WORKERS, COPPICE_FAN_IN, COPPICE_LEVEL_NAMES, COPPICE_DISTRIBUTION, COPPICE_RETRIES,
+COPPICE_MAX_FORECAST_TOKENS, COPPICE_PLAN_CACHE, COPPICE_PROCESSORS, COPPICE_SKILL_HUB, flags.`;

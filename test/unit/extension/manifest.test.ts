@@ -77,12 +77,14 @@ describe('the manifest of the extension', () => {
     assert.equal(value(SETTINGS.maxDepth), DEFAULTS.maxDepth);
     assert.equal(value(SETTINGS.maxAgents), DEFAULTS.maxAgents);
     assert.deepEqual([value(SETTINGS.commands), DEFAULTS.permissions.commands], [[], 'off']);
-    const { fanIn, retries, distribution, servers } = DEFAULTS.planning;
-    assert.deepEqual([SETTINGS.fanIn, SETTINGS.retries, SETTINGS.distribution, SETTINGS.servers].map(value), [
+    const { fanIn, retries, distribution, servers, levelNames } = DEFAULTS.planning;
+    const { fanIn: joins, retries: tries, distribution: how, servers: further, levelNames: names } = SETTINGS;
+    assert.deepEqual([joins, tries, how, further, names].map(value), [
       fanIn,
       retries,
       distribution,
       servers,
+      levelNames,
     ]);
     // These stand for what the engine calls null.
     assert.deepEqual([SETTINGS.pattern, SETTINGS.workers, SETTINGS.maxForecastTokens].map(value), ['', 0, 0]);

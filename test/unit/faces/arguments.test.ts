@@ -76,6 +76,7 @@ describe('the command line', () => {
       '--pattern',
       'saga',
       '--fan-in=4',
+      '--level-names=lead,editor',
       '--max-forecast-tokens',
       '9',
       '--no-cache',
@@ -86,6 +87,7 @@ describe('the command line', () => {
         ['planning.pattern', 'saga'],
         ['planning.fanIn', '4'],
         ['planning.maxForecastTokens', '9'],
+        ['planning.levelNames', 'lead,editor'],
         ['planning.cache', 'no'],
       ],
     );

@@ -114,7 +114,12 @@ describe('the settings', () => {
     const sources = [
       fileSource('/home/config.json', '{"planning":{"retries":2,"fanIn":7,"timeouts":{"worker":60000}}}', untracked),
       fileSource('/repo/config.json', '{"planning":{"fanIn":6,"gate":"ask"}}', { tracked: true }),
-      environmentSource({ COPPICE_WORKERS: '4', COPPICE_PLAN_CACHE: 'no', COPPICE_PATTERN: 'saga' }),
+      environmentSource({
+        COPPICE_WORKERS: '4',
+        COPPICE_PLAN_CACHE: 'no',
+        COPPICE_PATTERN: 'saga',
+        COPPICE_LEVEL_NAMES: 'lead, ,hand',
+      }),
       flagSource({ 'planning.pattern': 'pipeline', 'planning.retries': '0' }, flagOf),
     ];
     assert.deepEqual(mergePartial(sources).planning, {
@@ -125,6 +130,7 @@ describe('the settings', () => {
       workers: 4,
       cache: false,
       pattern: 'pipeline',
+      levelNames: ['lead', '', 'hand'],
     });
     assert.equal(mergeConfig(sources).planning.distribution, 'least-loaded');
     assert.equal(mergePartial([environmentSource({})]).planning, undefined);

@@ -194,7 +194,18 @@ describe('The forecast of a plan', () => {
   it('names levels that are deeper than there are tiers', () => {
     const chain = ['a', 'b', 'c', 'd'].map((key, n, keys) => step(key, { parent: keys[n - 1] ?? null }));
     const deep: Plan = { pattern: 'fork-join', source: { by: 'person' }, steps: chain };
-    assert.equal(forecast(deep, { observations: [], past: [] }, facts).levels.at(-1)?.name, 'specialist');
+    const names = (levelNames?: readonly string[]) =>
+      forecast(deep, none, { ...facts, ...(levelNames ? { levelNames } : {}) }).levels.map(({ name }) => name);
+    assert.deepEqual(names(), ['worker', 'worker', 'worker', 'specialist']);
+    assert.deepEqual(names(['lead', '', 'editor']), ['lead', 'worker', 'editor', 'specialist']);
+    assert.equal(names(['lead', '', '', 'hand']).at(-1), 'hand');
+  });
+
+  it('has no level that costs more than the whole, also where the budget bounds it', () => {
+    const wide = plan(['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h'].map((key) => step(key)));
+    const { tokens, levels } = forecast(wide, none, { ...facts, budget: 50_000 });
+    assert.deepEqual(tokens, { p50: 50_000, p90: 50_000 });
+    assert.deepEqual(levels[0]?.tokens, tokens);
   });
 
   it('comes to what was seen, the more was seen', () => {
@@ -335,6 +346,31 @@ describe('The forecast of a plan', () => {
             assert.ok(many.p50 >= few.p50 && many.p90 >= few.p90, `time at ${at} slots`);
           }
           assert.deepEqual(of(steps, slots), of(steps, slots));
+        },
+      ),
+      { numRuns: 60 },
+    );
+  });
+
+  it('never costs less than one of its levels, whatever bounds it', () => {
+    fc.assert(
+      fc.property(
+        anySteps,
+        fc.array(observation, { maxLength: 12 }),
+        fc.option(fc.integer({ min: 1000, max: 2_000_000 })),
+        fc.option(fc.integer({ min: 1000, max: 600_000 })),
+        (steps, observations, budget, worker) => {
+          const inLevels = steps.map((one, index) =>
+            index % 3 === 0 ? one : { ...one, parent: `s${index - (index % 3)}` },
+          );
+          const timeouts = { ...facts.timeouts, worker };
+          const { tokens, levels } = forecast(plan(inLevels), after(observations), { ...facts, budget, timeouts });
+          for (const level of levels)
+            assert.ok(
+              level.tokens.p50 <= tokens.p50 && level.tokens.p90 <= tokens.p90,
+              JSON.stringify([level, tokens]),
+            );
+          assert.ok(tokens.p50 <= tokens.p90 && (budget === null || tokens.p90 <= budget));
         },
       ),
       { numRuns: 60 },
