@@ -3,6 +3,7 @@ import { lstat, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
 import { UserError } from '../../domain/errors.ts';
+import { withFileLock } from './file-lock.ts';
 import { SCOPES, type Scope } from './scopes.ts';
 
 /** Where the tokens of one repository are kept: outside of it, where no agent's file tools reach. */
@@ -59,35 +60,57 @@ export const addToken = async (
 ): Promise<string> => {
   if (!/^[\w.-]{1,64}$/.test(token.name))
     throw new UserError('bad-input', 'A name of a token has up to 64 letters, digits, dots and hyphens.');
-  const tokens = await readTokens(place.list);
-  if (tokens.some(({ name }) => name === token.name))
+  const text = newText();
+  await change(place, (tokens) => {
+    if (!tokens.some(({ name }) => name === token.name)) return [...tokens, storedOf(token, text)];
     throw new UserError('bad-input', `There is a token ${token.name} already. Remove it first, or take another name.`);
-  const text = `cop_${randomBytes(32).toString('base64url')}`;
-  const stored = { name: token.name, scope: token.scope, sha256: digestOf(text), createdAt: token.now };
-  await writePrivate(place.list, `${JSON.stringify({ tokens: [...tokens, stored] }, null, 2)}\n`);
+  });
   return text;
 };
 
 /** Takes a token back; at once, for servers that run as well. Throws UserError `not-found`. */
-export const removeToken = async (place: TokenPlace, name: string): Promise<void> => {
-  const tokens = await readTokens(place.list);
-  if (!tokens.some((token) => token.name === name)) throw new UserError('not-found', `There is no token ${name}.`);
-  const rest = tokens.filter((token) => token.name !== name);
-  await writePrivate(place.list, `${JSON.stringify({ tokens: rest }, null, 2)}\n`);
-  if (name === OWN_TOKEN) await rm(place.own, { force: true });
-};
+export const removeToken = (place: TokenPlace, name: string): Promise<void> =>
+  change(place, async (tokens) => {
+    if (!tokens.some((token) => token.name === name)) throw new UserError('not-found', `There is no token ${name}.`);
+    if (name === OWN_TOKEN) await rm(place.own, { force: true });
+    return tokens.filter((token) => token.name !== name);
+  });
 
 /** Sees to it that the own token is there with this scope; made anew when its text is lost or its scope is another. */
-export const ensureOwnToken = async (place: TokenPlace, scope: Scope, now: number): Promise<void> => {
-  const stored = (await readTokens(place.list)).find(({ name }) => name === OWN_TOKEN);
-  const text = await readFile(place.own, 'utf8').catch(() => null);
-  if (stored && text !== null) {
-    await refuseOpenFile(place.own);
-    if (stored.scope === scope && digestOf(text.trim()) === stored.sha256) return;
-  }
-  if (stored) await removeToken(place, OWN_TOKEN);
-  await writePrivate(place.own, `${await addToken(place, { name: OWN_TOKEN, scope, now })}\n`);
-};
+export const ensureOwnToken = (place: TokenPlace, scope: Scope, now: number): Promise<void> =>
+  change(place, async (tokens) => {
+    const stored = tokens.find(({ name }) => name === OWN_TOKEN);
+    const kept = await readFile(place.own, 'utf8').catch(() => null);
+    if (stored && kept !== null) {
+      await refuseOpenFile(place.own);
+      if (stored.scope === scope && digestOf(kept.trim()) === stored.sha256) return null;
+    }
+    const text = newText();
+    // The text comes first: a digest without it would be a token that nobody has.
+    await writePrivate(place.own, `${text}\n`);
+    const others = tokens.filter((token) => token !== stored);
+    return [...others, storedOf({ name: OWN_TOKEN, scope, now }, text)];
+  });
+
+const newText = (): string => `cop_${randomBytes(32).toString('base64url')}`;
+
+const storedOf = (
+  { name, scope, now }: { readonly name: string; readonly scope: Scope; readonly now: number },
+  text: string,
+): StoredToken => ({ name, scope, sha256: digestOf(text), createdAt: now });
+
+type Changed = readonly StoredToken[] | null;
+
+/** Reads, changes and writes the list while no other process does; null: nothing changes. */
+const change = (
+  { list }: TokenPlace,
+  work: (tokens: readonly StoredToken[]) => Changed | Promise<Changed>,
+): Promise<void> =>
+  withFileLock(`${list}.lock`, async (held) => {
+    const tokens = await work(await readTokens(list));
+    await held.check();
+    if (tokens !== null) await writePrivate(list, `${JSON.stringify({ tokens }, null, 2)}\n`);
+  });
 
 /** A client that has shown a good token. */
 export interface TokenHolder {
