@@ -39,6 +39,7 @@ export const addSubPlan = async (
   const ids = local.steps.map(() => newId('step', makes.random));
   const subPlan: SubPlan = { by, id: id ?? firstOf(ids), caller: caller.id };
   const steps = below(local.steps, place.base, place.parent, taken).map((step) => ({
+    ...place.retries,
     ...bounded(step, run, caller),
     pattern: step.pattern ?? local.pattern,
     subPlan,
@@ -126,13 +127,23 @@ const newRows = (
   return { rows, agents };
 };
 
+interface Place {
+  readonly base: string;
+  readonly parent: string | null;
+  /** A part of a step may be tried again as often as the step; empty where that says nothing. */
+  readonly retries: Pick<PlanStep, 'retries'>;
+}
+
 /** Where an agent stands in the plan: its own step, or below the step of the nearest agent above that has one. */
-const placeOf = async (tx: Tx, agent: Agent): Promise<{ readonly base: string; readonly parent: string | null }> => {
+const placeOf = async (tx: Tx, agent: Agent): Promise<Place> => {
   const names: string[] = [];
   for (let at: Agent | undefined = agent; at; at = at.parent ? await tx.agent(at.parent) : undefined) {
     const step = at.step ? await tx.step(at.step) : undefined;
-    if (step) return { base: [step.key, ...names].join('.'), parent: step.key };
+    if (step) {
+      const { key, retries } = step;
+      return { base: [key, ...names].join('.'), parent: key, retries: retries === undefined ? {} : { retries } };
+    }
     names.unshift(slug(at.name, 'agent'));
   }
-  return { base: names.join('.'), parent: null };
+  return { base: names.join('.'), parent: null, retries: {} };
 };

@@ -1,13 +1,15 @@
 import { type Agent, cutShort, type EndReason } from '../domain/agent.ts';
 import type { AccountId } from '../domain/ids.ts';
 import { newId } from '../domain/ids.ts';
-import type { Step } from '../domain/plan.ts';
+import type { Step, SubPlan } from '../domain/plan.ts';
 import { retryDelayMs } from '../domain/policy.ts';
 import { planningOf, type Run } from '../domain/run.ts';
 import { oneLine } from '../domain/text.ts';
+import { AGENT_STATES, isFinal } from '../domain/transitions.ts';
 import type { Tx } from '../store/port.ts';
 import { notify, tellMissing } from './missing.ts';
 import type { EngineParts } from './parts.ts';
+import { ownReport } from './room.ts';
 import { asAgent, createdEvent, givenRole, journal, newAgent, releaseAgent } from './spawn.ts';
 
 type Makes = Pick<EngineParts, 'random' | 'clock'>;
@@ -27,8 +29,10 @@ export interface Failure {
 interface Funds {
   /** What the old one leaves to its heir. */
   readonly left: number;
-  /** What it had spent, as far as the run's pool has it to spare. */
+  /** What it had spent, as far as the payer has it to spare. */
   readonly more: number;
+  /** The run's pool; for what an agent has added, that agent. */
+  readonly payer: AccountId;
 }
 
 /** How a failed step is tried again; null: it is not. Called before the agent's end is stored. */
@@ -44,11 +48,29 @@ export const secondChance = async (
   if (agent.wrapUp && agent.wrapUpWhy !== 'timeout') return null;
   if (step.attempt > (step.retries ?? planningOf(run.options).retries)) return null;
   const account = await tx.account(agent.id);
-  const pool = await tx.account(run.id);
   const left = account?.available ?? 0;
-  // What an agent has added is paid for out of its own account.
-  const more = step.subPlan ? 0 : Math.min(account?.used ?? 0, pool?.available ?? 0);
-  return step.work?.kind === 'compute' || left + more >= LEAST_TOKENS ? { left, more } : null;
+  const { payer, spare } = step.subPlan ? await callersSpare(tx, step.subPlan) : await poolsSpare(tx, run);
+  const more = Math.min(account?.used ?? 0, spare);
+  return step.work?.kind === 'compute' || left + more >= LEAST_TOKENS ? { left, more, payer } : null;
+};
+
+interface Spare {
+  readonly payer: AccountId;
+  readonly spare: number;
+}
+
+const poolsSpare = async (tx: Tx, run: Run): Promise<Spare> => ({
+  payer: run.id,
+  spare: (await tx.account(run.id))?.available ?? 0,
+});
+
+/** What an agent can pay for what it has added, its own report kept. */
+const callersSpare = async (tx: Tx, { caller: payer }: SubPlan): Promise<Spare> => {
+  const caller = await tx.agent(payer);
+  const last = (await tx.turns(payer)).at(-1);
+  if (!caller || !last || isFinal(AGENT_STATES, caller.state)) return { payer, spare: 0 };
+  const available = (await tx.account(payer))?.available ?? 0;
+  return { payer, spare: available - ownReport(last, available) };
 };
 
 /**
@@ -63,7 +85,7 @@ export const tryAgain = async (
   old: Agent,
   failure: Failure,
   heir: AccountId,
-  { left, more }: Funds,
+  { left, more, payer }: Funds,
 ): Promise<void> => {
   const now = makes.clock.now();
   const attempt = step.attempt + 1;
@@ -71,7 +93,7 @@ export const tryAgain = async (
   await tx.moveStep(step.id, 'running');
   const tokens = left + more;
   if (left > 0) await tx.grant(heir, fresh.id, left, now);
-  if (more > 0) await tx.grant(run.id, fresh.id, more, now);
+  if (more > 0) await tx.grant(payer, fresh.id, more, now);
   await journal(makes, tx, step, fresh);
   const again = { ...step, agent: fresh.id };
   await sendReports(makes, tx, run, again);

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import type { RunId } from '../../mcp-server/domain/ids.ts';
 import { type Bench, openBench } from '../support/engine.ts';
 import { keyOf, runPlan, startPlan, step, writeOwn } from '../support/plans.ts';
-import { call, calls, finish, type ParsedRequest, type ScriptedAnswer } from '../support/scripted-server.ts';
+import { call, calls, finish, type ParsedRequest, type ScriptedAnswer, say } from '../support/scripted-server.ts';
 import { agentNamed, agentsOf, eventsOf, isLastTurn, toolResults } from '../support/team.ts';
 
 type Proposed = Readonly<Record<string, unknown>>;
@@ -155,6 +155,69 @@ describe('Re-planning', () => {
     assert.equal(view.state, 'completed', JSON.stringify(view, null, 1));
     assert.match((await leadOf(view.run)).report ?? '', /All 2 steps have ended\. .*a is done\./s);
     assert.equal(bench.repo.git('show', `${view.branch}:out/a.txt`), 'a');
+  });
+
+  describe('has its steps tried again', () => {
+    /** How often each of them was tried. */
+    const triesOf = async (run: RunId): Promise<Readonly<Record<string, number>>> =>
+      Object.fromEntries((await bench.store.steps(run)).map(({ key, attempt }) => [key, attempt]));
+    const mute = (request: ParsedRequest): ScriptedAnswer =>
+      keyOf(request) === 'a' ? { content: '' } : splits([part('a'), part('b')])(request);
+
+    it('as often as the step that was split may be', async () => {
+      bench = await openBench({
+        script: (request) => (request.firstUser.includes('(try 3)') ? writeOwn(request) : mute(request)),
+      });
+      const view = await runPlan(bench, [step('lead', { retries: 2 })], { planning: { retries: 0 } });
+      assert.deepEqual(await triesOf(view.run), { lead: 1, 'lead.a': 3, 'lead.b': 1 });
+      assert.match((await leadOf(view.run)).report ?? '', /^All 2 steps have ended\. /);
+      const pauses = (await eventsOf(bench, view.run)).flatMap((event) =>
+        event.type === 'step.retried' ? [event.startsAt - event.at] : [],
+      );
+      assert.ok((pauses[1] ?? 0) > (pauses[0] ?? 0) && (pauses[0] ?? 0) > 0, `after longer pauses: ${pauses.join()}`);
+    });
+
+    it('not at all where that one may not be', async () => {
+      bench = await openBench({ script: mute });
+      const view = await runPlan(bench, [step('lead', { retries: 0 })], { planning: { retries: 2 } });
+      assert.deepEqual(await triesOf(view.run), { lead: 1, 'lead.a': 1, 'lead.b': 1 });
+    });
+
+    it('also below a part of it that was split again, and in a nested run', async () => {
+      bench = await openBench({
+        script: (request) => {
+          if (request.jsonSchema)
+            return say(JSON.stringify({ steps: [{ key: 'x', title: 'x', task: 'do x', role: 'worker', needs: [] }] }));
+          if (keyOf(request) === 'x' && !request.firstUser.includes('(try 2)')) return { content: '' };
+          if (keyOf(request) !== 'b') return splits([part('a'), part('b')])(request);
+          return request.lastTool
+            ? finish(results(request))
+            : call('orchestrate', { task: 'Do x and what belongs to it' });
+        },
+      });
+      const view = await runPlan(bench, [step('lead', { retries: 1 })], { planning: { retries: 0 } });
+      const tries = await triesOf(view.run);
+      assert.equal(tries['lead.b.x'], 2, JSON.stringify(tries));
+    });
+
+    it('with tokens of the agent that has split, when the first agent has left too few', async () => {
+      bench = await openBench({
+        script: (request) =>
+          keyOf(request) === 'a' && !request.firstUser.includes('(try 2)')
+            ? { content: '', promptTokens: 4200, latencyMs: 200 }
+            : splits([part('a'), part('b')])(request),
+      });
+      const view = await runPlan(bench, [step('lead', { retries: 1 })], { budget: 40_000 });
+      assert.equal(view.state, 'completed', JSON.stringify(view, null, 1));
+      assert.deepEqual(await triesOf(view.run), { lead: 1, 'lead.a': 2, 'lead.b': 1 });
+      const fresh = await agentNamed(bench, view.run, 'do a (try 2)');
+      const lead1 = (await leadOf(view.run)).agent;
+      const granted = (await bench.store.ledger(view.run)).filter(
+        ({ kind, from, to }) => kind === 'grant' && from.startsWith(lead1) && to.startsWith(fresh.agent),
+      );
+      assert.ok(granted.reduce((sum, { amount }) => sum + amount, 0) > 5000, JSON.stringify(granted));
+      assert.match((await leadOf(view.run)).report ?? '', /a is done\./);
+    });
   });
 
   it('lets a resolver join two of its steps that changed the same place, before the agent goes on', async () => {
