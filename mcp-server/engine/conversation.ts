@@ -120,14 +120,17 @@ export const asAskedFor = ({ scope, delivered, pending }: Conversation): Run => 
   return { ...scope, options };
 };
 
+/** Steps that a planner may make. */
+const stepsFor = (scope: Run): number =>
+  Math.min(mostSteps(scope), scope.options.team?.most ?? Number.POSITIVE_INFINITY);
+
 const planDraft = (c: Conversation): Draft => {
-  const scope = asAskedFor(c);
-  const { task, options } = scope;
-  const team = options.team ?? null;
-  const maxSteps = Math.min(mostSteps(scope), team?.most ?? Number.POSITIVE_INFINITY);
-  const offer = planOffer(scope);
+  const { task, options } = c.scope;
+  const offer = planOffer(c.scope);
   const { workers } = planningOf(options);
-  const first = planningMessages({ task, digest: c.digest, maxSteps, workers, team, ...offer });
+  const asked = { maxSteps: stepsFor(c.scope), workers, team: options.team ?? null };
+  // Whatever has been written since, the beginning stays as it was.
+  const first = planningMessages({ task, digest: c.digest, ...asked, ...offer });
   const messages = [
     ...first,
     ...c.turns.flatMap((turn) => plannerTurn(turn, c.delivered)),
@@ -136,7 +139,7 @@ const planDraft = (c: Conversation): Draft => {
   const request: ChatRequest = {
     messages: joinUsers(messages),
     tools: [],
-    jsonSchema: { name: 'plan', schema: planSchema(maxSteps, offer) },
+    jsonSchema: { name: 'plan', schema: planSchema(stepsFor(asAskedFor(c)), offer) },
     maxTokens: planAnswerTokens(c.scope),
     temperature: c.agent.temperature,
   };
@@ -150,5 +153,8 @@ const plannerTurn = (turn: Turn, delivered: readonly Message[]): readonly ChatMe
 
 const plannerNote = ({ from, body }: Message): ChatMessage => ({
   role: 'user',
-  content: from === 'person' ? `Message from the person: ${body}\nWrite the whole plan so that it follows this.` : body,
+  content:
+    from === 'person'
+      ? `Message from the person: ${body}\nWrite the whole plan so that it follows this, also where it speaks of another number of steps.`
+      : body,
 });
