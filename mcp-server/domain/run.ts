@@ -22,7 +22,7 @@ export interface PlanningOptions {
   readonly pattern: Pattern | null;
   /** Name of a domain strategy: `software`, `research`, `analysis`, `planning`. Null: chosen by rule. */
   readonly domain: string | null;
-  /** Workers that are wished for; steps are joined or split to reach it. Null: as many as the task needs. */
+  /** Workers that are wished for; steps are joined or split to reach it. Null: as many as the task is worth (`Team`). */
   readonly workers: number | null;
   /** Reports that one synthesizer joins. */
   readonly fanIn: number;
@@ -42,7 +42,7 @@ export interface PlanningOptions {
   readonly maxForecastTokens: number | null;
   /** False: plans of earlier runs of the same task, commit and settings are not taken. */
   readonly cache: boolean;
-  /** What the person calls the levels of agents, the uppermost first; where it ends, they have their usual names. */
+  /** What the person calls the levels of agents, the uppermost first; where one is empty or the list ends, they have their usual names. */
   readonly levelNames: readonly string[];
 }
 

@@ -14,7 +14,7 @@ const runStart = defineOperation({
   description:
     'Start a run: one task, planned and carried out by a hierarchy of agents on the local model, on a branch of its own. ' +
     'Give "task"; or "workflow" with its "parameters"; or "plan", the id of a run that waits in state "planned", to carry its plan out. ' +
-    '"maxAgents" bounds planner, workers and their children; fresh tries and agents that resolve merge conflicts come on top. ' +
+    '"maxAgents" bounds the planner, the agents of the plan and those that they make; fresh tries and agents that resolve merge conflicts or undo a step come on top. ' +
     'Returns at once with the id of the run; follow it with run_wait or events, then review_diff and review_land.',
   effect: 'changes',
   idempotent: false,

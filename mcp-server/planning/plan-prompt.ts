@@ -96,7 +96,7 @@ export const planningMessages = (
     /** Of `repositoryDigest`. */
     readonly digest: string;
     readonly maxSteps: number;
-    /** Agents that are wished for; absent or null: as many as the task needs. */
+    /** Agents that are wished for; absent or null: as many as the task is worth. */
     readonly workers?: number | null;
     /** What the task is worth where none are wished for; absent or null: not known. */
     readonly team?: Team | null;
