@@ -8,6 +8,7 @@ import { asPlanned } from '../planning/sub-plan.ts';
 import type { Tx } from '../store/port.ts';
 import type { Core } from './core.ts';
 import { WHOLE_RUN } from './make-plan.ts';
+import { sagasWithFailure, takenBack } from './saga.ts';
 import { reportWithSources } from './sources.ts';
 import { undoneSection } from './undone-section.ts';
 
@@ -23,7 +24,8 @@ export const runCloseJob = async (core: Core, job: Job): Promise<void> => {
   const cut = cutIn(agents, planned);
   const whole = cut.length === 0 && planned.every((step) => step.state === 'done' || step.state === 'omitted');
   const own = reportOf(last(agents, steps), planned);
-  const undone = undoneSection(steps, await store.undos(run.id));
+  const members = [...sagasWithFailure(steps).values()].flat();
+  const undone = undoneSection(members, await takenBack(store, members, await store.undos(run.id)));
   const told = [own, undone].filter((part) => part !== null).join('\n\n');
   const report = told === '' ? null : await reportWithSources(store, run.id, told);
   const state =

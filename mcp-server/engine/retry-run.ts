@@ -9,6 +9,7 @@ import { asPlanned } from '../planning/sub-plan.ts';
 import type { NewAgent, Tx } from '../store/port.ts';
 import type { Core } from './core.ts';
 import { notify } from './missing.ts';
+import { sagasWithFailure } from './saga.ts';
 import { considerStep, isOver } from './settle.ts';
 import { asAgent, createdEvent, givenRole, newAgent } from './spawn.ts';
 import { sendReports, wordsOf } from './try-again.ts';
@@ -68,6 +69,7 @@ const stepsAnew = async (tx: Tx, run: Run, steps: readonly Step[]): Promise<read
       .filter(({ state, agent }) => state === 'failed' || state === 'skipped' || undone.has(agent))
       .map(({ key }) => key),
     ...(await cutAmong(tx, planned, undone)).map(({ step }) => step.key),
+    ...(await stoppedIn(tx, [...sagasWithFailure(planned).values()].flat())),
   ]);
   if (again.size === 0)
     throw new UserError(
@@ -81,6 +83,14 @@ const stepsAnew = async (tx: Tx, run: Run, steps: readonly Step[]): Promise<read
   const anew = steps.filter(({ key }) => again.has(key));
   if (anew.some(({ state }) => !isSettled(state))) throw new Error('A run has ended with a step that has not.');
   return anew;
+};
+
+/** Steps of failed sagas that were stopped because of that: a saga is done as a whole. */
+const stoppedIn = async (tx: Tx, members: readonly Step[]): Promise<readonly string[]> => {
+  const keys: string[] = [];
+  for (const { key, state, agent } of members)
+    if (state === 'omitted' && (await tx.agent(agent))?.wrapUpWhy === 'not-needed') keys.push(key);
+  return keys;
 };
 
 /** Whose work was taken back. */

@@ -4,6 +4,7 @@ import type { Run } from '../domain/run.ts';
 import { isSettled } from '../domain/transitions.ts';
 import type { UndoRecord } from '../domain/undo.ts';
 import type { Reader, Tx } from '../store/port.ts';
+import { bringsWork } from './brings-work.ts';
 import type { EngineParts } from './parts.ts';
 import { undoJob } from './spawn.ts';
 
@@ -19,18 +20,59 @@ export interface FailedSaga {
 
 const isFailed = ({ state }: Step): boolean => state === 'failed' || state === 'skipped';
 
+/** The sagas of which a step has failed, by name, each with all of its steps; in the plan's order. */
+export const sagasWithFailure = (steps: readonly Step[]): ReadonlyMap<string, readonly Step[]> => {
+  const found = new Map<string, readonly Step[]>();
+  for (const [name, members] of Map.groupBy(steps, ({ saga }) => saga))
+    if (name !== undefined && members.some(isFailed)) found.set(name, members);
+  return found;
+};
+
 /** The run's sagas that have failed, in the plan's order. A person who stops a run does not want its steps undone. */
 export const failedSagas = async (reader: Reader, run: Run): Promise<readonly FailedSaga[]> => {
   if (run.cancelRequested !== 'no') return [];
-  const bySaga = Map.groupBy(await reader.steps(run.id), (step) => step.saga);
-  const failed = [...bySaga].filter(([name, members]) => name !== undefined && members.some(isFailed));
-  if (failed.length === 0) return [];
-  const records = (await reader.undos(run.id)).toReversed();
-  return failed.map(([name = '', members]) => {
-    const done = new Set(members.filter(({ state }) => state === 'done').map(({ agent }) => agent));
-    const open = records.filter(({ agent, state }) => done.has(agent) && (state === 'recorded' || state === 'running'));
-    return { name, members, open };
-  });
+  const failed = sagasWithFailure(await reader.steps(run.id));
+  if (failed.size === 0) return [];
+  const records = await reader.undos(run.id);
+  const sagas: FailedSaga[] = [];
+  for (const [name, members] of failed) {
+    const open = (await takenBack(reader, members, records)).filter(isOpen);
+    sagas.push({ name, members, open });
+  }
+  return sagas;
+};
+
+const isOpen = ({ state }: UndoRecord): boolean => state === 'recorded' || state === 'running';
+
+/** Of the steps of failed sagas: how what they did is taken back, or was; the last one first, one record for each step. */
+export const takenBack = async (
+  reader: Reader,
+  members: readonly Step[],
+  records: readonly UndoRecord[],
+): Promise<readonly UndoRecord[]> => {
+  const byAgent = new Map(members.map((step) => [step.agent, step]));
+  const found: UndoRecord[] = [];
+  for (const record of records.toReversed()) {
+    const step = byAgent.get(record.agent);
+    if (!step || !isSettled(step.state)) continue;
+    if (step.state === 'done' || (await hasDoneSome(reader, record, records))) found.push(record);
+  }
+  return found;
+};
+
+/**
+ * Whether a step that came to no good end may have done something all the same. What it did to files is on its branch only,
+ * unless that was merged; but what has an undo of its own may have been half done, by any agent that tried.
+ */
+const hasDoneSome = async (reader: Reader, record: UndoRecord, records: readonly UndoRecord[]): Promise<boolean> => {
+  if (record.undo.kind !== 'revert') {
+    for (const other of records)
+      if (other === record || (other.step === record.step && isOpen(other)))
+        if (((await reader.agent(other.agent))?.startedAt ?? null) !== null) return true;
+    return false;
+  }
+  const agent = await reader.agent(record.agent);
+  return agent !== undefined && bringsWork(reader, agent, { ...agent, reason: agent.endReason });
 };
 
 /** A step of a saga has settled: whether there may be something to undo now, or somebody to stop. */

@@ -7,6 +7,7 @@ import { oneLine } from '../domain/text.ts';
 import { AGENT_STATES, isFinal, isSettled } from '../domain/transitions.ts';
 import { holds, inWords, type StepResult, stepsAsked } from '../planning/conditions.ts';
 import type { Tx } from '../store/port.ts';
+import { bringsWork } from './brings-work.ts';
 import { closeInbox, withdrawMessages } from './inbox.ts';
 import { notify, tellMissing } from './missing.ts';
 import type { EngineParts } from './parts.ts';
@@ -130,22 +131,6 @@ const reclaim = async (
     at: now,
   });
 };
-
-/**
- * A failed or aborted agent's own half-done work stays on its branch; what its children finished is brought home all the
- * same, and so is the work of whoever was asked to stop and has reported.
- */
-const bringsWork = async (tx: Tx, agent: Agent, ending: Ending): Promise<boolean> => {
-  if (agent.headCommit === null || agent.headCommit === agent.baseCommit || agent.role === 'planner') return false;
-  if (agent.wrapUpWhy === 'not-needed' && agent.startedAt !== null) return false;
-  if (ending.state === 'completed') return true;
-  if (agent.role === 'resolver' || ending.reason === 'conflict') return false;
-  if (agent.startedAt === null || isWrappedUp(ending)) return true;
-  return (await tx.children(agent.id)).some((child) => child.state === 'completed' || isWrappedUp(child));
-};
-
-const isWrappedUp = ({ state, report }: Pick<Agent, 'state' | 'report'>): boolean =>
-  state === 'cancelled' && report !== null;
 
 /** Who gets what an agent leaves behind, work and tokens: the nearest ancestor that still works; null: the run itself. */
 export const heir = async (tx: Tx, agent: Agent): Promise<AgentId | null> => {

@@ -54,7 +54,11 @@ export const startUndoAgent = async (core: Core, tx: Tx, job: Job, record: UndoR
     await endUndo(parts, tx, run, record, 'failed', 'No tokens are left for an agent that undoes it.');
     return tx.enqueue([undoJob(parts, run.id)], now);
   }
-  const task = `Another agent, "${undone.name}", did this, and it must be undone:\n${undone.task}\n\nUndo it: ${record.undo.task}`;
+  const did =
+    undone.state === 'completed'
+      ? 'did this, and it must be undone'
+      : 'has begun with this and was stopped half-way; whatever it did of it must be undone';
+  const task = `Another agent, "${undone.name}", ${did}:\n${undone.task}\n\nUndo it: ${record.undo.task}`;
   const worker = workerFor(core, run, undone, task, 'ready');
   await tx.insertAgents([worker]);
   await tx.grant(run.id, worker.id, tokens, now);

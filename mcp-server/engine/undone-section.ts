@@ -10,17 +10,17 @@ const WORDS: Readonly<Record<UndoRecord['state'], string>> = {
   impossible: 'could NOT be undone',
 };
 
-/** What the failed sagas of a run took back and what they could not; null when none has failed. */
+/** What the failed sagas of a run took back and what they could not, in the order of `records`; null when that is nothing. */
 export const undoneSection = (steps: readonly Step[], records: readonly UndoRecord[]): string | null => {
   const byAgent = new Map(steps.map((step) => [step.agent, step]));
-  const failed = new Set(
-    steps.filter(({ state }) => state === 'failed' || state === 'skipped').map(({ saga }) => saga),
-  );
-  const lines = records.toReversed().flatMap((record) => {
+  const lines = records.flatMap((record) => {
     const step = byAgent.get(record.agent);
-    if (!step || step.saga === undefined || !failed.has(step.saga) || step.state !== 'done') return [];
+    if (!step) return [];
     const result = record.result ? `: ${oneLine(record.result, 300)}` : '';
-    return [`- ${oneLine(step.title, 60)}: ${WORDS[record.state]}${result}`];
+    return [`- ${oneLine(step.title, 60)}${howFar(step)}: ${WORDS[record.state]}${result}`];
   });
   return lines.length > 0 ? `## Undone\n\n${lines.join('\n')}` : null;
 };
+
+const howFar = ({ state }: Step): string =>
+  state === 'done' ? '' : state === 'omitted' ? ' (stopped half-way)' : ' (failed half-way)';

@@ -22,12 +22,15 @@ import {
 /** Writes `cleaned.txt`; its other effect, outside of git, is one line for each time that it was run. */
 const CLEAN = "const fs = require('fs'); fs.appendFileSync('cleaned.txt', 'clean\\n'); ";
 
+/** Of a step that fails: what it may have left is removed. */
+const SWEEP = "require('fs').writeFileSync('swept.txt', 'swept\\n')";
+
 const steps: readonly PlanStep[] = [
   step('one', { saga: 'all' }),
   step('two', { saga: 'all', needs: ['one'], undo: { kind: 'command', argv: ['node', '-e', CLEAN] } }),
   step('three', { saga: 'all', needs: ['two'], undo: { kind: 'agent', task: 'write told.txt' } }),
   step('four', { saga: 'all', needs: ['three'] }),
-  step('bad', { saga: 'all', needs: ['four'] }),
+  step('bad', { saga: 'all', needs: ['four'], undo: { kind: 'command', argv: ['node', '-e', SWEEP] } }),
 ];
 
 const script = (request: ParsedRequest): ScriptedAnswer => {
@@ -84,12 +87,17 @@ describe('an engine that is killed while it undoes', () => {
     assert.deepEqual(verdict.faults, [], context);
     assert.equal(verdict.state, 'partial', context);
     const files = repo.git('ls-tree', '-r', '--name-only', verdict.commit).split('\n');
-    assert.deepEqual(files, ['README.md', 'cleaned.txt', 'shared.txt', 'told.txt'], context);
+    assert.deepEqual(files, ['README.md', 'cleaned.txt', 'shared.txt', 'swept.txt', 'told.txt'], context);
     assert.equal(repo.git('show', `${verdict.commit}:shared.txt`), 'start', context);
     assert.equal(repo.git('show', `${verdict.commit}:cleaned.txt`), 'clean', 'what it did to files counts once');
     assert.equal(repo.git('rev-parse', verdict.branch), verdict.commit, context);
-    const undone = (verdict.report ?? '').match(/^- \w+: undone: /gm);
-    assert.deepEqual(undone, ['- four: undone: ', '- three: undone: ', '- two: undone: ', '- one: undone: '], context);
+    const undone = (verdict.report ?? '').match(/^- \w+(?: \(failed half-way\))?: undone: /gm);
+    const half = '- bad (failed half-way): undone: ';
+    assert.deepEqual(
+      undone,
+      [half, '- four: undone: ', '- three: undone: ', '- two: undone: ', '- one: undone: '],
+      context,
+    );
     assert.equal(repo.git('worktree', 'list', '--porcelain').match(/^worktree /gm)?.length, 1, context);
   };
 

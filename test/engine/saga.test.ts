@@ -1,4 +1,7 @@
 import assert from 'node:assert/strict';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import * as fc from 'fast-check';
 import type { PlanStep } from '../../mcp-server/domain/plan.ts';
 import { retryFailedSteps } from '../../mcp-server/engine/retry-run.ts';
@@ -117,6 +120,152 @@ describe('A saga', () => {
     assert.match(report, /- mail: could NOT be undone: A letter cannot be called back\./);
   });
 
+  describe('of which a step stopped half-way', () => {
+    let outside: string;
+    beforeEach(() => {
+      outside = mkdtempSync(join(tmpdir(), 'coppice-saga-'));
+    });
+    afterEach(() => rmSync(outside, { recursive: true, force: true }));
+    /** Outside of git; one line for each time. */
+    const leave = (name: string): readonly string[] => [
+      'node',
+      '-e',
+      `require('fs').appendFileSync(${JSON.stringify(join(outside, name))}, 'x')`,
+    ];
+    const times = (name: string): number =>
+      existsSync(join(outside, name)) ? readFileSync(join(outside, name), 'utf8').length : 0;
+    const teardown = (key: string): Pick<PlanStep, 'undo'> => ({
+      undo: { kind: 'command', argv: leave(`undone-${key}`) },
+    });
+    const settings = { permissions: { commands: { allowed: ['node'] } } } as const;
+    /** `half` steps do something outside of git, then fail. */
+    const halfWay = (request: ParsedRequest): ScriptedAnswer => {
+      const key = keyOf(request);
+      if (!key.startsWith('half')) return worker(request);
+      return request.lastTool
+        ? finish('It went wrong.', 'blocked')
+        : call('run_command', { argv: leave(`done-${key}`) });
+    };
+
+    it('runs the command that it has declared, once, before the others are undone', async () => {
+      bench = await openBench({ files, settings, script: halfWay });
+      const view = await runPlan(bench, chain(step('one'), step('half', teardown('half'))));
+      assert.equal(view.state, 'failed', JSON.stringify(view, null, 1));
+      assert.deepEqual([times('done-half'), times('undone-half')], [1, 1]);
+      const undone = (await eventsOf(bench, view.run)).flatMap((e) => (e.type === 'step.undone' ? [e.step] : []));
+      assert.deepEqual(undone, ['half', 'one']);
+      assert.match(
+        view.report ?? '',
+        /## Undone\n\n- half \(failed half-way\): undone: node -e .* was run\.\n- one: undone: /,
+      );
+      const { steps } = await bench.engine.showPlan(view.run);
+      assert.deepEqual(
+        steps.map(({ undone: done }) => done?.state),
+        ['done', 'done'],
+      );
+    });
+
+    it('lets an agent undo it, and says what cannot be undone', async () => {
+      let told = '';
+      bench = await openBench({
+        files,
+        settings,
+        script: (request) => {
+          if (!request.firstUser.includes('must be undone')) return halfWay(request);
+          told = request.firstUser;
+          return finish('Everybody is told.');
+        },
+      });
+      const view = await runPlan(bench, [
+        step('half-1', { saga: 'a', undo: { kind: 'agent', task: 'tell everybody' } }),
+        step('half-2', { saga: 'b', undo: { kind: 'none', reason: 'A letter cannot be called back.' } }),
+      ]);
+      assert.match(
+        told,
+        /"half-1", has begun with this and was stopped half-way; whatever it did of it must be undone/,
+      );
+      assert.match(view.report ?? '', /- half-1 \(failed half-way\): undone: Everybody is told\./);
+      assert.match(view.report ?? '', /- half-2 \(failed half-way\): could NOT be undone: A letter cannot/);
+    });
+
+    it('has nothing to undo of what never began, or is on its branch only', async () => {
+      bench = await openBench({ files, settings, script: halfWay });
+      const view = await runPlan(bench, chain(step('bad'), step('after', teardown('after'))));
+      assert.equal(times('undone-after'), 0);
+      assert.doesNotMatch(view.report ?? '', /Undone/);
+    });
+
+    it('undoes it once, however often it was tried', async () => {
+      bench = await openBench({
+        files,
+        settings,
+        script: (request) =>
+          keyOf(request) === 'odd'
+            ? toolResults(request).length === 0
+              ? call('run_command', { argv: leave('done-odd') })
+              : { content: '' }
+            : worker(request),
+      });
+      const view = await runPlan(bench, chain(step('odd', { ...teardown('odd'), retries: 1 })));
+      assert.equal(view.state, 'failed', JSON.stringify(view, null, 1));
+      assert.deepEqual([times('done-odd'), times('undone-odd')], [2, 1]);
+    });
+
+    it('undoes what was stopped because of another one, which is done again with the rest of it', async () => {
+      let mended = false;
+      bench = await openBench({
+        files,
+        settings,
+        script: (request) => {
+          const key = keyOf(request);
+          if (mended) return writeOwn(request);
+          if (key === 'bad' && !request.lastTool) return { ...call('list_files', {}), latencyMs: 300 };
+          if (key !== 'slow' && key !== 'calm') return worker(request);
+          const looks = toolResults(request).length;
+          return looks === 0 && key === 'slow'
+            ? call('run_command', { argv: leave('done-slow') })
+            : { ...call('list_files', { path: `${looks}` }), latencyMs: 100 };
+        },
+      });
+      const first = await runPlan(bench, [
+        step('slow', { saga: 'release', ...teardown('slow') }),
+        step('idle', { saga: 'release', needs: ['slow'] }),
+        step('calm', { saga: 'release' }),
+        step('bad', { saga: 'release' }),
+      ]);
+      const states = { slow: 'omitted', idle: 'omitted', calm: 'omitted', bad: 'failed' };
+      assert.deepEqual(await stepStates(bench, first.run), states);
+      assert.match(first.report ?? '', /- slow \(stopped half-way\): undone: /);
+      assert.deepEqual([times('done-slow'), times('undone-slow')], [1, 1]);
+      mended = true;
+      await bench.engine.retryFailedSteps({ run: first.run });
+      const view = await bench.waitEnd(first.run);
+      assert.equal(view.state, 'completed', JSON.stringify(view, null, 1));
+      assert.deepEqual(await stepStates(bench, view.run), {
+        slow: 'done',
+        idle: 'done',
+        calm: 'done',
+        bad: 'done',
+      });
+    });
+
+    it('takes back what its children had finished', async () => {
+      bench = await openBench({
+        files,
+        script: (request) => {
+          if (keyOf(request) !== 'lead') return worker(request);
+          return request.lastTool ? finish('It went wrong.', 'blocked') : call('delegate', { task: 'do child' });
+        },
+      });
+      const view = await runPlan(bench, chain(step('one'), step('lead')));
+      assert.equal(tree(view.branch), tree('main'), JSON.stringify(view, null, 1));
+      assert.match(
+        view.report ?? '',
+        /## Undone\n\n- lead \(failed half-way\): undone: Its commits were reverted in \w+\.\n- one: undone: /,
+      );
+    });
+  });
+
   it('says which files others have changed since, and keeps their work', async () => {
     bench = await openBench({
       files,
@@ -230,10 +379,13 @@ describe('A saga', () => {
     bench = await openBench({
       files,
       server: { slots: 8 },
+      settings: { permissions: { commands: { allowed: ['node'] } } },
       script: (request) => {
         const key = keyOf(request);
+        if (marking.has(key) && !request.lastTool)
+          return call('run_command', { argv: node(`fs.writeFileSync(${JSON.stringify(mark(key))}, '')`) });
         if (failing.has(key)) return finish('It went wrong.', 'blocked');
-        const wanted = act(key);
+        const wanted = marking.has(key) ? [] : act(key);
         return request.lastTool || wanted.length === 0 ? finish(`${key} is done.`) : calls(...wanted);
       },
     });
@@ -241,22 +393,39 @@ describe('A saga', () => {
       needs: fc.array(fc.nat(8), { maxLength: 3 }),
       fails: fc.boolean(),
       none: fc.nat(5).map((n) => n === 0),
+      /** Leaves a file outside of git, which its undo removes. */
+      outside: fc.nat(3).map((n) => n === 0),
     });
+    const folder = mkdtempSync(join(tmpdir(), 'coppice-saga-'));
+    const node = (program: string): readonly string[] => ['node', '-e', `const fs = require('fs'); ${program}`];
+    const mark = (key: string): string => join(folder, key);
+    let marking: ReadonlySet<string> = new Set();
     await fc.assert(
       fc.asyncProperty(fc.array(shape, { minLength: 1, maxLength: 6 }), async (shapes) => {
-        const steps = shapes.map(({ needs, none }, n) =>
+        const undoOf = ({ none, outside }: (typeof shapes)[number], key: string): Pick<PlanStep, 'undo'> => {
+          if (none) return { undo: { kind: 'none', reason: 'never' } };
+          const argv = node(`fs.rmSync(${JSON.stringify(mark(key))}, { force: true })`);
+          return outside ? { undo: { kind: 'command', argv } } : {};
+        };
+        const steps = shapes.map((one, n) =>
           step(`s-${n}`, {
             saga: 'all',
-            needs: n === 0 ? [] : [...new Set(needs.map((need) => `s-${need % n}`))],
-            ...(none ? { undo: { kind: 'none', reason: 'never' } as const } : {}),
+            needs: n === 0 ? [] : [...new Set(one.needs.map((need) => `s-${need % n}`))],
+            ...undoOf(one, `s-${n}`),
           }),
         );
+        marking = new Set(shapes.flatMap(({ none, outside }, n) => (outside && !none ? [`s-${n}`] : [])));
         failing = new Set(shapes.flatMap(({ fails }, n) => (fails ? [`s-${n}`] : [])));
         const view = await runPlan(bench, steps);
         assert.deepEqual(await bench.invariants(view.run), []);
         const named = /could NOT be undone/.test(view.report ?? '');
         const states = Object.values(await stepStates(bench, view.run));
-        if (!states.some((state) => state === 'failed')) return;
+        if (!states.some((state) => state === 'failed')) {
+          assert.deepEqual(readdirSync(folder).toSorted(), [...marking].toSorted());
+          for (const key of marking) rmSync(mark(key));
+          return;
+        }
+        assert.deepEqual(readdirSync(folder), [], JSON.stringify({ view, steps, failing: [...failing] }, null, 1));
         const same = tree(view.commit) === tree('main');
         assert.ok(same || named, JSON.stringify({ view, steps, failing: [...failing] }, null, 1));
         const undos = await bench.store.undos(view.run);
@@ -268,5 +437,6 @@ describe('A saga', () => {
       }),
       { numRuns: 12, seed: 11 },
     );
+    rmSync(folder, { recursive: true });
   });
 });
