@@ -38,7 +38,8 @@ export const activate = (context: vscode.ExtensionContext): object => {
   const planTree = new PlanTree(client, plans, views.agentsView);
   const documents = new Documents(client, plans);
   const editor: Editor = { ...views, plans, planTree, client, documents, log, secrets, program, folder: workingFolder };
-  const planFiles = new PlanFiles(client, plans, (...saved) => void tellSaved(editor, ...saved));
+  const { workspaceState } = context;
+  const planFiles = new PlanFiles(client, plans, workspaceState, (...saved) => void tellSaved(editor, ...saved));
   const skills = registerSkills(editor, startHere);
   const placeChanged = new vscode.EventEmitter<void>();
   const mcp = mcpProvider({ launch: () => launchOf(program, secrets), version, onChanged: placeChanged.event });

@@ -29,7 +29,9 @@ export const runWorkflow = async (editor: Editor): Promise<void> => {
 const isBroken = (workflow: WorkflowView): boolean => workflow.faults.some(({ severity }) => severity === 'error');
 
 const pickWorkflow = async (workflows: readonly WorkflowView[]): Promise<WorkflowView | undefined> => {
-  const items = workflows.map((workflow) => ({
+  const own = ({ source }: WorkflowView): boolean => source === 'repository';
+  const sorted = workflows.toSorted((a, b) => Number(own(b)) - Number(own(a)));
+  const items = sorted.map((workflow) => ({
     label: `$(${isBroken(workflow) ? 'error' : 'type-hierarchy-sub'}) ${workflow.name}`,
     description: `${workflow.source === 'bundled' ? 'comes with Coppice' : 'of this repository'} · ${count(workflow.nodes, 'node')}`,
     detail: isBroken(workflow) ? `Has faults: ${workflow.faults[0]?.message ?? ''}` : workflow.description,

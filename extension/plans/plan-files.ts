@@ -18,10 +18,24 @@ interface Text {
 
 const { FileSystemError } = vscode;
 
-/** A plan as a file: opened as text, checked and taken over when it is saved. A text with faults stays in its editor, unsaved. */
+/** The texts as the person saved them, with comments that the engine does not know; the newest last. */
+const KEPT = 'coppice.planTexts';
+const MOST_KEPT = 20;
+
+interface KeptText {
+  readonly run: string;
+  readonly yaml: string;
+  readonly text: string;
+}
+
+/**
+ * A plan as a file: opened as text, checked and taken over when it is saved. A text with faults stays in its editor,
+ * unsaved. Its address is enough to find it again, so the editor opens it anew when the window was reloaded.
+ */
 export class PlanFiles implements vscode.FileSystemProvider, vscode.Disposable {
   readonly #client: EngineClient;
   readonly #plans: Plans;
+  readonly #kept: vscode.Memento;
   readonly #onSaved: (plan: PlanView, change: PlanChange) => void;
   readonly #texts = new Map<string, Text>();
   readonly #emitter = new vscode.EventEmitter<vscode.FileChangeEvent[]>();
@@ -29,9 +43,15 @@ export class PlanFiles implements vscode.FileSystemProvider, vscode.Disposable {
   readonly #diagnostics = vscode.languages.createDiagnosticCollection('coppice plan');
   readonly #subscriptions: vscode.Disposable;
 
-  constructor(client: EngineClient, plans: Plans, onSaved: (plan: PlanView, change: PlanChange) => void) {
+  constructor(
+    client: EngineClient,
+    plans: Plans,
+    kept: vscode.Memento,
+    onSaved: (plan: PlanView, change: PlanChange) => void,
+  ) {
     this.#client = client;
     this.#plans = plans;
+    this.#kept = kept;
     this.#onSaved = onSaved;
     this.#subscriptions = vscode.Disposable.from(
       this.#emitter,
@@ -39,6 +59,7 @@ export class PlanFiles implements vscode.FileSystemProvider, vscode.Disposable {
       vscode.workspace.registerFileSystemProvider(SCHEMES.plan, this, { isCaseSensitive: true }),
       plans.onChange(() => this.#follow()),
       client.onChange(() => this.#follow()),
+      client.onState(({ kind }) => kind === 'ready' && this.#openAgain()),
       vscode.workspace.onDidCloseTextDocument(({ uri }) => {
         if (uri.scheme === SCHEMES.plan) this.#diagnostics.delete(uri);
       }),
@@ -69,6 +90,8 @@ export class PlanFiles implements vscode.FileSystemProvider, vscode.Disposable {
       const { plan, changes } = await this.#client.call('plan_edit', { run, yaml });
       this.#diagnostics.delete(uri);
       this.#texts.set(run, { yaml: plan.yaml, bytes, changedAt: Date.now(), isReadonly: false });
+      const others = this.#keptTexts().filter((one) => one.run !== run);
+      await this.#kept.update(KEPT, [...others, { run, yaml: plan.yaml, text: yaml }].slice(-MOST_KEPT));
       const change = { before: before.forecast, changes };
       this.#plans.changed(plan, change);
       this.#onSaved(plan, change);
@@ -108,15 +131,33 @@ export class PlanFiles implements vscode.FileSystemProvider, vscode.Disposable {
     try {
       return this.#keep(await this.#plans.load(run));
     } catch (error) {
+      // Also when only the engine is missing: of all errors this is the one after which the editor tries again when it
+      // is told that there is a file.
       throw FileSystemError.FileNotFound((error as Error).message);
     }
   }
 
   #keep(plan: PlanView): Text {
+    const { run, yaml } = plan;
     const isReadonly = plan.state !== 'planned';
-    const text = { yaml: plan.yaml, bytes: new TextEncoder().encode(plan.yaml), changedAt: Date.now(), isReadonly };
-    this.#texts.set(plan.run, text);
+    const own = this.#keptTexts().find((one) => one.run === run && one.yaml === yaml)?.text;
+    const text = { yaml, bytes: new TextEncoder().encode(own ?? yaml), changedAt: Date.now(), isReadonly };
+    this.#texts.set(run, text);
     return text;
+  }
+
+  #keptTexts(): readonly KeptText[] {
+    return this.#kept.get<readonly KeptText[]>(KEPT, []);
+  }
+
+  /** Editors that could not be filled when the window was opened get their text. */
+  #openAgain(): void {
+    const changes = vscode.window.tabGroups.all
+      .flatMap(({ tabs }) => tabs)
+      .flatMap(({ input }) => (input instanceof vscode.TabInputText ? [input.uri] : []))
+      .filter((uri) => uri.scheme === SCHEMES.plan && !this.#texts.has(runOf(uri)))
+      .map((uri) => ({ type: vscode.FileChangeType.Created, uri }));
+    if (changes.length > 0) this.#emitter.fire(changes);
   }
 
   /** A plan that became another one elsewhere, or that no longer waits, shows so in its editor. */

@@ -10,6 +10,7 @@ import { type Rehearsal, startRehearsal } from '../../mcp-server/rehearsal/serve
 import { type RunningEditor, startEditor } from './editor-server.ts';
 import { skillsPath } from './skills-as-a-user.ts';
 import { Workbench } from './workbench.ts';
+import { workflowsPath } from './workflows-as-a-user.ts';
 
 const PROGRAM = join(import.meta.dirname, '../../dist/coppice.js');
 
@@ -23,6 +24,7 @@ export const walkThrough = async (installed: Editor, say: (line: string) => void
     await inEditor({ installed, vsix, trusted: true }, folder, say, async (...all) => {
       await trustedPath(...all);
       await discardPath(...all);
+      await workflowsPath(...all, rehearsal);
       await skillsPath(...all);
     });
     const untouched = await makeRepository(join(stage, 'untrusted'), rehearsal);
@@ -127,13 +129,17 @@ const gatePath = async (workbench: Workbench, step: (done: string) => Promise<vo
   await step('breaks the plan and is shown where, with nothing lost');
 
   await workbench.replaceAndSave('taks:', 'task:');
-  await workbench.replaceAndSave('Map ./ + ', 'Chart ./ + ');
-  const changed = workbench.notification(/The plan was changed/);
-  await changed.waitFor();
+  await workbench.replaceAndSave('title: Map ./ + ', '# My own words.\n    title: Chart ./ + ');
+  await workbench.notification(/The plan was changed/).waitFor();
   await workbench.row('Plan', /Chart/).waitFor();
   await step('mends the plan, gives a step another title and saves');
 
-  await changed.getByText('Run', { exact: true }).click();
+  await workbench.reload();
+  await workbench.editorText('# My own words.').waitFor();
+  await workbench.row('Plan', /Chart/).waitFor();
+  await step('finds the text of the plan again after the window was reloaded');
+
+  await page.locator('.editor-actions [aria-label^="Run Plan"]').first().click();
 };
 
 /** A second run, whose result nobody wants. */

@@ -32,6 +32,14 @@ export class Workbench {
     if (await chat.isVisible()) await this.page.keyboard.press('Control+Alt+B');
   }
 
+  /** Loads the window anew, as an update or a new extension asks for. */
+  async reload(): Promise<void> {
+    const loaded = this.page.waitForEvent('load');
+    await this.runCommand('Developer: Reload Window');
+    await loaded;
+    await this.page.locator('.activitybar').waitFor();
+  }
+
   /** Opens the Coppice container from the activity bar. */
   async openCoppice(): Promise<void> {
     await this.page.locator('.activitybar .action-item a[aria-label="Coppice"]').click();
