@@ -73,8 +73,11 @@ export const runDescription = (run: RunView, more = ''): string => {
   const spent = spentOf(run);
   if (run.cancelRequested !== 'no') return `stopping · ${spent}`;
   if (run.state === 'planning') return `planning · ${spent}`;
-  return [`${run.agents.completed}/${run.agents.total} done`, more, spent].filter(Boolean).join(' · ');
+  return [`${run.agents.completed}/${run.agents.total} done`, wanted(run), more, spent].filter(Boolean).join(' · ');
 };
+
+const wanted = ({ approvals = [] }: RunView): string =>
+  approvals.length > 0 ? `needs your trust: ${approvals.map(({ skill }) => oneLine(skill, 64)).join(', ')}` : '';
 
 const spentOf = ({ tokens: { used, granted } }: RunView): string => `${tokens(used)} of ${tokens(granted)} tokens`;
 
@@ -112,6 +115,7 @@ export const runTooltip = (run: RunView, now: number, left = ''): string =>
     ]),
     left,
     run.stuck === null ? '' : `$(warning) ${escapeMarkdown(oneLine(run.stuck, 500))}`,
+    ...(run.approvals ?? []).map(({ question }) => `$(shield) ${escapeMarkdown(oneLine(question, 500))}`),
     run.error === null ? '' : `$(error) ${escapeMarkdown(oneLine(run.error, 500))}`,
     run.report === null ? '' : escapeMarkdown(oneLine(run.report, 500)),
   ]);

@@ -13,7 +13,16 @@ export type EventBody =
   | { readonly type: 'engine.noticed'; readonly notice: string }
   | { readonly type: 'engine.recovered'; readonly jobs: number; readonly turns: number; readonly ms: number }
   /** An agent wants to use a skill that a person has to trust first; `where`: how, in words. */
-  | { readonly type: 'skill.wanted'; readonly skill: string; readonly question: string; readonly where: string }
+  | {
+      readonly type: 'skill.wanted';
+      readonly skill: string;
+      readonly question: string;
+      readonly where: string;
+      /** Id of the approval that it needs. Older versions did not say it. */
+      readonly approval?: string;
+    }
+  /** A person has given the agent that wanted it their word. */
+  | { readonly type: 'skill.answered'; readonly skill: string; readonly approval: string; readonly approved: boolean }
   | { readonly type: 'run.created'; readonly task: string; readonly branch: string; readonly budget: number }
   | {
       readonly type: 'run.planned';

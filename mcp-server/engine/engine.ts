@@ -49,6 +49,7 @@ export const createEngine = async (parts: EngineParts, limits: Partial<AgentLimi
   await endOrphans(parts.repository.stateDir);
   await recover(core);
   await finishAborts(core);
+  await skillWaits.restore(core);
   const rows = await parts.store.worktrees({ states: ['creating', 'ready', 'kept'] });
   await parts.repository.sweep(rows.map(leaseOf));
   scheduler = new Scheduler(core);
@@ -62,7 +63,11 @@ export const createEngine = async (parts: EngineParts, limits: Partial<AgentLimi
 const facadeOf = (core: Core, scheduler: Scheduler, tidier: Tidier, keeper: ForecastKeeper): Engine => {
   const { parts } = core;
   const { store, repository } = parts;
-  const view = (run: Run): Promise<RunView> => runView(store, repository, run, (server) => scheduler.troubleOf(server));
+  const view = async (run: Run): Promise<RunView> => {
+    const seen = await runView(store, repository, run, (server) => scheduler.troubleOf(server));
+    const approvals = run.endedAt === null ? await core.skillWaits.of(core, run.id) : [];
+    return approvals.length > 0 ? { ...seen, approvals } : seen;
+  };
   const statusOf = async (run: RunId): Promise<RunView> => view(await runOf(store, run));
   let stopped: Promise<void> | undefined;
   const reviews = oneAtATime();

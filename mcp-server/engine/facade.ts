@@ -43,8 +43,23 @@ export interface RunView
   readonly stuck: string | null;
   /** The whole run is to pause. Absent: false. */
   readonly paused?: boolean;
+  /** What its agents want and a person has to allow first. Absent: nothing. */
+  readonly approvals?: readonly ApprovalView[];
   /** Set when the run has ended. */
   readonly filesChanged: number | null;
+}
+
+/** A skill that agents of a run wait for. */
+export interface ApprovalView {
+  /** Its id. */
+  readonly approval: string;
+  readonly skill: string;
+  /** What would be allowed, as a question for the person. */
+  readonly question: string;
+  /** How to answer, in words. */
+  readonly where: string;
+  /** Who waits. */
+  readonly agents: readonly AgentId[];
 }
 
 export interface AgentView

@@ -40,6 +40,19 @@ export const runView = z.object({
   tokens,
   stuck: z.string().nullable(),
   paused: z.boolean().optional(),
+  approvals: z
+    .array(
+      z.object({
+        approval: z.string(),
+        skill: z.string(),
+        question: z.string(),
+        where: z.string(),
+        agents: z.array(z.string()).readonly(),
+      }),
+    )
+    .readonly()
+    .optional()
+    .describe('What agents want and a person has to allow first, and where they can.'),
   filesChanged: z.int().nullable(),
 });
 

@@ -1,4 +1,4 @@
-import type { EngineEvent, NewEvent } from '../domain/event.ts';
+import type { EngineEvent, EventType, NewEvent } from '../domain/event.ts';
 import type { AgentId, RunId } from '../domain/ids.ts';
 import type { Connection } from './connection.ts';
 import type { CommitRow } from './port.ts';
@@ -28,6 +28,14 @@ const COMMITS = sql<{ agent: AgentId; body: string }>(
 /** What the run's agents committed, in order. */
 export const commitsOf = (db: Connection, run: RunId): CommitRow[] =>
   db.all(COMMITS, run).map(({ agent, body }) => ({ agent, ...(JSON.parse(body) as Omit<CommitRow, 'agent'>) }));
+
+const OF_TYPES = sql<Row>(
+  `SELECT ${list(COLUMNS)} FROM events WHERE run = +? AND type IN (SELECT value FROM json_each(?)) ORDER BY seq`,
+);
+
+/** The run's of these types, oldest first. */
+export const eventsOf = (db: Connection, run: RunId, types: readonly EventType[]): EngineEvent[] =>
+  db.all(OF_TYPES, run, JSON.stringify(types)).map(parse);
 
 /** 0 when there are none. */
 export const lastEvent = (db: Connection): number => db.get(LAST)?.seq ?? 0;

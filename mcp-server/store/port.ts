@@ -1,5 +1,5 @@
 import type { Agent } from '../domain/agent.ts';
-import type { EngineEvent, NewEvent } from '../domain/event.ts';
+import type { EngineEvent, EventType, NewEvent } from '../domain/event.ts';
 import type { AccountId, AgentId, Commit, JobId, MessageId, RunId, StepId, TurnId } from '../domain/ids.ts';
 import type { Claim, Job, JobKind } from '../domain/job.ts';
 import type { Account, LedgerRow } from '../domain/ledger.ts';
@@ -82,6 +82,8 @@ export interface Reader {
   observations(filter: { role?: string; tier?: string; limit: number }): Promise<readonly Observation[]>;
   /** Events with seq > after, oldest first. `run` keeps the run's own and the engine's. */
   events(after: number, limit: number, run?: RunId): Promise<readonly EngineEvent[]>;
+  /** The run's of these types, oldest first. It looks at all events of the run. */
+  eventsOf(run: RunId, types: readonly EventType[]): Promise<readonly EngineEvent[]>;
   /** 0 when there are none. */
   lastEvent(): Promise<number>;
 }

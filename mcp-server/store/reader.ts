@@ -1,5 +1,5 @@
 import type { Agent } from '../domain/agent.ts';
-import type { EngineEvent } from '../domain/event.ts';
+import type { EngineEvent, EventType } from '../domain/event.ts';
 import type { AccountId, AgentId, JobId, RunId } from '../domain/ids.ts';
 import type { Job, JobKind } from '../domain/job.ts';
 import type { Account, LedgerRow } from '../domain/ledger.ts';
@@ -14,7 +14,7 @@ import { agentById, agentCounts, agentsOf, childrenOf, overdueAgents } from './a
 import { callsOf, callsWaitingFor } from './calls.ts';
 import { anyQueued, queuedServers } from './claim.ts';
 import type { Connection } from './connection.ts';
-import { commitsOf, eventsAfter, lastEvent } from './events.ts';
+import { commitsOf, eventsAfter, eventsOf, lastEvent } from './events.ts';
 import { cachedPlan, forecastOf, newestForecasts } from './forecasts.ts';
 import { jobById, jobsWhere, queuedBeginners } from './jobs.ts';
 import { accountById, accountsOf, ledgerOf } from './ledger.ts';
@@ -83,6 +83,9 @@ export class SqliteReader implements Reader {
   }
   async commits(run: RunId): Promise<readonly CommitRow[]> {
     return commitsOf(this.db, run);
+  }
+  async eventsOf(run: RunId, types: readonly EventType[]): Promise<readonly EngineEvent[]> {
+    return eventsOf(this.db, run, types);
   }
   async queuedServers(): Promise<readonly string[]> {
     return queuedServers(this.db);

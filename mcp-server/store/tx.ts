@@ -121,6 +121,10 @@ export class SqliteTx extends SqliteReader implements Tx {
     this.#flush();
     return super.commits(run);
   }
+  override async eventsOf(...of: Parameters<Tx['eventsOf']>): ReturnType<Tx['eventsOf']> {
+    this.#flush();
+    return super.eventsOf(...of);
+  }
   override async lastEvent(): Promise<number> {
     this.#flush();
     return super.lastEvent();

@@ -118,7 +118,14 @@ const openSkills = async (
     embed,
   });
 
-const assemble = async (repo: TestRepository, model: Rehearsal, options: BenchOptions, log: string[]) => {
+/** `grants`: the folder of what the person granted. */
+const assemble = async (
+  repo: TestRepository,
+  model: Rehearsal,
+  options: BenchOptions,
+  log: string[],
+  grants: string,
+) => {
   const random = seededRandom((seed += 1));
   const clock = options.speed === undefined ? systemClock : quickClock(options.speed);
   const repository = await openRepository({ path: repo.root, random, clock, environment: process.env });
@@ -134,7 +141,6 @@ const assemble = async (repo: TestRepository, model: Rehearsal, options: BenchOp
     make: (url, name, pool) =>
       createEndpoint({ url, model: name, pool, clock: systemClock, apiKey: null, ...timeouts }),
   });
-  const grants = mkdtempSync(join(tmpdir(), 'cop-grants-'));
   const embed: SlowEmbed = (texts) => endpoints.get(model.url, null).embed(texts, new AbortController().signal);
   const skills = options.skills
     ? await openSkills(repository, clock, random, { grants, hub: options.hub, embed })
@@ -160,7 +166,6 @@ const assemble = async (repo: TestRepository, model: Rehearsal, options: BenchOp
   const close = async (): Promise<void> => {
     await engine.stop();
     await skills?.registry.close();
-    rmSync(grants, { recursive: true, force: true });
     endpoints.close();
   };
   return { engine, store, repository, clock, skills, close };
@@ -174,7 +179,8 @@ export const openBench = async (options: BenchOptions = {}): Promise<Bench> => {
     ...(options.script ? { answer: options.script } : {}),
   });
   const log: string[] = [];
-  let parts = await assemble(repo, model, options, log);
+  const grants = mkdtempSync(join(tmpdir(), 'cop-grants-'));
+  let parts = await assemble(repo, model, options, log, grants);
   const waitEnd = async (run: RunId, ms = 20_000): Promise<RunView> => {
     const view = await parts.engine.waitRun(run, ms * (options.speed ?? 1), new AbortController().signal);
     if (view.endedAt === null)
@@ -215,7 +221,7 @@ export const openBench = async (options: BenchOptions = {}): Promise<Bench> => {
     invariants: (run) => checkInvariants(parts.store, run),
     restart: async () => {
       await parts.close();
-      parts = await assemble(repo, model, options, log);
+      parts = await assemble(repo, model, options, log, grants);
     },
     close: async () => {
       await parts.close();
@@ -224,3 +230,4 @@ export const openBench = async (options: BenchOptions = {}): Promise<Bench> => {
     },
   };
 };
+      rmSync(grants, { recursive: true, force: true });

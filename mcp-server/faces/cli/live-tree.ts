@@ -74,14 +74,22 @@ export const renderTree = (
 ): string[] => {
   const rows = inTreeOrder(agents);
   // The run, the queue, and one line for the cursor.
-  const room = Math.max(1, screen.rows - 3 - (left === null ? 0 : 1));
+  const wanted = run.approvals ?? [];
+  const room = Math.max(1, screen.rows - 3 - wanted.length - (left === null ? 0 : 1));
   const shown = rows.length <= room ? rows : chooseRows(rows, room - 1);
   const hidden = rows.length - shown.length;
   const lines = [runLine(run, screen), ...shown.map((row) => agentLine(row, marks.get(row.agent.agent) ?? '', screen))];
   if (hidden > 0) lines.push(paint(`  … ${hidden} more`, 90, screen));
+  for (const line of wanted.map(approvalLine)) lines.push(paint(fit(clean(line), screen.columns), 33, screen));
   if (left !== null) lines.push(paint(fit(clean(left), screen.columns), 90, screen));
   lines.push(queueLine(queue, run.stuck ?? queue.trouble, screen));
   return lines;
+};
+
+/** What an agent wants of the person, and what they can do about it. */
+export const approvalLine = ({ skill, agents }: NonNullable<RunView['approvals']>[number]): string => {
+  const who = agents.length === 1 ? 'an agent waits' : `${agents.length} agents wait`;
+  return `${who} for your trust in the skill ${skill}: coppice skill trust ${skill}`;
 };
 
 /** Parents before children, children in order of creation; who has lost its parent hangs from the run. */

@@ -46,6 +46,8 @@ const textOf = (event: DomainEvent, nameOf: (agent: string | null) => string): s
       return `${who} asks: ${event.question}`;
     case 'skill.wanted':
       return `${who} wants a skill: ${event.question} (${event.where})`;
+    case 'skill.answered':
+      return `${who}: may ${event.approved ? '' : 'not '}use the skill ${event.skill}`;
     case 'turn.failed':
       return `${who}: call failed: ${event.error}${event.retryAt === null ? '' : '; it will be tried again'}`;
     case 'budget.refused':

@@ -1,6 +1,6 @@
 import type { AgentView, EngineEvent, JobView, RunView, ServerView } from '../../operations/views.ts';
 import { type CliContext, EXIT } from './context.ts';
-import { renderTree } from './live-tree.ts';
+import { approvalLine, renderTree } from './live-tree.ts';
 import { warnOfNotices } from './notices.ts';
 import { createLineWriter } from './plain-lines.ts';
 import { SteadyClient } from './run-events.ts';
@@ -42,7 +42,7 @@ const listOf = (runs: readonly RunView[], context: CliContext): string => {
   if (runs.length === 0) return `No runs yet. Start one: ${context.program} run "what is to be done"`;
   const { columns } = context.terminal.size();
   return runs
-    .map((run) => {
+    .flatMap((run) => {
       const review = run.review === 'open' ? 'to review' : run.review === 'none' ? '' : run.review;
       const facts = [
         run.run,
@@ -50,7 +50,8 @@ const listOf = (runs: readonly RunView[], context: CliContext): string => {
         `${human(run.tokens.used)}/${human(run.tokens.granted)}`.padEnd(12),
         review.padEnd(9),
       ];
-      return fit(`${facts.join('  ')}  ${printable(run.task).replace(/\s+/g, ' ')}`, columns);
+      const line = fit(`${facts.join('  ')}  ${printable(run.task).replace(/\s+/g, ' ')}`, columns);
+      return [line, ...(run.approvals ?? []).map((approval) => `  ${printable(approvalLine(approval))}`)];
     })
     .join('\n');
 };

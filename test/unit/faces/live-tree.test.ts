@@ -33,6 +33,18 @@ describe('the terminal tree', () => {
     ]);
   });
 
+  it('says which skills agents wait for, and how they get them', () => {
+    const wants = { approval: 'x', skill: 'greet', question: 'Trust it?', where: 'here', agents: ['boss' as AgentId] };
+    const run = fakeRun({ approvals: [wants, { ...wants, skill: 'map', agents: ['a', 'b'] as AgentId[] }] });
+    const lines = renderTree(run, [agent('boss', null)], QUEUE, SCREEN);
+    assert.deepEqual(lines.slice(2, 4), [
+      'an agent waits for your trust in the skill greet: coppice skill trust greet',
+      '2 agents wait for your trust in the skill map: coppice skill trust map',
+    ]);
+    const many = team(40, () => ({}));
+    assert.ok(renderTree(run, many, QUEUE, { ...SCREEN, rows: 9 }).length < 9);
+  });
+
   it('keeps to the height of the terminal, busy agents and their ancestors first', () => {
     const agents = [
       agent('boss', null, { state: 'waiting' }),

@@ -93,6 +93,29 @@ export const recordsContract = ({ store, again }: Subject): void => {
     assert.deepEqual(await seqs(5, 10), []);
   });
 
+  it('gives a run’s events of some types', async () => {
+    const wanted = {
+      type: 'skill.wanted',
+      run: R,
+      agent: A,
+      skill: 's',
+      question: 'q',
+      where: 'w',
+      approval: 'x',
+    } as const;
+    const other = { type: 'run.discarded', run: R, agent: null } as const;
+    await store().transaction(async (tx) => {
+      await tx.insertRun(newRun(ids.run(2)));
+      await tx.emit(1, [wanted, other, { ...other, run: ids.run(2) }]);
+      assert.equal((await tx.eventsOf(R, ['skill.wanted', 'run.discarded'])).length, 2, 'also those of its own');
+    });
+    assert.deepEqual(
+      (await store().eventsOf(R, ['skill.wanted'])).map(({ seq: _seq, ...event }) => event),
+      [{ ...wanted, at: 1 }],
+    );
+    assert.deepEqual(await store().eventsOf(R, []), []);
+  });
+
   it('announces each commit’s events in order once they can be read, and never those rolled back', async () => {
     const heard: string[] = [];
     const readable: Promise<readonly EngineEvent[]>[] = [];
