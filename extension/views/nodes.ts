@@ -29,3 +29,8 @@ export const themeIcon = ({ name, color }: Icon): vscode.ThemeIcon =>
 
 /** Markdown with codicons and nothing else that could run: no commands, no HTML. */
 export const tooltip = (text: string): vscode.MarkdownString => new vscode.MarkdownString(text, true);
+
+/** Grey text in the header of a view; the editor is told only when it is another one. */
+export const setDescription = (view: vscode.TreeView<unknown>, text: string): void => {
+  if ((view.description ?? '') !== text) view.description = text;
+};

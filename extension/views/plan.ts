@@ -2,11 +2,15 @@ import * as vscode from 'vscode';
 import type { EngineClient } from '../engine-client.ts';
 import { oneLine } from '../format.ts';
 import { COMMANDS, CONTEXT, VIEWS } from '../ids.ts';
+import { isActive } from '../model.ts';
 import { type PlanRow, planRows } from '../plans/plan-rows.ts';
 import type { Plans } from '../plans/plans.ts';
 import { type TreeNode, themeIcon, tooltip } from './nodes.ts';
 
-/** The plan of one run: the newest that waits for a word, or that of the line that was last clicked among the agents. */
+/**
+ * The plan of one run: the newest that waits for a word, or that of the line that was last clicked among the agents. A run
+ * that begins later takes the place of one that has ended.
+ */
 export class PlanTree implements vscode.TreeDataProvider<PlanRow>, vscode.Disposable {
   readonly #client: EngineClient;
   readonly #plans: Plans;
@@ -15,6 +19,7 @@ export class PlanTree implements vscode.TreeDataProvider<PlanRow>, vscode.Dispos
   readonly #view: vscode.TreeView<PlanRow>;
   readonly #subscriptions: vscode.Disposable;
   #run: string | undefined;
+  #shownAt = 0;
   #rows: readonly PlanRow[] = [];
   #drawn = '';
   #drawnState: string | undefined;
@@ -44,6 +49,7 @@ export class PlanTree implements vscode.TreeDataProvider<PlanRow>, vscode.Dispos
   /** Shows the plan of a run, as soon as it is known. */
   show(run: string): void {
     this.#run = run;
+    this.#shownAt = Date.now();
     this.#plans.want(run);
     this.#draw();
   }
@@ -86,11 +92,17 @@ export class PlanTree implements vscode.TreeDataProvider<PlanRow>, vscode.Dispos
     if (this.#run === undefined || model.run(this.#run)?.state !== 'planned') {
       const waiting = model.activeRuns().find(({ run, state }) => state === 'planned' && nodes.has(run));
       if (waiting && waiting.run !== this.#run) return this.show(waiting.run);
-      const newest = this.#run === undefined ? model.activeRuns()[0] : undefined;
-      if (newest && this.#plans.plan(newest.run)) return this.show(newest.run);
+      const [newest] = model.activeRuns();
+      if (newest && this.#isPast(newest.createdAt) && this.#plans.plan(newest.run)) return this.show(newest.run);
     }
     const isShown = [...nodes].some((id) => id === this.#run || this.#plans.step(id)?.run === this.#run);
     if (isShown) this.#draw();
+  }
+
+  /** Nothing is shown, or a run that has ended and was there before the one that was created then. */
+  #isPast(createdAt: number): boolean {
+    const shown = this.#run === undefined ? undefined : this.#client.model.run(this.#run);
+    return !shown || (!isActive(shown) && createdAt > this.#shownAt);
   }
 
   #draw(): void {

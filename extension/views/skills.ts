@@ -5,7 +5,8 @@ import { CONTEXT, SKILL_COMMANDS, VIEWS } from '../ids.ts';
 import { type SkillRow, skillContext, skillDescription, skillIcon, skillTooltip } from '../skills/describe-skill.ts';
 import type { SkillList } from '../skills/skill-list.ts';
 import { filtered, filterMessage, GROUP_LABELS, groupsOf, MOST_ROWS, type SkillGroup } from '../skills/skill-rows.ts';
-import { themeIcon, tooltip } from './nodes.ts';
+import { skillsHeader } from '../view-headers.ts';
+import { setDescription, themeIcon, tooltip } from './nodes.ts';
 
 /** A skill in the tree. */
 export interface SkillNode extends SkillRow {
@@ -168,6 +169,7 @@ export const createSkillsView = (
   const view = vscode.window.createTreeView(VIEWS.skills, { treeDataProvider: tree, showCollapseAll: true });
   const draw = (): void => {
     view.message = tree.message;
+    setDescription(view, skillsHeader(list.state?.rows));
     const waiting = list.state?.rows.filter(({ skill }) => skill.state === 'draft').length ?? 0;
     view.badge = waiting > 0 ? { value: waiting, tooltip: `${count(waiting, 'draft')} to review` } : undefined;
   };

@@ -2,10 +2,11 @@ import * as vscode from 'vscode';
 import type { EngineClient } from '../engine-client.ts';
 import { CONTEXT, VIEWS } from '../ids.ts';
 import type { Plans } from '../plans/plans.ts';
+import { budgetsHeader, queueHeader } from '../view-headers.ts';
 import { agentsTree } from './agents.ts';
 import { budgetDecorations, budgetsTree } from './budgets.ts';
 import type { HierarchyTree } from './hierarchy.ts';
-import type { TreeNode } from './nodes.ts';
+import { setDescription, type TreeNode } from './nodes.ts';
 import { QueueTree } from './queue.ts';
 import { statusBar } from './status-bar.ts';
 
@@ -43,10 +44,27 @@ export const createViews = (client: EngineClient, plans: Plans, onLooked: () => 
     queue,
     vscode.window.registerFileDecorationProvider(budgetDecorations),
     showState(client, agentsView),
+    showSums(client, budgetsView, queueView),
     statusBar(client),
   );
   look();
   return { agents, budgets, queue, agentsView, dispose: () => registrations.dispose() };
+};
+
+/** A closed view still tells what is in it: that costs a line, not a tree. */
+const showSums = (
+  client: EngineClient,
+  budgets: vscode.TreeView<unknown>,
+  queue: vscode.TreeView<unknown>,
+): vscode.Disposable => {
+  const draw = (): void => {
+    const active = client.model.activeRuns();
+    setDescription(budgets, budgetsHeader(active));
+    // The queue of a closed view is read only while there is work.
+    setDescription(queue, active.length > 0 || queue.visible ? queueHeader(client.model.queue()) : '');
+  };
+  draw();
+  return client.onChange(draw);
 };
 
 /** Sets the keys that empty views and menus look at, and says above the agents why there is no engine. */
