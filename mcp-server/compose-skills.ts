@@ -8,7 +8,9 @@ import type { SkillParts } from './engine/skill-parts.ts';
 import { openDrafts } from './skills/drafts/drafts.ts';
 import { embedInTime, type SlowEmbed } from './skills/embed-in-time.ts';
 import type { NodeProgram, SpawnBounded } from './skills/execute/bounded-process.ts';
+import type { ScriptHolds } from './skills/execute/hold.ts';
 import { runScript } from './skills/execute/run-script.ts';
+import { type FindSandbox, findBubblewrap } from './skills/execute/sandbox.ts';
 import { IMPORT_LIMITS } from './skills/imports/bundle.ts';
 import { createClawHub } from './skills/imports/from-clawhub.ts';
 import { createImporter } from './skills/imports/import-skill.ts';
@@ -25,6 +27,8 @@ export interface SkillPlace {
   /** Absolute path of the person's grants, outside of the repository. */
   readonly grants: string;
   readonly node: NodeProgram;
+  /** Absent: what this machine has. */
+  readonly findSandbox?: FindSandbox;
 }
 
 interface Needs {
@@ -49,15 +53,16 @@ export const composeSkills = async (needs: Needs): Promise<SkillParts> => {
   const { root, place, clock, environment } = needs;
   const tempDir = join(needs.stateDir, 'tmp');
   const embed = needs.embed && embedInTime(clock, needs.embed);
-  const registry = await openSkills({ repository: root, clock, ...place, ...(embed && { embed }) });
   const spawn: SpawnBounded = (request, signal) => runFilter({ ...request, commandsDir: needs.commandsDir }, signal);
-  const script = { spawn, node: place.node, clock, tempDir, repository: root, environment };
+  const sandbox = await (place.findSandbox ?? findBubblewrap)({ spawn, node: place.node });
+  const holds: ScriptHolds = { permissionModel: place.node.permissionModel, sandbox: sandbox !== null };
+  const registry = await openSkills({ repository: root, clock, holds, ...place, ...(embed && { embed }) });
+  const script = { spawn, node: place.node, sandbox, clock, tempDir, repository: root, environment };
   return {
     registry,
-    drafts: openDrafts(needs),
+    drafts: openDrafts({ ...needs, holds }),
     run: (request, signal) => runScript(script, request, signal),
-    held: place.node.permissionModel,
-    imports: importsOf(needs, registry, spawn, tempDir),
+    imports: importsOf(needs, registry, spawn, tempDir, holds),
   };
 };
 
@@ -66,6 +71,7 @@ const importsOf = (
   registry: SkillRegistry,
   spawn: SpawnBounded,
   tempDir: string,
+  holds: ScriptHolds,
 ): NonNullable<SkillParts['imports']> => {
   const { clock, random, environment, root, stateDir, place } = needs;
   const limits = IMPORT_LIMITS;
@@ -91,6 +97,7 @@ const importsOf = (
     limits,
     fetchCommit,
     hub,
+    holds,
     langChain: { spawn, node: place.node, repository: root, tempDir, environment, limits },
     hides: (name) => hiddenBy(registry, stateDir, name),
   });

@@ -55,13 +55,14 @@ export const skillDescription = ({ skill, imported, draft }: SkillRow): string =
   ].join(' · ');
 
 /** What a skill may do, or would be allowed to do, as one sentence. */
-export const maySentence = ({ state, may, kind }: Pick<SkillView, 'state' | 'may' | 'kind'>): string => {
+export const maySentence = ({ state, may, kind, held }: Pick<SkillView, 'state' | 'may' | 'kind' | 'held'>): string => {
   const allowed = state === 'bundled' || state === 'trusted';
   if (may.length === 0)
     return kind === 'script'
       ? 'It runs its script and asks for nothing more.'
       : 'It instructs agents, and asks for no permissions.';
-  return `${allowed ? 'It may' : 'It asks to'} ${may.map((line) => oneLine(line, 120)).join(', ')}.`;
+  const end = held === null ? '' : ` ${held}`;
+  return `${allowed ? 'It may' : 'It asks to'} ${may.map((line) => oneLine(line, 120)).join(', ')}.${end}`;
 };
 
 /** Markdown for the pointer: everything that is known of a skill without its text. */
@@ -123,6 +124,7 @@ export const trustDetail = (skill: SkillView, files: readonly string[]): string 
   return [
     'Once trusted it may:',
     ...may.map((line) => `  •  ${oneLine(line, 120)}`),
+    ...(skill.held === null ? [] : [skill.held]),
     ...(skill.tools.length > 0 ? [`It needs the tools ${skill.tools.join(', ')}.`] : []),
     '',
     `${count(files.length, 'file')}: ${listed(files, 12)}`,
@@ -148,9 +150,12 @@ export const approveDetail = (draft: DraftView, asksMore: readonly string[]): st
     ...(draft.may.length > 0 ? draft.may : ['instruct agents, and nothing else']).map(
       (line) => `  •  ${oneLine(line, 120)}${asksMore.includes(line) && draft.replaces !== null ? ' (new)' : ''}`,
     ),
+    ...(draft.held === null ? [] : [draft.held]),
     '',
     `${count(draft.files.length, 'file')}: ${listed(draft.files, 12)}`,
     ...(draft.problems.length > 0 ? [`${problemCounts(draft.problems)} found in it.`] : []),
     '',
-    'It is trusted for exactly the content of the review.',
+    draft.hold === 'nothing'
+      ? 'You are asked for trust before its script can be run.'
+      : 'It is trusted for exactly the content of the review.',
   ].join('\n');

@@ -64,7 +64,7 @@ export interface SkillOperations {
     output: SkillRun;
   };
   skill_pin: { input: Named & { pinned: boolean }; output: SkillView };
-  skill_trust: { input: Named & { hash: string }; output: SkillView };
+  skill_trust: { input: Named & { hash: string; unconfined: boolean }; output: SkillView };
   skill_distrust: { input: Named; output: SkillView };
   skill_check: {
     input: { name?: string; file?: string; text?: string };

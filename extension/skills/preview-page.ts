@@ -11,13 +11,6 @@ const bytes = (size: number): string =>
 
 const safe = (text: string, most = 300): string => escapeMarkdown(oneLine(text, most));
 
-const permissionsOf = ({ permissions }: Pick<ImportPreview, 'permissions'>): string[] => [
-  ...permissions.read.map((glob) => `read ${glob}`),
-  ...permissions.write.map((glob) => `write ${glob}`),
-  ...permissions.commands.map((command) => `run ${command}`),
-  ...permissions.hosts.map((host) => (host === '*' ? 'talk to any host' : `talk to ${host}`)),
-];
-
 const section = (title: string, lines: readonly string[]): string[] =>
   lines.length === 0 ? [] : [`## ${title}`, lines.join('\n')];
 
@@ -26,7 +19,7 @@ const bullets = (lines: readonly string[]): string[] => lines.map((line) => `- $
 /** The document that a person reads before an import or an update. Nothing of the skill is shown as Markdown of its own. */
 export const previewPage = (preview: ImportPreview): string => {
   const { change, diagnostics, files } = preview;
-  const asks = permissionsOf(preview);
+  const { asks, held } = preview;
   const kind = preview.kind === 'script' ? 'It runs a script.' : 'It is instructions for an agent.';
   return (
     [
@@ -35,6 +28,7 @@ export const previewPage = (preview: ImportPreview): string => {
       `${kind} Pinned at ${safe(preview.pin, 100)}. Licence: ${preview.license === null ? '**not stated**' : safe(preview.license)}.`,
       '## What it asks for',
       asks.length > 0 ? bullets(asks).join('\n') : 'No permissions.',
+      ...(held === null ? [] : [safe(held)]),
       ...(change ? changeSections(change) : []),
       ...section(
         `Problems (${diagnostics.length})`,
@@ -73,12 +67,13 @@ const changeSections = (change: NonNullable<ImportPreview['change']>): string[] 
 /** What the modal dialog says beside the document. */
 export const importDetail = (preview: ImportPreview): string => {
   const scripts = preview.files.filter(({ script }) => script).map(({ path }) => path);
-  const asks = permissionsOf(preview);
+  const { asks, held } = preview;
   const errors = preview.diagnostics.filter(({ severity }) => severity === 'error').length;
   const { change } = preview;
   return [
     `From ${preview.pin}. Licence: ${preview.license ?? 'not stated'}.`,
-    asks.length > 0 ? `It asks to ${asks.join(', ')}.` : 'It asks for no permissions.',
+    asks.length > 0 ? `It asks to ${visible(asks.join(', '))}.` : 'It asks for no permissions.',
+    ...(held === null ? [] : [held]),
     `${count(preview.files.length, 'file')}${scripts.length > 0 ? `, of which can be run: ${listed(scripts, 6)}` : ', no scripts'}.`,
     ...(errors > 0 ? [`It has ${count(errors, 'error')} and cannot be used as it is.`] : []),
     ...(change && change.asksMore.length > 0

@@ -42,7 +42,7 @@ export const rowsOf = (
 };
 
 /** A draft in the words of the list. */
-const skillOf = ({ name, description, folder, hash, kind, tokens, may, files }: DraftView): SkillView => ({
+const skillOf = ({ name, description, folder, hash, kind, tokens, may, hold, held, files }: DraftView): SkillView => ({
   name,
   description,
   tags: [],
@@ -59,6 +59,8 @@ const skillOf = ({ name, description, folder, hash, kind, tokens, may, files }: 
   permissions: { read: [], write: [], commands: [], hosts: [] },
   tools: [],
   may,
+  hold,
+  held,
 });
 
 /** Imports go nowhere else. */

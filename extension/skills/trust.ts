@@ -52,8 +52,8 @@ const showThenTrust = async (desk: SkillDesk, looked: Looked): Promise<boolean> 
 };
 
 /** The engine refuses when the content is no longer that of this hash. */
-const grant = async (desk: SkillDesk, { name, hash }: SkillView): Promise<void> => {
-  await desk.editor.client.call('skill_trust', { name, hash });
+const grant = async (desk: SkillDesk, { name, hash, hold }: SkillView): Promise<void> => {
+  await desk.editor.client.call('skill_trust', { name, hash, unconfined: hold === 'nothing' });
   desk.list.refreshSoon(0);
   vscode.window.setStatusBarMessage(`${name} is trusted for the content that it has now.`, 5000);
 };

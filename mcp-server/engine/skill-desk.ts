@@ -64,12 +64,13 @@ export const skillDesk = (
       if (skill.kind !== 'script')
         throw new UserError('bad-input', `The skill ${name} has no script. Call use_skill without "input" to read it.`);
       if (skill.state !== 'bundled' || skill.manifest.permissions.commands.length > 0)
-        requireAllowed(skill, permissionsOf(place.run, place.agent), parts.held);
+        requireAllowed(skill, permissionsOf(place.run, place.agent));
       checkInput(skill.manifest.input, input);
       // What touches no file of the repository needs no worktree.
       const root = touchesFiles(skill) ? await place.folder() : place.root;
       await registry.noteUse(name);
-      const outcome = await parts.run({ skill, input, root, outputChars: OUTPUT_CHARS }, signal);
+      const { unconfined } = skill;
+      const outcome = await parts.run({ skill, input, root, outputChars: OUTPUT_CHARS, unconfined }, signal);
       signal.throwIfAborted();
       return usedOf(outcome, skill);
     },

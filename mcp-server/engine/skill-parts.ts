@@ -10,8 +10,6 @@ export interface SkillParts {
   readonly drafts: Drafts;
   /** Runs the script of a skill once, as `runScript` does. */
   run(request: ScriptRequest, signal: AbortSignal): Promise<ScriptOutcome>;
-  /** Node's permission model holds JavaScript to what its skill declares. */
-  readonly held: boolean;
   /** Absent: nothing can be imported. */
   readonly imports?: {
     readonly importer: Importer;

@@ -6,76 +6,67 @@ import { ApprovalNeeded } from '../domain/approval.ts';
 import { UserError } from '../domain/errors.ts';
 import type { Permissions } from '../domain/run.ts';
 import { commonPermissions } from '../domain/run-of-agent.ts';
-import { oneLine } from '../domain/text.ts';
-import { permissionLines } from '../skills/imports/preview.ts';
+import { oneLine, visible } from '../domain/text.ts';
+import { isJavaScript } from '../skills/execute/hold.ts';
+import { heldLine, mayLines } from '../skills/may-lines.ts';
 import type { SkillSummary } from '../skills/port.ts';
-
-const JAVASCRIPT = /^\.[cm]?[jt]s$/;
 
 /** Bundled, or trusted by the person for the content that it has now. */
 export const isUsable = ({ state }: Pick<SkillSummary, 'state'>): boolean => state === 'bundled' || state === 'trusted';
 
-/** What a skill may do once it is trusted, in words for a person. */
-export const mayLines = ({ kind, manifest }: Pick<SkillSummary, 'kind' | 'manifest'>): readonly string[] => [
-  ...(kind === 'script' ? [`run its script ${manifest.entry ?? ''}`] : []),
-  ...permissionLines(manifest.permissions),
-  ...(kind === 'script' ? notHeld(manifest) : []),
-];
+/** Names the approval of a skill's content; one where nothing holds the script is another than one where something does. */
+export const trustId = ({ name, hash, hold }: Pick<SkillSummary, 'name' | 'hash' | 'hold'>): string =>
+  `${hold === 'nothing' ? 'skill-trust-all' : 'skill-trust'}:${name}:${hash}`;
 
-/** What a grant comes to besides, because nothing can hold the script to what it declares. */
-const notHeld = (manifest: SkillSummary['manifest']): readonly string[] => {
-  const { hosts } = manifest.permissions;
-  if (isFree(manifest)) return ['do all that you can do: nothing holds its script to this list'];
-  return hosts.length > 0 && !hosts.includes('*') ? ['reach any other host: nothing holds its script to these'] : [];
-};
-
-/** Only JavaScript can be held to what it declares, and only while it starts no programs. */
-const isFree = ({ entry, permissions }: SkillSummary['manifest']): boolean =>
-  permissions.commands.length > 0 || !JAVASCRIPT.test(extname(entry ?? '').toLowerCase());
-
-/** Names the approval of a skill's content. */
-export const trustId = (name: string, hash: string): string => `skill-trust:${name}:${hash}`;
-
-const APPROVAL = /^skill-trust:([^:]+):([0-9a-f]{64})$/;
+const APPROVAL = /^skill-trust(-all)?:([^:]+):([0-9a-f]{64})$/;
 
 /** Throws what keeps a skill from being used: ApprovalNeeded where the person's trust is all that is missing. */
 export const requireUsable = (skill: SkillSummary): void => {
   if (isUsable(skill)) return;
-  const { name, state, hash } = skill;
+  const { name, state, hash, hold } = skill;
   if (state === 'draft')
     throw new UserError('permission-denied', `${name} is a draft. Nobody can use it before a person approves it.`);
   if (state === 'error')
     throw new UserError('wrong-state', `The skill ${name} has errors and cannot be used. "skill_check" names them.`);
   const may = mayLines(skill);
   throw new ApprovalNeeded({
-    id: trustId(name, hash),
+    id: trustId(skill),
     question:
-      `The skill ${name} (${skill.folder}) needs your trust for the content that it has now. ` +
-      `It may then ${may.length > 0 ? may.join(', ') : 'instruct agents, and nothing else'}. Trust it?`,
-    where: `trust it in the Skills view, with "coppice skill trust ${name}", or with skill_trust and its hash ${hash}`,
+      `The skill ${name} (${visible(skill.folder)}) needs your trust for the content that it has now. ` +
+      `It may then ${may.length > 0 ? may.join(', ') : 'instruct agents, and nothing else'}. ${sentence(heldLine(hold))}Trust it?`,
+    where: `trust it in the Skills view, with "coppice skill trust ${name}", or with skill_trust and its hash ${hash}${hold === 'nothing' ? ' and "unconfined": true' : ''}`,
   });
 };
 
+const sentence = (text: string | null): string => (text === null ? '' : `${text} `);
+
+/** What an approval of trust is about. */
+export interface TrustAsked {
+  readonly name: string;
+  readonly hash: string;
+  /** The person was told that nothing holds the script. */
+  readonly unconfined: boolean;
+}
+
 /** The skill and the content that an approval is about; null: it is about something else. */
-export const trustedBy = (approval: string): { readonly name: string; readonly hash: string } | null => {
-  const [, name, hash] = APPROVAL.exec(approval) ?? [];
-  return name === undefined || hash === undefined ? null : { name, hash };
+export const trustedBy = (approval: string): TrustAsked | null => {
+  const [, all, name, hash] = APPROVAL.exec(approval) ?? [];
+  return name === undefined || hash === undefined ? null : { name, hash, unconfined: all !== undefined };
 };
 
 const INTERPRETERS: Readonly<Record<string, string>> = { '.py': 'python3', '.sh': 'sh' };
 
 /** Programs that a script needs to be allowed: those it declares, and what runs it where nothing holds it to them. */
-export const programsOf = ({ manifest }: Pick<SkillSummary, 'manifest'>, held: boolean): readonly string[] => {
+export const programsOf = ({ manifest, hold }: Pick<SkillSummary, 'manifest' | 'hold'>): readonly string[] => {
   const { entry, permissions } = manifest;
-  if (entry === null) return permissions.commands;
-  const ending = extname(entry).toLowerCase();
-  if (JAVASCRIPT.test(ending)) return held ? permissions.commands : ['node', ...permissions.commands];
-  return [INTERPRETERS[ending] ?? `./${entry}`, ...permissions.commands];
+  if (entry === null || hold !== 'nothing') return permissions.commands;
+  const interpreter = isJavaScript(entry) ? 'node' : INTERPRETERS[extname(entry).toLowerCase()];
+  return [interpreter ?? `./${entry}`, ...permissions.commands];
 };
 
 /** Throws UserError unless an agent with these permissions may run the script. */
-export const requireAllowed = (skill: SkillSummary, permissions: Permissions, held: boolean): void => {
-  for (const program of programsOf(skill, held)) {
+export const requireAllowed = (skill: SkillSummary, permissions: Permissions): void => {
+  for (const program of programsOf(skill)) {
     try {
       checkAllowed(permissions.commands, program);
     } catch (error) {

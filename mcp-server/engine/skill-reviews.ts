@@ -1,11 +1,11 @@
 import { UserError } from '../domain/errors.ts';
 import type { Draft } from '../skills/drafts/drafts.ts';
 import { testDraft, testsOf } from '../skills/drafts/test-draft.ts';
+import { heldLine, mayLines } from '../skills/may-lines.ts';
 import type { SkillRegistry, SkillSummary } from '../skills/port.ts';
 import { textDiff } from '../skills/text-diff.ts';
 import type { Core } from './core.ts';
 import type { SkillParts } from './skill-parts.ts';
-import { mayLines } from './skill-permissions.ts';
 import { skillView } from './skill-views.ts';
 import type { DraftFile, DraftReview, DraftTest, DraftView, SkillView } from './skills-facade.ts';
 
@@ -27,6 +27,8 @@ export const draftView = (registry: SkillRegistry, draft: Draft): DraftView => {
     tokens,
     files: [...draft.files.keys()].sort(),
     may: mayLines(draft.skill),
+    hold: draft.skill.hold,
+    held: heldLine(draft.skill.hold),
     run: draft.author?.run ?? null,
     agent: draft.author?.agent ?? null,
     replaces: presentOf(registry, name)?.source.kind ?? null,
@@ -66,14 +68,17 @@ const textOf = (bytes: Uint8Array | null): string | null =>
 export const testOf = async (core: Core, parts: SkillParts, name: string, signal: AbortSignal): Promise<DraftTest> => {
   const draft = await parts.drafts.get(name);
   const { clock, repository } = core.parts;
-  const { held, run } = parts;
-  const tests = await testDraft({ stateDir: repository.stateDir, clock, held, run }, draft, signal);
+  const { run } = parts;
+  const tests = await testDraft({ stateDir: repository.stateDir, clock, run }, draft, signal);
   const sound = !draft.problems.some(({ severity }) => severity === 'error');
   const untested = draft.skill.kind === 'script' && testsOf(draft).length === 0;
   return { name, ok: sound && !untested && tests.every(({ ok }) => ok), tests, problems: draft.problems };
 };
 
-/** A draft becomes a skill that is trusted for exactly the content that the person has looked at. */
+/**
+ * A draft becomes a skill that is trusted for exactly the content that the person has looked at; where nothing holds its
+ * script, that is asked for by itself.
+ */
 export const approveDraft = async (
   parts: SkillParts,
   { name, hash }: { readonly name: string; readonly hash: string },
@@ -81,7 +86,8 @@ export const approveDraft = async (
   const { registry } = parts;
   await parts.drafts.approve(name, hash);
   await registry.reload();
-  await registry.trust(name, hash);
+  const placed = registry.list().find((one) => one.name === name);
+  if (placed?.hold !== 'nothing') await registry.trust(name, hash);
   const skill = registry.list().find((one) => one.name === name);
   if (!skill) throw new UserError('not-found', `The skill ${name} is gone.`);
   return skillView(skill);

@@ -64,7 +64,9 @@ const runScript: Runner = async (core, parts, _follow, skill, { input }, signal)
   checkInput(skill.manifest.input, input ?? {});
   await parts.registry.noteUse(skill.name);
   const { root } = core.parts.repository;
-  const outcome = await parts.run({ skill, input: input ?? {}, root, outputChars: OUTPUT_CHARS }, signal);
+  const { unconfined } = skill;
+  const request = { skill, input: input ?? {}, root, outputChars: OUTPUT_CHARS, unconfined };
+  const outcome = await parts.run(request, signal);
   signal.throwIfAborted();
   if (outcome.kind === 'failed')
     return { state: 'failed', error: [outcome.message, outcome.notes].filter(Boolean).join('\n') };

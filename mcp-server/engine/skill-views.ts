@@ -1,7 +1,7 @@
 import type { ImportedSkill } from '../skills/imports/installed-skills.ts';
 import { originText } from '../skills/imports/preview.ts';
+import { heldLine, mayLines } from '../skills/may-lines.ts';
 import type { SkillSummary } from '../skills/port.ts';
-import { mayLines } from './skill-permissions.ts';
 import type { ImportedView, SkillView } from './skills-facade.ts';
 
 /** A skill as faces show it. */
@@ -24,6 +24,8 @@ export const skillView = (skill: SkillSummary): SkillView => {
     permissions: manifest.permissions,
     tools: manifest.tools,
     may: mayLines(skill),
+    hold: skill.hold,
+    held: heldLine(skill.hold),
   };
 };
 

@@ -6,6 +6,7 @@ import { checkText } from '../skills/check-text.ts';
 import { fixOf } from '../skills/fixes.ts';
 import type { Importer, ImportRequest } from '../skills/imports/import-skill.ts';
 import { previewText } from '../skills/imports/preview.ts';
+import { askLines, heldLine } from '../skills/may-lines.ts';
 import { checkName, templateFiles } from '../skills/new-skill.ts';
 import type { SkillDiagnostic, SkillRegistry, SkillSummary } from '../skills/port.ts';
 import { readRegular } from '../skills/read-file.ts';
@@ -95,9 +96,9 @@ const trust = (
       await registry.pin(name, pinned);
       return viewOf(name);
     },
-    trustSkill: async ({ name, hash }) => {
-      await registry.trust(name, hash);
-      await core.skillWaits.settle(core, trustId(name, hash), true);
+    trustSkill: async ({ name, hash, unconfined = false }) => {
+      await registry.trust(name, hash, { unconfined });
+      await core.skillWaits.settleSkill(core, name);
       return viewOf(name);
     },
     distrustSkill: async (name) => {
@@ -124,7 +125,7 @@ const runs = (
     decideSkillApproval: async (id, approved) => {
       const about = trustedBy(id);
       if (about === null) throw new UserError('not-found', 'Nothing waits for this answer.');
-      if (approved) await registry.trust(about.name, about.hash);
+      if (approved) await registry.trust(about.name, about.hash, about);
       const waited = await core.skillWaits.settle(core, id, approved);
       if (!approved && !waited) refused.set(id, clock.now() + REFUSAL_MS);
     },
@@ -150,12 +151,12 @@ const draftWork = (core: Core, parts: SkillParts): DraftWork => {
 };
 
 /** The person has just said no: they are not asked the same once more for the same call. */
-const heedRefusal = (refused: Map<string, number>, { name, hash }: SkillSummary, now: number): void => {
-  const id = trustId(name, hash);
+const heedRefusal = (refused: Map<string, number>, skill: SkillSummary, now: number): void => {
+  const id = trustId(skill);
   const until = refused.get(id);
   refused.delete(id);
   if (until !== undefined && now < until)
-    throw new UserError('permission-denied', `The person does not trust the skill ${name}. It was not run.`);
+    throw new UserError('permission-denied', `The person does not trust the skill ${skill.name}. It was not run.`);
 };
 
 const noSkill = (name: string): UserError =>
@@ -220,7 +221,9 @@ const imports = ({ registry, imports: offered }: SkillParts): Imports => {
   ): Promise<ImportResult> => {
     if (hash === null) {
       const shown = await importer().preview(request, signal);
-      return shown.kind === 'preview' ? { ...shown, text: previewText(shown.preview) } : shown;
+      if (shown.kind !== 'preview') return shown;
+      const { preview } = shown;
+      return { ...shown, text: previewText(preview), asks: askLines(preview), held: heldLine(preview.hold) };
     }
     const skill = await importer().install(request, hash, { replaceChanged }, signal);
     await registry.reload();

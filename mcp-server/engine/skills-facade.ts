@@ -4,7 +4,7 @@ import type { RunState } from '../domain/transitions.ts';
 import type { FileDifference } from '../skills/imports/bundle.ts';
 import type { HubSkill } from '../skills/imports/from-clawhub.ts';
 import type { ImportRequest, PreviewOutcome } from '../skills/imports/import-skill.ts';
-import type { SkillDiagnostic, SkillPermissions, SkillState } from '../skills/port.ts';
+import type { SkillDiagnostic, SkillHold, SkillPermissions, SkillState } from '../skills/port.ts';
 import type { StartOptions } from './facade.ts';
 
 export interface SkillView {
@@ -30,6 +30,10 @@ export interface SkillView {
   readonly tools: readonly string[];
   /** What it may do once trusted, in words. */
   readonly may: readonly string[];
+  /** What holds its script on this machine; null: it has none. */
+  readonly hold: SkillHold | null;
+  /** The same as a sentence. */
+  readonly held: string | null;
 }
 
 export interface ImportedView {
@@ -82,8 +86,12 @@ export type ImportAsked = ImportRequest;
 
 /** What became of an import. Without a hash, and where something has to be chosen or agreed to, nothing was installed. */
 export type ImportResult =
-  /** `text`: all of it, as a person reads it. */
-  | (Extract<PreviewOutcome, { kind: 'preview' }> & { readonly text: string })
+  /** `text`: all of it, as a person reads it. `asks`: what it would be granted, in words, and what holds its script to that. */
+  | (Extract<PreviewOutcome, { kind: 'preview' }> & {
+      readonly text: string;
+      readonly asks: readonly string[];
+      readonly held: string | null;
+    })
   | Exclude<PreviewOutcome, { kind: 'preview' }>
   | { readonly kind: 'installed'; readonly skill: ImportedView; readonly hash: string; readonly folder: string };
 
@@ -96,6 +104,8 @@ export interface DraftView {
   readonly tokens: number;
   readonly files: readonly string[];
   readonly may: readonly string[];
+  readonly hold: SkillHold | null;
+  readonly held: string | null;
   /** Who wrote it; null: that is not known. */
   readonly run: string | null;
   readonly agent: string | null;
@@ -156,8 +166,12 @@ export interface SkillsFacade {
     signal: AbortSignal,
   ): Promise<SkillRun>;
   pinSkill(input: { readonly name: string; readonly pinned: boolean }): Promise<SkillView>;
-  /** `hash`: of the content that the person has looked at. */
-  trustSkill(input: { readonly name: string; readonly hash: string }): Promise<SkillView>;
+  /** `hash`: of the content that the person has looked at. `unconfined`: they know that nothing holds its script. */
+  trustSkill(input: {
+    readonly name: string;
+    readonly hash: string;
+    readonly unconfined?: boolean | undefined;
+  }): Promise<SkillView>;
   distrustSkill(name: string): Promise<SkillView>;
   /** All problems, of one skill, or of one file with the text that a quick fix would make of it; `text`: as if the file held it. */
   checkSkills(of: {

@@ -71,8 +71,8 @@ const NOTHING = {
 
 const resultOf = (result: ImportResult): z.infer<typeof importResult> => {
   if (result.kind !== 'preview') return { ...NOTHING, ...result };
-  const { preview, text } = result;
-  const shown = { ...preview, permissions: preview.manifest.permissions, text };
+  const { preview, text, asks, held } = result;
+  const shown = { ...preview, permissions: preview.manifest.permissions, asks, held, text };
   return { ...NOTHING, kind: 'preview', hash: preview.hash, preview: shown };
 };
 

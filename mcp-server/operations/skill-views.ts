@@ -6,6 +6,7 @@ const texts = list(z.string());
 const source = z.enum(['workspace', 'home', 'bundled', 'draft']);
 const kind = z.enum(['instructions', 'script']);
 const permissions = z.object({ read: texts, write: texts, commands: texts, hosts: texts });
+const hold = z.enum(['node', 'sandbox', 'nothing']).nullable();
 const schema = z.record(z.string(), z.unknown()).readonly().nullable();
 
 /** Schemas of what operations on skills return. Each mirrors a type of the engine's façade. */
@@ -26,6 +27,8 @@ export const skillView = z.object({
   permissions,
   tools: texts,
   may: texts,
+  hold,
+  held: z.string().nullable(),
 });
 
 export const skillLine = z.object({
@@ -92,6 +95,8 @@ export const importPreview = z.object({
   files: list(z.object({ path: z.string(), bytes: z.int(), script: z.boolean() })),
   leftOut: texts,
   permissions,
+  asks: texts,
+  held: z.string().nullable(),
   diagnostics: list(diagnostic),
   remarks: texts,
   change: z
@@ -137,6 +142,8 @@ export const draftView = z.object({
   tokens: z.int(),
   files: texts,
   may: texts,
+  hold,
+  held: z.string().nullable(),
   run: z.string().nullable(),
   agent: z.string().nullable(),
   replaces: source.nullable(),

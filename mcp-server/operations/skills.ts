@@ -114,7 +114,16 @@ const skillTrust = defineOperation({
     'The person grants a skill what it asks for ("may" of skill_list), for the content with this hash only. When the content changes, it needs a review again. Only after the person has said so.',
   effect: 'changes',
   idempotent: true,
-  input: inputObject({ name, hash }),
+  input: inputObject({
+    name,
+    hash,
+    unconfined: z
+      .boolean()
+      .optional()
+      .describe(
+        'The person has been told that nothing on this machine holds its script ("hold" of skill_list), and agrees.',
+      ),
+  }),
   output: skillView,
   handle: (engine, input) => engine.trustSkill(input),
 });

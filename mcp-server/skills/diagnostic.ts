@@ -50,6 +50,7 @@ export type SkillCode =
   | 'manifest-value'
   | 'manifest-unknown-key'
   | 'manifest-entry'
+  | 'manifest-hosts'
   // Around the skills.
   | 'root-outside'
   | 'watch-limited'

@@ -9,8 +9,13 @@ import type { SkillDiagnostic } from './port.ts';
 const Hash = z.string().regex(/^[0-9a-f]{64}$/);
 const Count = z.int().min(0);
 const OfRepository = z.object({
-  /** Skill name → what was granted, for one content only. */
-  trusted: z.record(z.string(), z.object({ hash: Hash, at: z.number() })).default({}),
+  /**
+   * Skill name → what was granted, for one content only. `unconfined`: knowing that nothing holds its script. A grant from
+   * before there was this word is one for what the skill declares, so at worst it is asked for once more.
+   */
+  trusted: z
+    .record(z.string(), z.object({ hash: Hash, at: z.number(), unconfined: z.boolean().optional() }))
+    .default({}),
   pinned: z.array(z.string()).default([]),
   uses: z.record(z.string(), Count).default({}),
 });
@@ -66,6 +71,11 @@ export class Grants {
     return hash !== '' && own(this.#now.trusted, name)?.hash === hash;
   }
 
+  /** And did they know that nothing holds its script to what it declares? */
+  isUnconfined(name: string, hash: string): boolean {
+    return this.isTrusted(name, hash) && own(this.#now.trusted, name)?.unconfined === true;
+  }
+
   isPinned(name: string): boolean {
     return this.#now.pinned.includes(name);
   }
@@ -94,8 +104,8 @@ export class Grants {
     });
   }
 
-  async trust(name: string, hash: string): Promise<void> {
-    const granted = { hash: Hash.parse(hash), at: this.#options.clock.now() };
+  async trust(name: string, hash: string, unconfined = false): Promise<void> {
+    const granted = { hash: Hash.parse(hash), at: this.#options.clock.now(), ...(unconfined && { unconfined }) };
     await this.#change((now) => ({ ...now, trusted: { ...now.trusted, [name]: granted } }));
   }
 

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { messageOf } from '../domain/errors.ts';
 import { hiddenIn, oneLine } from '../domain/text.ts';
 import { collectInto, type Report } from './diagnostic.ts';
+import { isForNode } from './execute/hold.ts';
 import { type JsonPlaces, placesInJson } from './json-places.ts';
 import type { SkillDiagnostic, SkillManifest } from './port.ts';
 import type { TextSpan } from './text-span.ts';
@@ -120,7 +121,19 @@ export const parseManifest = (source: Uint8Array | string, file: string, files: 
     output: reader.one(raw, 'output', FIELDS.output) ?? null,
     timeoutMs: reader.one(raw, 'timeoutMs', FIELDS.timeoutMs) ?? NO_MANIFEST.timeoutMs,
   };
+  tellLooseHosts(manifest, reader);
   return { manifest, diagnostics: found };
+};
+
+/** A sandbox cannot tell one host from another, and Node holds only what runs in it. */
+const tellLooseHosts = (manifest: SkillManifest, reader: Reader): void => {
+  const { hosts } = manifest.permissions;
+  if (manifest.entry === null || hosts.length === 0 || hosts.includes('*') || isForNode(manifest)) return;
+  reader.tell(
+    'manifest-hosts',
+    ['permissions', 'hosts'],
+    'Only a script in JavaScript that declares no commands can be held to hosts by name. Declare "*", for which these count, or write it in JavaScript.',
+  );
 };
 
 type Json = Readonly<Record<string, unknown>>;
@@ -208,7 +221,11 @@ class Reader {
     return found ?? (path.length > 0 ? this.at(path.slice(0, -1)) : 0);
   }
 
-  tell(code: 'manifest-type' | 'manifest-value', path: readonly (string | number)[], message: string): void {
+  tell(
+    code: 'manifest-type' | 'manifest-value' | 'manifest-hosts',
+    path: readonly (string | number)[],
+    message: string,
+  ): void {
     this.#report('warning', code, this.at(path), message);
   }
 

@@ -48,6 +48,12 @@ export interface SkillManifest {
 /** `bundled` and `trusted` may be used; `needs-review` only its instructions may be read; `error` cannot be used at all. */
 export type SkillState = 'bundled' | 'trusted' | 'needs-review' | 'draft' | 'error';
 
+/**
+ * What holds a script on this machine to what its manifest declares: Node's permission model; a sandbox, which cannot tell
+ * one host from another; or nothing.
+ */
+export type SkillHold = 'node' | 'sandbox' | 'nothing';
+
 /** All that is known of a skill without its body. */
 export interface SkillSummary {
   /** Of its folder; unique among the skills that win. */
@@ -67,6 +73,10 @@ export interface SkillSummary {
   /** Of its body, estimated. */
   readonly tokens: number;
   readonly manifest: SkillManifest;
+  /** Null: it has no script. */
+  readonly hold: SkillHold | null;
+  /** The person has granted its present content all that they can do themselves, because nothing holds its script. */
+  readonly unconfined: boolean;
   readonly pinned: boolean;
   readonly uses: number;
 }
@@ -103,8 +113,11 @@ export interface SkillRegistry {
   /** Pinned skills by name: those whose names agents' prompts carry. */
   pinned(): readonly SkillSummary[];
   pin(name: string, pinned: boolean): Promise<void>;
-  /** The person grants what the manifest asks for, for this content only. Throws UserError when the hash is not the current one. */
-  trust(name: string, hash: string): Promise<void>;
+  /**
+   * The person grants what the manifest asks for, for this content only. Throws UserError when the hash is not the current
+   * one, and when nothing holds the script and the person does not grant just that: `unconfined`, all that they can do.
+   */
+  trust(name: string, hash: string, grant?: { readonly unconfined: boolean }): Promise<void>;
   /** Takes a grant back. */
   distrust(name: string): Promise<void>;
   noteUse(name: string): Promise<void>;

@@ -4,9 +4,19 @@ import type { Clock } from '../domain/clock.ts';
 import { UserError } from '../domain/errors.ts';
 import { readContent } from './copy-skill.ts';
 import { type Discovered, type DiscoverLimits, discoverSkills, type SkillPlaces, skillRoots } from './discover.ts';
+import { holdOf, NO_HOLDS, type ScriptHolds } from './execute/hold.ts';
 import { type Grants, openGrants } from './grants.ts';
 import { parseSkill } from './parse-skill.ts';
-import type { Skill, SkillChange, SkillDiagnostic, SkillHit, SkillRegistry, SkillState, SkillSummary } from './port.ts';
+import type {
+  Skill,
+  SkillChange,
+  SkillDiagnostic,
+  SkillHit,
+  SkillHold,
+  SkillRegistry,
+  SkillState,
+  SkillSummary,
+} from './port.ts';
 import type { SkillRecord } from './read-folder.ts';
 import { type Embed, SkillIndex } from './search.ts';
 import { SkillWatch } from './watch.ts';
@@ -15,6 +25,8 @@ export interface SkillsOptions extends SkillPlaces {
   /** Absolute path of the file of the person's grants, pins and counts; outside of the repository. It need not exist. */
   readonly grants: string;
   readonly clock: Clock;
+  /** What this machine can hold scripts with. Absent: nothing. */
+  readonly holds?: ScriptHolds;
   /** False: changes are noticed by reload() only. */
   readonly watch?: boolean;
   /** Re-ranks what words have found. */
@@ -133,7 +145,7 @@ class Registry implements SkillRegistry {
     this.#apply();
   }
 
-  async trust(name: string, hash: string): Promise<void> {
+  async trust(name: string, hash: string, grant?: { readonly unconfined: boolean }): Promise<void> {
     const { source } = this.#mustFind(name);
     if (source.kind === 'bundled') return;
     if (source.kind === 'draft') throw new UserError('wrong-state', `${name} is a draft. Approve it first.`);
@@ -143,7 +155,13 @@ class Registry implements SkillRegistry {
       throw new UserError('wrong-state', `The skill ${name} has errors and cannot be used. Repair it first.`);
     if (now.hash !== hash)
       throw new UserError('wrong-state', `The skill ${name} has changed since you looked at it. Look again.`);
-    await this.#grants.trust(name, hash);
+    const free = now.hold === 'nothing';
+    if (free && grant?.unconfined !== true)
+      throw new UserError(
+        'permission-denied',
+        `Nothing on this machine holds the script of ${name} to what it declares: to trust it is to let it do all that you can do. Only who has been told so can grant that ("unconfined": true).`,
+      );
+    await this.#grants.trust(name, hash, free);
     this.#apply();
   }
 
@@ -246,6 +264,7 @@ class Registry implements SkillRegistry {
 
   #summary(record: SkillRecord): SkillSummary {
     const { name, description, tags, source, folder, file, hash, tokens, manifest } = record;
+    const hold = holdOf(manifest, this.#options.holds ?? NO_HOLDS);
     return {
       name,
       description,
@@ -256,18 +275,22 @@ class Registry implements SkillRegistry {
       hash,
       tokens,
       manifest,
-      state: this.#stateOf(record),
+      hold,
+      unconfined: this.#grants.isUnconfined(name, hash),
+      state: this.#stateOf(record, hold),
       kind: manifest.entry === null ? 'instructions' : 'script',
       pinned: this.#grants.isPinned(name),
       uses: this.#grants.uses(name),
     };
   }
 
-  #stateOf({ source, broken, name, hash }: SkillRecord): SkillState {
+  #stateOf({ source, broken, name, hash }: SkillRecord, hold: SkillHold | null): SkillState {
     if (source.kind === 'draft') return 'draft';
     if (broken) return 'error';
     if (source.kind === 'bundled') return 'bundled';
-    return this.#grants.isTrusted(name, hash) ? 'trusted' : 'needs-review';
+    // What was granted while something held the script is not granted where nothing does.
+    const granted = hold === 'nothing' ? this.#grants.isUnconfined(name, hash) : this.#grants.isTrusted(name, hash);
+    return granted ? 'trusted' : 'needs-review';
   }
 }
 

@@ -156,15 +156,40 @@ describe('Skills', function () {
     };
     await open(caller(['use_skill', { name: 'with-git', input: {} }], ['use_skill', { name: 'shell', input: {} }]), {
       files,
+      findSandbox: async () => null,
     });
-    await trust('with-git');
-    await trust('shell');
+    const { may, hold, hash } = await skill('shell');
+    assert.deepEqual([hold, may.at(-1)?.slice(0, 23)], ['nothing', 'do all that you can do:']);
+    const asked = await bench.engine.runSkill({ name: 'shell', input: {}, waitMs: 0 }, never()).catch((error) => error);
+    assert.match(asked.message, /do all that you can do.*Nothing on this machine holds its script/s);
+    await assert.rejects(bench.engine.trustSkill({ name: 'shell', hash }), { code: 'permission-denied' });
+    assert.equal((await skill('shell')).state, 'needs-review', 'a grant of the list alone is none here');
+    for (const name of ['with-git', 'shell'])
+      await bench.engine.trustSkill({ name, hash: (await skill(name)).hash, unconfined: true });
     const { report } = await bench.run('Use both');
     const [git, shell] = (report ?? '').split('=====');
-    assert.match(git ?? '', /with-git needs to run git\. Running programs is switched off/);
+    assert.match(git ?? '', /with-git needs to run node\. Running programs is switched off/);
     assert.match(shell ?? '', /shell needs to run sh\./, 'nothing holds a shell script to what it declares');
     const run = await bench.engine.runSkill({ name: 'shell', input: {}, waitMs: 0 }, never());
     assert.deepEqual([run.state, run.result], ['done', 1], 'the person may');
+  });
+
+  it('in any language, run by agents that may run nothing, where a sandbox holds them', async function () {
+    const files = {
+      '.agents/skills/shell/SKILL.md': '---\nname: shell\ndescription: A shell script.\n---\n# Shell\n',
+      '.agents/skills/shell/manifest.json': JSON.stringify({ permissions: { read: ['docs/**'] }, entry: 'run.sh' }),
+      '.agents/skills/shell/run.sh': 'cat "$COPPICE_ROOT/docs/a.md" >&2; cat "$COPPICE_ROOT/secret.txt" || echo 1\n',
+      'docs/a.md': 'readable\n',
+      'secret.txt': '"not for skills"\n',
+    };
+    await open(caller(['use_skill', { name: 'shell', input: {} }]), { files });
+    const { hold, held } = await skill('shell');
+    if (hold !== 'sandbox') this.skip(); // Bubblewrap is not there, or may not make namespaces.
+    assert.match(held ?? '', /^A sandbox holds its script/);
+    await trust('shell');
+    const { report } = await bench.run('Use it');
+    assert.match(report ?? '', /returned:\s+1\s[^]*readable/);
+    assert.doesNotMatch(report ?? '', /not for skills/);
   });
 
   it('lose their grant when they change', async () => {
@@ -212,7 +237,10 @@ describe('Skills', function () {
         await bench.engine.runSkill({ name: 'count-lines', input: { path: 'docs/a.md' }, waitMs: 0 }, never());
       } catch (error) {
         assert.ok(error instanceof ApprovalNeeded, String(error));
-        assert.match(error.approval.question, /run its script scripts\/count.mjs, read docs\/\*\*\. Trust it\?/);
+        assert.match(
+          error.approval.question,
+          /run its script scripts\/count.mjs, read docs\/\*\*\. Node holds its script to this\. Trust it\?/,
+        );
         return error.approval.id;
       }
       throw new assert.AssertionError({ message: 'It was run.' });

@@ -99,7 +99,10 @@ describe('skills over MCP, by the built program', function () {
     const sum = await call<SkillRun>(willing, 'skill_run', { name: 'add', input: { a: 1, b: 2 } });
     assert.deepEqual([sum.ok, sum.result], [true, { sum: 3 }]);
     assert.equal(asked.length, 2, asked.join('\n'));
-    assert.match(asked[0] ?? '', /The skill add .* It may then run its script add\.mjs\. Trust it\?/);
+    assert.match(
+      asked[0] ?? '',
+      /The skill add .* It may then run its script add\.mjs\. Node holds its script to this\. Trust it\?/,
+    );
     const again = await call<SkillRun>(silent, 'skill_run', { name: 'add', input: { a: 2, b: 2 } });
     assert.deepEqual(again.result, { sum: 4 });
   });

@@ -14,6 +14,7 @@ import type { SkillParts } from '../../mcp-server/engine/skill-parts.ts';
 import { createEndpoint } from '../../mcp-server/inference/endpoint.ts';
 import { createEndpoints } from '../../mcp-server/inference/registry.ts';
 import type { SlowEmbed } from '../../mcp-server/skills/embed-in-time.ts';
+import type { FindSandbox } from '../../mcp-server/skills/execute/sandbox.ts';
 import { checkInvariants } from '../../mcp-server/store/invariants.ts';
 import { openStore } from '../../mcp-server/store/open.ts';
 import type { Store } from '../../mcp-server/store/port.ts';
@@ -59,6 +60,8 @@ export interface BenchOptions {
   readonly processors?: EngineParts['processors'];
   /** Agents and the façade have skills: the repository's own, and those that come with Coppice. */
   readonly skills?: boolean;
+  /** What holds scripts beside Node; absent: what this machine has. */
+  readonly findSandbox?: FindSandbox;
   /** Address of a hub. */
   readonly hub?: string;
   /** How much faster the engine's time goes by than the server's: 1 when absent. */
@@ -99,7 +102,13 @@ const openSkills = async (
     grants,
     hub = 'http://127.0.0.1:9',
     embed,
-  }: { readonly grants: string; readonly hub?: string | undefined; readonly embed: SlowEmbed },
+    findSandbox,
+  }: {
+    readonly grants: string;
+    readonly hub?: string | undefined;
+    readonly embed: SlowEmbed;
+    readonly findSandbox?: FindSandbox | undefined;
+  },
 ): Promise<SkillParts> =>
   composeSkills({
     root: repository.root,
@@ -110,6 +119,7 @@ const openSkills = async (
       bundled: join(import.meta.dirname, '..', '..', 'skills'),
       grants: join(grants, 'skills.json'),
       node: { path: process.execPath, environment: {}, permissionModel: true },
+      ...(findSandbox && { findSandbox }),
     },
     hub,
     clock,
@@ -143,7 +153,7 @@ const assemble = async (
   });
   const embed: SlowEmbed = (texts) => endpoints.get(model.url, null).embed(texts, new AbortController().signal);
   const skills = options.skills
-    ? await openSkills(repository, clock, random, { grants, hub: options.hub, embed })
+    ? await openSkills(repository, clock, random, { grants, hub: options.hub, embed, findSandbox: options.findSandbox })
     : undefined;
   const engine = await createEngine(
     {
@@ -226,8 +236,8 @@ export const openBench = async (options: BenchOptions = {}): Promise<Bench> => {
     close: async () => {
       await parts.close();
       await model.close();
+      rmSync(grants, { recursive: true, force: true });
       if (!options.repo) repo.remove();
     },
   };
 };
-      rmSync(grants, { recursive: true, force: true });

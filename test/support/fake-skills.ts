@@ -53,6 +53,8 @@ export const createFakeSkills = (): FakeSkills => {
         hash: hash.digest('hex'),
         tokens: 10,
         manifest: MANIFEST,
+        hold: null,
+        unconfined: false,
         pinned: false,
         uses: 0,
         body,

@@ -19,7 +19,7 @@ export const trustSkill = async (
   const shown = await client.call<SkillText>('skill_read', { name });
   if (shown.skill.state !== 'needs-review') return needless(context, shown.skill, json);
   if (!json) terminal.print(trustPage(shown));
-  const { hash, may } = shown.skill;
+  const { hash, may, hold } = shown.skill;
   const consent = await hasConsent(context, action, json, {
     accepted: [hash],
     question: `Trust ${name} with this content? It may then ${maySay(may)}.`,
@@ -29,7 +29,7 @@ export const trustSkill = async (
     if (json) terminal.print(JSON.stringify(shown));
     return EXIT.notRun;
   }
-  const skill = await client.call<SkillView>('skill_trust', { name, hash });
+  const skill = await client.call<SkillView>('skill_trust', { name, hash, unconfined: hold === 'nothing' });
   terminal.print(json ? JSON.stringify(skill) : `${name} is trusted as it is now.`);
   return EXIT.ok;
 };

@@ -104,13 +104,14 @@ const aboutLines = ({ skill, files }: SkillText): string[] => [
   `Folder:       ${clean(skill.folder)}`,
   `Files:        ${[baseOf(skill.file), ...files].map((path) => clean(path)).join(', ')}`,
   `It may:       ${maySay(skill.may)}`,
+  ...(skill.held === null ? [] : [`Held:         ${clean(skill.held)}`]),
   ...(skill.tools.length > 0 ? [`Needs tools:  ${skill.tools.map((tool) => clean(tool)).join(', ')}`] : []),
   `Hash:         ${skill.hash || 'none: not all of its files could be read'}`,
 ];
 
-const baseOf = (file: string): string => file.split(/[/\\]/).at(-1) ?? file;
 const shown = (text: string): string => printable(visible(text));
 
+const baseOf = (file: string): string => file.split(/[/\\]/).at(-1) ?? file;
 
 /** What a skill may do, in one line. */
 export const maySay = (may: readonly string[]): string =>
@@ -162,6 +163,7 @@ export const draftPage = ({ draft, files, patch, asksMore }: DraftReview): strin
     `Draft:        by ${authorOf(draft)}, in ${clean(draft.folder)}`,
     `Files:        ${files.map(({ path, status }) => `${clean(path)} (${status})`).join(', ')}`,
     `It would be allowed to: ${maySay(draft.may)}`,
+    ...(draft.held === null ? [] : [clean(draft.held)]),
     ...(draft.replaces !== null && asksMore.length > 0 ? [`More than the skill of its name: ${maySay(asksMore)}`] : []),
     `Hash:         ${draft.hash}`,
     ...draft.problems.map((problem) => problemLine(problem, draft.folder)),
@@ -189,5 +191,6 @@ export const resultText = (result: unknown): string => {
     : printable(JSON.stringify(result, null, 2));
 };
 
+/** What cannot be seen is written out: a person decides by this. */
 const clean = (text: string, flat = true): string =>
   shown(flat ? text.replace(/\s+/g, ' ').trim() : text.replace(/[\r\n\t]+/g, ' '));

@@ -5,7 +5,8 @@ import type { Clock } from '../../domain/clock.ts';
 import { UserError } from '../../domain/errors.ts';
 import { type Random, randomSuffix } from '../../domain/ids.ts';
 import { oneLine } from '../../domain/text.ts';
-import { copySkill, readContent, type SkillContent } from '../copy-skill.ts';
+import { copySkill, readContent } from '../copy-skill.ts';
+import { holdOf, NO_HOLDS, type ScriptHolds } from '../execute/hold.ts';
 import { type SkillParts, skillFiles } from '../new-skill.ts';
 import type { SkillDiagnostic, SkillSummary } from '../port.ts';
 import { readRegular } from '../read-file.ts';
@@ -47,6 +48,8 @@ export interface DraftsParts {
   readonly stateDir: string;
   readonly clock: Clock;
   readonly random: Random;
+  /** What this machine can hold scripts with. Absent: nothing. */
+  readonly holds?: ScriptHolds;
 }
 
 const MOST_DRAFTS = 100;
@@ -127,7 +130,10 @@ class DraftsOnDisk implements Drafts {
   async #find(name: string): Promise<Draft | null> {
     if (!isSkillName(name) || !(await isFolder(this.#folder(name)))) return null;
     const content = await readContent({ folder: this.#folder(name), source: SOURCE }, this.#parts);
-    return content ? draftOf(content, name, await authorOf(this.#authorFile(name))) : null;
+    if (!content) return null;
+    const skill = summaryOf(content.record, name, this.#parts.holds ?? NO_HOLDS);
+    const author = await authorOf(this.#authorFile(name));
+    return { skill, files: content.files, problems: content.record.diagnostics, author };
   }
 
   async #names(): Promise<readonly string[]> {
@@ -189,18 +195,12 @@ class DraftsOnDisk implements Drafts {
   }
 }
 
-const draftOf = ({ record, files }: SkillContent, name: string, author: Author | null): Draft => ({
-  skill: summaryOf(record, name),
-  files,
-  problems: record.diagnostics,
-  author,
-});
-
-const summaryOf = (record: SkillRecord, name: string): SkillSummary => {
+const summaryOf = (record: SkillRecord, name: string, holds: ScriptHolds): SkillSummary => {
   const { description, tags, source, folder, file, hash, tokens, manifest } = record;
   const kind = manifest.entry === null ? 'instructions' : 'script';
   const rest = { description, tags, source, folder, file, hash, tokens, manifest };
-  return { name, state: 'draft', kind, pinned: false, uses: 0, ...rest };
+  const hold = holdOf(manifest, holds);
+  return { name, state: 'draft', kind, hold, unconfined: false, pinned: false, uses: 0, ...rest };
 };
 
 const authorOf = async (file: string): Promise<Author | null> => {

@@ -1,7 +1,6 @@
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock } from '../../domain/clock.ts';
-import { UserError } from '../../domain/errors.ts';
 import type { ScriptOutcome, ScriptRequest } from '../execute/run-script.ts';
 import type { Draft } from './drafts.ts';
 
@@ -14,7 +13,8 @@ export interface TestOutcome {
   readonly ms: number;
 }
 
-const TEST = /^tests\/[^/]+\.[cm]?[jt]s$/;
+/** In JavaScript any file there; in Python or shell the name says it, because others are parts of tests. */
+const TEST = /^tests\/(?:[^/]+\.[cm]?[jt]s|test[^/]*\.(?:py|sh))$/;
 const TIMEOUT_MS = 30_000;
 const OUTPUT_CHARS = 20_000;
 const MOST_TESTS = 20;
@@ -29,24 +29,19 @@ export const testsOf = (draft: Draft): readonly string[] =>
 
 /**
  * Runs the tests of a draft one by one, each on a copy, in an empty folder: no file of the repository, no other program.
- * A test passes when it ends with status 0. Throws UserError where nothing would hold it to that.
+ * A test passes when it ends with status 0. Throws UserError where nothing would hold it to that: `run` refuses it, because
+ * nobody has granted a draft anything.
  */
 export const testDraft = async (
   parts: {
     readonly stateDir: string;
     readonly clock: Clock;
-    readonly held: boolean;
     readonly run: (request: ScriptRequest, signal: AbortSignal) => Promise<ScriptOutcome>;
   },
   draft: Draft,
   signal: AbortSignal,
 ): Promise<readonly TestOutcome[]> => {
   const files = testsOf(draft);
-  if (files.length > 0 && !parts.held)
-    throw new UserError(
-      'wrong-state',
-      'This Node cannot keep a test from the rest of the machine. Use Node 22.13 or newer.',
-    );
   const temporary = join(parts.stateDir, 'tmp');
   await mkdir(temporary, { recursive: true, mode: 0o700 });
   const root = await mkdtemp(join(temporary, 'draft-test-'));

@@ -8,6 +8,13 @@ import { holdArguments } from './holds.ts';
 /** Never reached through a permission for everything: git's and Coppice's own files, and what editors obey. */
 const PROTECTED = new Set(['.git', '.coppice', '.vscode', '.idea', '.mcp.json']);
 
+/** Whether an entry of this name at the top of a repository is never reached. */
+export const isProtected = (name: string): boolean => PROTECTED.has(name.toLowerCase());
+
+/** Whether `path` lies below `folder`; both absolute and normal. */
+export const isInside = (folder: string, path: string): boolean =>
+  path !== folder && path.startsWith(folder.endsWith(sep) ? folder : folder + sep);
+
 /** Folders beside what the permissions name; all absolute. */
 export interface OwnFolders {
   readonly read: readonly string[];
@@ -16,8 +23,8 @@ export interface OwnFolders {
 
 /**
  * The arguments that make Node's permission model hold a script to its declared paths: a glob counts as the folder before
- * its first wildcard. Other programs can be started only if commands are declared; native addons never. Without a declared
- * host there is no network; which hosts are talked to is not held, and links that lie in an allowed folder are followed. Of two declared folders such as `src` and `src-old`
+ * its first wildcard. Other programs can be started only if commands are declared, and are not held themselves; native addons
+ * never. Without a declared host there is no network. Links that lie in an allowed folder are followed. Of two declared folders such as `src` and `src-old`
  * the shorter one can be read but not listed when a third one, `src-new`, is not declared: see `listable`. Throws
  * UserError `permission-denied` for a path to write that leads out of `root`.
  */
@@ -72,6 +79,24 @@ const outermost = (places: readonly string[]): readonly string[] => {
   return [...all].filter((place) => !isInside(place)).sort();
 };
 
+/**
+ * The declared paths as absolute ones, links followed: those to read may lead out of `root` only as packages do. What is
+ * to be written need not exist. Throws UserError as `permissionArguments` does.
+ */
+export const permittedPlaces = async (
+  permissions: SkillPermissions,
+  root: string,
+): Promise<{ readonly read: readonly string[]; readonly write: readonly string[] }> => {
+  const packages = permissions.read.filter((glob) => PACKAGES.test(glob));
+  const others = permissions.read.filter((glob) => !PACKAGES.test(glob));
+  const inside = (await placesOf(others, root, 'read')).filter((path) => isInside(root, path));
+  const read = [...inside, ...(await placesOf(packages, root, 'read'))];
+  return { read, write: await placesOf(permissions.write, root, 'write') };
+};
+
+/** Whether a glob means packages that the repository has installed. */
+export const PACKAGES = /^(?:\.\/)?node_modules(?:\/|$)/;
+
 /** The places that globs to read mean below `root`, as absolute paths. */
 export const readPlaces = (globs: readonly string[], root: string): Promise<readonly string[]> =>
   placesOf(globs, root, 'read');
@@ -84,7 +109,7 @@ const placesOf = async (globs: readonly string[], root: string, use: 'read' | 'w
     if (use === 'read' && /^node_modules(\/|$)/.test(base))
       places.push(...(await linkedPackages(join(top, 'node_modules'))));
     if (base !== '') places.push(...(await resolved(top, base, use)));
-    else for (const name of await readdir(top)) if (!PROTECTED.has(name.toLowerCase())) places.push(join(top, name));
+    else for (const name of await readdir(top)) if (!isProtected(name)) places.push(join(top, name));
   }
   return places;
 };
@@ -110,7 +135,7 @@ const linkedPackages = async (folder: string): Promise<readonly string[]> => {
 };
 
 /** The folders and the file before the first wildcard; empty: the top. */
-const fixedPart = (glob: string): string => {
+export const fixedPart = (glob: string): string => {
   const parts = glob.split('/').filter((part) => part !== '' && part !== '.');
   const wild = parts.findIndex((part) => /[*?[\]{}!()]/.test(part));
   return (wild < 0 ? parts : parts.slice(0, wild)).join('/');
@@ -122,12 +147,7 @@ const resolved = async (top: string, base: string, use: 'read' | 'write'): Promi
   const real = (await realpath(path).catch(() => null)) ?? (await realParent(path));
   const outside = (place: string): boolean => {
     const way = relative(top, place);
-    return (
-      way === '..' ||
-      way.startsWith(`..${sep}`) ||
-      isAbsolute(way) ||
-      PROTECTED.has((way.split(sep)[0] ?? '').toLowerCase())
-    );
+    return way === '..' || way.startsWith(`..${sep}`) || isAbsolute(way) || isProtected(way.split(sep)[0] ?? '');
   };
   if (outside(path) || (use === 'write' && outside(real)))
     throw new UserError('permission-denied', `The skill asks to ${use} ${oneLine(base, 100)}, which no skill may.`);

@@ -4,15 +4,21 @@ import type { Clock } from '../../domain/clock.ts';
 import { UserError } from '../../domain/errors.ts';
 import { oneLine, truncate } from '../../domain/text.ts';
 import { copySkill } from '../copy-skill.ts';
+import { NO_SANDBOX } from '../may-lines.ts';
 import type { SkillPermissions, SkillSummary } from '../port.ts';
 import { readRegular } from '../read-file.ts';
 import { type BoundedOutcome, cleanEnvironment, type NodeProgram, type SpawnBounded } from './bounded-process.ts';
-import { permissionArguments, readPlaces } from './node-permissions.ts';
+import { confine } from './confine.ts';
+import { heldPermissions, holdOf, isJavaScript } from './hold.ts';
+import { PACKAGES, permissionArguments, readPlaces } from './node-permissions.ts';
+import { outcomeInside, type Sandbox } from './sandbox.ts';
 
 /** What running scripts needs. */
 export interface ScriptParts {
   readonly spawn: SpawnBounded;
   readonly node: NodeProgram;
+  /** Absent or null: this machine has none. */
+  readonly sandbox?: Sandbox | null;
   readonly clock: Clock;
   /** Each execution gets a folder of its own in it, which is removed at its end. */
   readonly tempDir: string;
@@ -31,6 +37,8 @@ export interface ScriptRequest {
   readonly root: string;
   /** Characters of output that are accepted. */
   readonly outputChars: number;
+  /** The person has granted this content all that they can do themselves. Absent: no. */
+  readonly unconfined?: boolean;
 }
 
 /** How an execution ended. */
@@ -50,43 +58,84 @@ export type ScriptOutcome =
     };
 
 const NOTE_CHARS = 4_000;
-const JAVASCRIPT = ['.mjs', '.js', '.cjs', '.ts', '.mts', '.cts'];
 
 /**
  * Runs a script skill once: no shell, JSON in on standard input, JSON out on standard output, within the time of its
  * manifest, in an empty folder of its own. What runs is a private copy of the content that `skill.hash` names. Throws
- * UserError when there is no script that could be run, or when the content is no longer that.
+ * UserError when there is no script that could be run, when the content is no longer that, and when nothing on this
+ * machine would hold the script to its permissions, unless the person has granted just that or it came with Coppice.
  *
- * What its permissions are worth: for JavaScript, Node's permission model, and what `holds.ts` takes away beside it, hold
- * it to the declared paths, to no programs unless it declares some, and to no network unless it declares a host; which
- * hosts, nothing holds. For Python, shell scripts and other programs, the permissions are declared and shown to the
- * person, but nothing enforces them without a sandbox. So call it only for a
- * skill that the person trusts for its present content, and only where their settings allow commands.
+ * What holds it is what `holdOf` says. Where there is a sandbox, JavaScript that Node holds runs in it as well: Node's
+ * permission model is no wall against code that looks for holes in it. Call it only for a skill that the person trusts
+ * for its present content, and only where their settings allow commands.
  */
 export const runScript = async (
   parts: ScriptParts,
   request: ScriptRequest,
   signal: AbortSignal,
 ): Promise<ScriptOutcome> => {
+  requireHold(parts, request);
   await mkdir(parts.tempDir, { recursive: true, mode: 0o700 });
   const temp = await realpath(await mkdtemp(join(parts.tempDir, 'skill-')));
   try {
     const places = await makePlaces(parts, request, temp);
     const program = await programFor(parts.node, request, places);
-    const outcome = await parts.spawn(
-      {
-        argv: program.argv,
-        folder: places.work,
-        environment: { ...environmentFor(parts, request, places), ...program.environment },
-        input: JSON.stringify(request.input ?? null),
-        timeoutMs: request.skill.manifest.timeoutMs,
-        keepChars: request.outputChars,
-      },
-      signal,
-    );
+    const environment = { ...environmentFor(parts, request, places), ...program.environment };
+    const rest = {
+      folder: places.work,
+      input: JSON.stringify(request.input ?? null),
+      timeoutMs: request.skill.manifest.timeoutMs,
+      keepChars: request.outputChars,
+    };
+    const outcome = await runHeld(parts, request, { ...places, temp }, { ...program, environment }, rest, signal);
     return outcomeOf(outcome, request, program.argv[0]);
   } finally {
     await rm(temp, { recursive: true, force: true, maxRetries: 3 });
+  }
+};
+
+const requireHold = (parts: ScriptParts, { skill, unconfined }: ScriptRequest): void => {
+  const hold = holdOf(skill.manifest, holdsOf(parts));
+  if (hold !== 'nothing' || unconfined === true || skill.source.kind === 'bundled') return;
+  throw new UserError(
+    'permission-denied',
+    `Nothing on this machine holds the script of ${skill.name} to what it declares, and that was not granted: it was not run. ${NO_SANDBOX}`,
+  );
+};
+
+const holdsOf = ({ node, sandbox }: ScriptParts) => ({
+  permissionModel: node.permissionModel,
+  sandbox: sandbox !== null && sandbox !== undefined,
+});
+
+const runHeld = async (
+  parts: ScriptParts,
+  { skill }: ScriptRequest,
+  places: Places & { readonly temp: string },
+  program: Program,
+  rest: Omit<Parameters<SpawnBounded>[0], 'argv' | 'environment'>,
+  signal: AbortSignal,
+): Promise<BoundedOutcome> => {
+  const { sandbox, spawn } = parts;
+  const { argv, environment } = program;
+  if (!sandbox) return spawn({ ...rest, argv, environment }, signal);
+  const { hosts } = heldPermissions(skill.manifest.permissions, holdOf(skill.manifest, holdsOf(parts)));
+  const own = {
+    read: [places.skill, ...(await sharedPackages(skill.manifest.permissions, places))],
+    write: [places.work],
+  };
+  const held = await confine({ spawn, node: parts.node, sandbox }, program, {
+    permissions: skill.manifest.permissions,
+    network: hosts.length > 0,
+    root: places.root,
+    closed: [places.repository],
+    own,
+    temp: places.temp,
+  });
+  try {
+    return outcomeInside(await spawn({ ...rest, ...held.program }, signal));
+  } finally {
+    await held.tidy();
   }
 };
 
@@ -131,37 +180,59 @@ const environmentFor = (parts: ScriptParts, request: ScriptRequest, places: Plac
 interface Program {
   readonly argv: readonly [string, ...string[]];
   readonly environment: Readonly<Record<string, string>>;
+  /** Of the programs that it needs, as PATH finds them. */
+  readonly needs: readonly string[];
 }
 
 const programFor = async (node: NodeProgram, request: ScriptRequest, places: Places): Promise<Program> => {
   const { entry } = places;
-  const ending = extname(entry).toLowerCase();
-  if (JAVASCRIPT.includes(ending)) {
-    const held = node.permissionModel ? await heldBy(request.skill.manifest.permissions, places) : [];
-    return { argv: [node.path, ...held, entry], environment: node.environment };
+  const { permissions } = request.skill.manifest;
+  const program = (argv: readonly [string, ...string[]], ...needs: readonly string[]): Program => ({
+    argv,
+    environment: {},
+    needs: [...needs, ...permissions.commands],
+  });
+  if (isJavaScript(entry)) {
+    const held = node.permissionModel ? await heldBy(permissions, places) : [];
+    return { ...program([node.path, ...held, entry]), environment: node.environment };
   }
-  if (ending === '.py') return { argv: ['python3', entry], environment: {} };
-  if (ending === '.sh') return { argv: ['sh', entry], environment: {} };
-  const program = await isProgram(entry);
-  if (program) return { argv: [entry], environment: {} };
+  const ending = extname(entry).toLowerCase();
+  if (ending === '.py') return program(['python3', entry], 'python3');
+  if (ending === '.sh') return program(['sh', entry]);
+  const start = await startOf(entry);
+  if (isProgram(start)) return program([entry], ...interpreterOf(start));
   throw new UserError(
     'wrong-state',
     `Coppice does not know how to run ${oneLine(request.skill.manifest.entry ?? '', 100)}: name it .mjs, .js, .ts, .py or .sh, or let it begin with #!.`,
   );
 };
 
-/** Packages of the repository stay within reach of a script that works on an agent's copy of it. */
 const heldBy = async (permissions: SkillPermissions, places: Places): Promise<readonly string[]> => {
-  const { skill, work, root, repository } = places;
-  const packages = permissions.read.filter((glob) => /^(\.\/)?node_modules(\/|$)/.test(glob));
-  const shared = root === repository ? [] : await readPlaces(packages, repository);
+  const { skill, work, root } = places;
+  const shared = await sharedPackages(permissions, places);
   return permissionArguments(permissions, root, { read: [skill, ...shared], write: [work] });
 };
 
+/** Packages of the repository stay within reach of a script that works on an agent's copy of it. */
+const sharedPackages = async (
+  { read }: SkillPermissions,
+  { root, repository }: Pick<Places, 'root' | 'repository'>,
+): Promise<readonly string[]> => {
+  const packages = read.filter((glob) => PACKAGES.test(glob));
+  return root === repository ? [] : readPlaces(packages, repository);
+};
+
+const startOf = async (file: string): Promise<string> =>
+  Buffer.from((await readRegular(file, 200)) ?? []).toString('latin1');
+
 /** Without a known ending the file itself must say what runs it, or be a program. */
-const isProgram = async (file: string): Promise<boolean> => {
-  const start = Buffer.from((await readRegular(file, 3)) ?? []).toString('latin1');
-  return start.startsWith('#!') || ['\x7fELF', '\xcf\xfa\xed\xfe', '\xca\xfe\xba\xbe'].includes(start.slice(0, 4));
+const isProgram = (start: string): boolean =>
+  start.startsWith('#!') || ['\x7fELF', '\xcf\xfa\xed\xfe', '\xca\xfe\xba\xbe'].includes(start.slice(0, 4));
+
+/** `#!/usr/bin/env NAME`: what is looked for on PATH. */
+const interpreterOf = (start: string): readonly string[] => {
+  const [, name] = /^#!\s*\S*\/env\s+(?:-S\s+)?([\w.+-]+)/.exec(start) ?? [];
+  return name === undefined ? [] : [name];
 };
 
 const outcomeOf = (outcome: BoundedOutcome, request: ScriptRequest, program: string): ScriptOutcome => {

@@ -2,6 +2,8 @@ import type { Clock } from '../../domain/clock.ts';
 import { UserError } from '../../domain/errors.ts';
 import type { Random } from '../../domain/ids.ts';
 import { oneLine } from '../../domain/text.ts';
+import type { ScriptHolds } from '../execute/hold.ts';
+import { permissionLines } from '../may-lines.ts';
 import type { SkillSource } from '../port.ts';
 import {
   compareFiles,
@@ -16,7 +18,7 @@ import { type FetchCommit, fetchFromGit } from './from-git.ts';
 import { fetchFromLangChain, type LangChainParts, langChainQuestion } from './from-langchain.ts';
 import { createInstalledSkills, type Fetched, type ImportedSkill, type InstalledSkills } from './installed-skills.ts';
 import { type ImportOrigin, type LockedSkill } from './lock-file.ts';
-import { type ImportPreview, permissionLines, previewBundle } from './preview.ts';
+import { type ImportPreview, previewBundle } from './preview.ts';
 
 /** What to import. */
 export type ImportRequest = (
@@ -73,6 +75,8 @@ export interface ImporterParts {
   readonly fetchCommit: FetchCommit;
   readonly hub: ClawHub;
   readonly langChain: LangChainParts;
+  /** What this machine can hold scripts with. Absent: nothing. */
+  readonly holds?: ScriptHolds;
   /** A skill of this name that is not in `.coppice/skills` and that the new one would hide; null: none. */
   readonly hides: (name: string) => SkillSource | null;
 }
@@ -176,7 +180,12 @@ const previewOf = async (parts: ImporterParts, disk: InstalledSkills, fetched: F
     ...fetched.remarks,
     ...(hidden ? [`A skill ${name} is there already (${hidden.kind}); this one would take its place.`] : []),
   ];
-  const shown = previewBundle(fetched.bundle, { ...fetched, remarks, folder: disk.folderOf(name) });
+  const shown = previewBundle(fetched.bundle, {
+    ...fetched,
+    remarks,
+    folder: disk.folderOf(name),
+    ...(parts.holds && { holds: parts.holds }),
+  });
   const locked = await disk.get(name);
   if (!locked) return shown;
   const before = permissionLines(await disk.permissionsOf(name));

@@ -1,9 +1,11 @@
 import { UserError } from '../../domain/errors.ts';
 import { oneLine } from '../../domain/text.ts';
 import { contentHash } from '../content-hash.ts';
+import { holdOf, NO_HOLDS, type ScriptHolds } from '../execute/hold.ts';
 import { NO_MANIFEST, parseManifest } from '../manifest.ts';
+import { askLines, heldLine } from '../may-lines.ts';
 import { parseSkill } from '../parse-skill.ts';
-import type { SkillDiagnostic, SkillManifest, SkillPermissions } from '../port.ts';
+import type { SkillDiagnostic, SkillHold, SkillManifest } from '../port.ts';
 import { type FileDifference, type SkillBundle, size } from './bundle.ts';
 import type { ImportOrigin } from './lock-file.ts';
 
@@ -41,6 +43,8 @@ export interface ImportPreview {
   /** Links, submodules and settings of other programs, which are not imported. */
   readonly leftOut: readonly string[];
   readonly manifest: SkillManifest;
+  /** What would hold its script on this machine; null: it has none. */
+  readonly hold: SkillHold | null;
   /** One with severity `error`: it could be installed, but not used. */
   readonly diagnostics: readonly SkillDiagnostic[];
   /** Whole sentences for the person. */
@@ -57,6 +61,8 @@ export const previewBundle = (
     readonly pin: string;
     readonly folder: string;
     readonly remarks: readonly string[];
+    /** What this machine can hold scripts with. Absent: nothing. */
+    readonly holds?: ScriptHolds;
   },
 ): ImportPreview => {
   const bytesOf = (path: string): Uint8Array | undefined => bundle.files.find((file) => file.path === path)?.bytes;
@@ -80,6 +86,7 @@ export const previewBundle = (
     files: bundle.files.map((one) => ({ path: one.path, bytes: one.bytes.length, script: isScript(one) })),
     leftOut: bundle.leftOut,
     manifest: read.manifest,
+    hold: holdOf(read.manifest, about.holds ?? NO_HOLDS),
     diagnostics: [...parsed.diagnostics, ...read.diagnostics],
     remarks: [...about.remarks, ...needsOf(parsed.frontmatter)],
     change: null,
@@ -119,18 +126,11 @@ const needsOf = (frontmatter: Readonly<Record<string, unknown>>): readonly strin
   });
 };
 
-/** Permissions in words, one each, for people. */
-export const permissionLines = (permissions: SkillPermissions): readonly string[] => [
-  ...permissions.read.map((glob) => `read ${glob}`),
-  ...permissions.write.map((glob) => `write ${glob}`),
-  ...permissions.commands.map((command) => `run ${command}`),
-  ...permissions.hosts.map((host) => (host === '*' ? 'talk to any host' : `talk to ${host}`)),
-];
-
 /** The preview as plain text, for a terminal or a document. */
 export const previewText = (preview: ImportPreview): string => {
   const scripts = preview.files.filter(({ script }) => script);
-  const asks = permissionLines(preview.manifest.permissions);
+  const asks = askLines(preview);
+  const held = heldLine(preview.hold);
   const total = preview.files.reduce((sum, { bytes }) => sum + bytes, 0);
   const section = (title: string, lines: readonly string[]): string[] =>
     lines.length === 0 ? [] : [title, ...lines.map((line) => `  ${oneLine(line, 300)}`)];
@@ -150,6 +150,7 @@ export const previewText = (preview: ImportPreview): string => {
         : 'It is instructions only.',
     ...section('It asks to:', asks),
     ...(asks.length === 0 ? ['It asks for no permissions.'] : []),
+    ...(held === null ? [] : [held]),
     ...section('It needs the tools:', preview.manifest.tools),
     ...section('Remarks:', preview.remarks),
     ...section(

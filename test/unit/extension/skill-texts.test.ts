@@ -37,6 +37,8 @@ const skill = (name: string, more: Partial<SkillView> = {}): SkillView => ({
   permissions: NONE,
   tools: [],
   may: [],
+  hold: null,
+  held: null,
   ...more,
 });
 
@@ -49,6 +51,8 @@ const draft = (name: string, more: Partial<DraftView> = {}): DraftView => ({
   tokens: 10,
   files: ['SKILL.md'],
   may: [],
+  hold: null,
+  held: null,
   run: null,
   agent: null,
   replaces: null,
@@ -77,6 +81,8 @@ const preview = (more: Partial<ImportPreview> = {}): ImportPreview => ({
   files: [{ path: 'scripts/run.sh', bytes: 2048, script: true }],
   leftOut: [],
   permissions: { ...NONE, read: ['src/**'], hosts: ['*'] },
+  asks: ['read src/**', 'talk to any host'],
+  held: null,
   diagnostics: [],
   remarks: [],
   change: null,
@@ -153,7 +159,10 @@ describe('skills in words', () => {
     for (const part of ['Licence: **not stated**', '- read src/', '- talk to any host', '2.0 KiB | script'])
       assert.ok(text.replaceAll('\\', '').includes(part), part);
     assert.match(importDetail(preview()), /can be run: scripts\/run\.sh/);
-    assert.match(importDetail(preview({ permissions: NONE, files: [] })), /asks for no permissions[\s\S]*no scripts/);
+    assert.match(
+      importDetail(preview({ permissions: NONE, asks: [], files: [] })),
+      /asks for no permissions[\s\S]*no scripts/,
+    );
   });
 });
 

@@ -30,6 +30,8 @@ const view = (name: string, patch: Partial<SkillView> = {}): SkillView => ({
   permissions: { read: [], write: [], commands: [], hosts: [] },
   tools: [],
   may: [],
+  hold: null,
+  held: null,
   ...patch,
 });
 const text = (patch: Partial<SkillView> = {}): SkillText => ({
@@ -48,8 +50,6 @@ const problem = {
 } as const;
 
 describe('skills in the terminal', () => {
-  it('are listed by where they are from, with state, tokens and use; then what was imported', () => {
-    const skills = [
   it('are shown with what cannot be seen written out, before anybody trusts them', () => {
     const shown = text({ description: 'Adds\u202e.', folder: '/r/\u200badd', may: ['write a\u2066b'] });
     for (const page of [
@@ -61,6 +61,8 @@ describe('skills in the terminal', () => {
     }
   });
 
+  it('are listed by where they are from, with state, tokens and use; then what was imported', () => {
+    const skills = [
       view('add', { state: 'needs-review', kind: 'script' }),
       view('map', { source: 'bundled', state: 'bundled', pinned: true, uses: 3, tokens: 1200 }),
       view('old', { source: 'draft', state: 'draft' }),
@@ -149,6 +151,8 @@ describe('drafts of skills in the terminal', () => {
     tokens: 10,
     files: ['SKILL.md'],
     may: ['run its script run.mjs'],
+    hold: 'node',
+    held: 'Node holds its script to this.',
     run: 'r-1',
     agent: 'a-1',
     replaces: 'workspace',

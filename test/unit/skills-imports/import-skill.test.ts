@@ -154,7 +154,8 @@ describe('importing a skill', () => {
       'read src/**',
       'write docs/**',
       'run git',
-      'talk to api.example.com',
+      'talk to any host: nothing holds it to api.example.com',
+      'Nothing on this machine holds its script to this.',
       'MIT',
       'until you trust',
     ])

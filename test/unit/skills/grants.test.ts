@@ -37,6 +37,25 @@ describe('What a person granted', () => {
     assert.equal(grants.isTrusted('a', OTHER), false);
   });
 
+  it('says whether it was for all that the person can do; a grant from before that word was not', async () => {
+    const at = file();
+    const grants = await open(at);
+    await grants.trust('free', HASH, true);
+    await grants.trust('held', HASH);
+    for (const one of [grants, await open(at)]) {
+      assert.deepEqual([one.isTrusted('free', HASH), one.isUnconfined('free', HASH)], [true, true]);
+      assert.deepEqual([one.isTrusted('held', HASH), one.isUnconfined('held', HASH)], [true, false]);
+      assert.equal(one.isUnconfined('free', OTHER), false);
+    }
+    await grants.trust('free', HASH);
+    assert.equal(grants.isUnconfined('free', HASH), false, 'the last word counts');
+    const repositories = { '/home/ada/one': { trusted: { old: { hash: HASH, at: 1 } } } };
+    writeFileSync(at, JSON.stringify({ version: 1, repositories }));
+    const old = await open(at);
+    assert.deepEqual([old.isTrusted('old', HASH), old.isUnconfined('old', HASH)], [true, false]);
+    assert.deepEqual(old.diagnostics(), []);
+  });
+
   it('is in a file that only the person can read', async function () {
     if (process.platform === 'win32') this.skip();
     const at = file();

@@ -10,7 +10,7 @@ import {
   parseManifest,
 } from '../../../mcp-server/skills/manifest.ts';
 
-const FILES = ['SKILL.md', 'manifest.json', 'scripts/run.mjs'];
+const FILES = ['SKILL.md', 'manifest.json', 'run.py', 'scripts/run.mjs'];
 const parse = (value: unknown): ParsedManifest =>
   parseManifest(typeof value === 'string' ? value : JSON.stringify(value, null, 2), '/r/s/manifest.json', FILES);
 const codes = (parsed: ParsedManifest): string[] =>
@@ -33,12 +33,28 @@ const WHOLE = {
 describe('Reading a manifest.json', () => {
   it('takes a good one whole', () => {
     const parsed = parse(WHOLE);
-    assert.deepEqual(codes(parsed), []);
+    assert.deepEqual(codes(parsed), ['warning manifest-hosts 14']);
     assert.deepEqual(parsed.manifest, {
       ...WHOLE,
       entry: 'scripts/run.mjs',
       permissions: { ...WHOLE.permissions, hosts: ['api.example.com', '*.example.org:8443'] },
     });
+  });
+
+  it('says which scripts no host can be told from another for, and leaves the hosts as they are', () => {
+    const of = (entry: string, commands: readonly string[], hosts: readonly string[]) =>
+      parse({ entry, permissions: { commands, hosts } });
+    const loose = of('run.py', [], ['api.example.com']);
+    assert.match(loose.diagnostics[0]?.message ?? '', /Declare "\*".*or write it in JavaScript/);
+    assert.deepEqual(loose.manifest.permissions.hosts, ['api.example.com']);
+    assert.equal(codes(of('scripts/run.mjs', ['git'], ['api.example.com'])).length, 1);
+    for (const fine of [
+      of('scripts/run.mjs', [], ['api.example.com']),
+      of('run.py', [], ['*']),
+      of('run.py', [], []),
+      parse({ permissions: { hosts: ['api.example.com'] } }),
+    ])
+      assert.deepEqual(codes(fine), []);
   });
 
   it('asks for nothing where nothing is said', () => {
@@ -214,7 +230,9 @@ describe('The JSON schema of a manifest', () => {
         const said = ManifestFile.safeParse(value).success;
         if (said) good += 1;
         assert.equal(schema.safeParse(value).success, said, JSON.stringify(value));
-        const told = parse(value).diagnostics.filter(({ code }) => code !== 'manifest-entry');
+        // What a schema cannot say.
+        const beyond = new Set(['manifest-entry', 'manifest-hosts']);
+        const told = parse(value).diagnostics.filter(({ code }) => !beyond.has(code));
         if (said) assert.deepEqual(told, [], JSON.stringify(value));
       }),
       { numRuns: 1000, seed: 4 },

@@ -54,6 +54,33 @@ describe('The registry of skills', () => {
   const hash = (registry: SkillRegistry, name: string) =>
     registry.list().find((skill) => skill.name === name)?.hash ?? '';
 
+  it('asks again for what was granted while something held the script, where nothing does', async () => {
+    const at = place();
+    workspace(at, 'tool');
+    put(at.repository, '.agents/skills/tool/manifest.json', '{"entry":"run.py"}');
+    put(at.repository, '.agents/skills/tool/run.py', 'print(1)');
+    const withSandbox = await at.open({ holds: { permissionModel: true, sandbox: true } });
+    await withSandbox.trust('tool', hash(withSandbox, 'tool'), { unconfined: true });
+    const found = (registry: SkillRegistry) => {
+      const { state, hold, unconfined } = registry.list().find(({ name }) => name === 'tool') ?? assert.fail();
+      return [state, hold, unconfined];
+    };
+    assert.deepEqual(found(withSandbox), ['trusted', 'sandbox', false], 'what nobody was asked for is not granted');
+    const without = await at.open({ holds: { permissionModel: true, sandbox: false } });
+    assert.deepEqual(found(without), ['needs-review', 'nothing', false]);
+    for (const how of [undefined, { unconfined: false }])
+      await assert.rejects(without.trust('tool', hash(without, 'tool'), how), { code: 'permission-denied' });
+    await without.trust('tool', hash(without, 'tool'), { unconfined: true });
+    assert.deepEqual(found(without), ['trusted', 'nothing', true]);
+    assert.deepEqual(found(await at.open({ holds: { permissionModel: true, sandbox: true } })), [
+      'trusted',
+      'sandbox',
+      true,
+    ]);
+    put(at.repository, '.agents/skills/tool/run.py', 'print(2)');
+    assert.deepEqual(found(await at.open()), ['needs-review', 'nothing', false]);
+  });
+
   it('says of each skill whether it may be used', async () => {
     const at = place();
     put(at.bundled, 'of-coppice/SKILL.md', skillText('of-coppice'));
