@@ -107,4 +107,6 @@ export const SETTINGS = {
   maxForecastTokens: 'planning.maxForecastTokens',
   levelNames: 'planning.levelNames',
   servers: 'planning.servers',
+  skillHub: 'skills.hub',
+  skillHubHosts: 'skills.hubHosts',
 } as const;

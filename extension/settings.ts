@@ -60,7 +60,11 @@ type FurtherServer = { readonly server: string; readonly model?: string; readonl
 export const engineEnvironment = (): Record<string, string> => {
   const { server, model, permissions } = startOptions();
   const commands = permissions?.commands;
+  const hub = (chosen(SETTINGS.skillHub) as string | undefined)?.trim();
+  const hosts = chosen(SETTINGS.skillHubHosts) as string[] | undefined;
   return {
+    ...(hub && { COPPICE_SKILL_HUB: hub }),
+    ...(hosts && hosts.length > 0 && { COPPICE_SKILL_HUB_HOSTS: hosts.join(',') }),
     ...(server && { COPPICE_SERVER: server }),
     ...(model && { COPPICE_MODEL: model }),
     ...(commands && { COPPICE_COMMANDS: typeof commands === 'string' ? commands : commands.allowed.join(',') }),
@@ -70,7 +74,8 @@ export const engineEnvironment = (): Record<string, string> => {
 /** Calls back when a setting was changed that the engine reads only when it starts. */
 export const onEngineSettingsChanged = (listener: () => void): vscode.Disposable =>
   vscode.workspace.onDidChangeConfiguration((event) => {
-    const names = [SETTINGS.serverUrl, SETTINGS.serverModel, SETTINGS.commands];
+    const { serverUrl: url, serverModel, commands, skillHub, skillHubHosts } = SETTINGS;
+    const names = [url, serverModel, commands, skillHub, skillHubHosts];
     if (names.some((name) => event.affectsConfiguration(`${SECTION}.${name}`))) listener();
   });
 

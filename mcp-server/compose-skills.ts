@@ -1,6 +1,5 @@
 import { join } from 'node:path';
 import { runFilter } from './agent/tools/process.ts';
-import type { Config } from './config.ts';
 import type { Clock } from './domain/clock.ts';
 import { UserError } from './domain/errors.ts';
 import type { Random } from './domain/ids.ts';
@@ -12,6 +11,7 @@ import type { ScriptHolds } from './skills/execute/hold.ts';
 import { runScript } from './skills/execute/run-script.ts';
 import { type FindSandbox, findBubblewrap } from './skills/execute/sandbox.ts';
 import { IMPORT_LIMITS } from './skills/imports/bundle.ts';
+import type { HubParts } from './skills/imports/clawhub-client.ts';
 import { createClawHub } from './skills/imports/from-clawhub.ts';
 import { createImporter } from './skills/imports/import-skill.ts';
 import type { SkillRegistry } from './skills/port.ts';
@@ -37,7 +37,8 @@ interface Needs {
   /** Where programs are noted while they run; a later engine ends what a killed one left. */
   readonly commandsDir: string;
   readonly place: SkillPlace;
-  readonly hub: Config['skillHub'];
+  /** Where skills of others are, and which other hosts it may send a download on to. */
+  readonly hub: Pick<HubParts, 'baseUrl' | 'hosts'>;
   readonly clock: Clock;
   readonly random: Random;
   readonly environment: Readonly<Record<string, string | undefined>>;
@@ -83,7 +84,7 @@ const importsOf = (
     limits: { storedBytes: STORED_BYTES, timeoutMs: FETCH_MS },
   });
   const hub = createClawHub({
-    baseUrl: needs.hub,
+    ...needs.hub,
     fetch: (url, init) => fetch(url, init),
     clock,
     maxBytes: limits.totalBytes,

@@ -126,7 +126,7 @@ const startEngine = (
   opened: Pick<EngineParts, 'store' | 'repository' | 'skills' | 'endpoint'>,
 ): Promise<Engine> => {
   const { clock, random, version, commandEnvironment, bundledWorkflows } = parts;
-  const { apiKey: _key, skillHub: _hub, processors, worktree, ...settings } = parts.config;
+  const { apiKey: _key, skillHub: _hub, skillHubHosts: _hosts, processors, worktree, ...settings } = parts.config;
   const [program, ...rest] = worktree.setup ?? [];
   return createEngine({
     settings,
@@ -145,7 +145,16 @@ const startEngine = (
 const openSkillsOf = async (parts: EngineIngredients, stateDir: string, embed: SlowEmbed | undefined) => {
   const { root, config, clock, random, environment, skills: place } = parts;
   const commandsDir = commandsDirOf(stateDir);
-  const needs = { root, stateDir, commandsDir, hub: config.skillHub, clock, random, environment, embed };
+  const needs = {
+    root,
+    stateDir,
+    commandsDir,
+    hub: { baseUrl: config.skillHub, hosts: config.skillHubHosts },
+    clock,
+    random,
+    environment,
+    embed,
+  };
   return place && trySkills({ ...needs, place });
 };
 

@@ -11,6 +11,9 @@ const server = z
     'must be http://host:port of a llama-server, or "rehearsal"',
   );
 
+/** A host, with its port where that is another one; `*.` stands for any name below one. */
+const HOST = /^(?:\*\.)?[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*(?::[0-9]{1,5})?$/;
+
 const timeout = z.int().min(1000).nullable().default(null);
 
 /** How runs are planned by default; PlanningOptions in `domain/run.ts` says what each key means. */
@@ -66,6 +69,10 @@ export const configShape = z.strictObject({
     .string()
     .refine((text) => isSafeUrl(text), 'must be https://…, or http:// on this machine')
     .optional(),
+  skillHubHosts: z
+    .array(z.string().trim().toLowerCase().max(255).regex(HOST, 'must hold names of hosts, such as files.example.com'))
+    .max(20)
+    .optional(),
 });
 
 /** One source's part of the settings. */
@@ -77,6 +84,8 @@ export interface Config extends RunOptions {
   readonly planning: PlanningOptions;
   /** Where `skill_hub` searches and skills of the kind `clawhub` are imported from. */
   readonly skillHub: string;
+  /** Other hosts that the hub may send a download on to. */
+  readonly skillHubHosts: readonly string[];
   /** True: programs of the person's own in `.coppice/processors` may work out results. They are code, and have no sandbox. */
   readonly processors: boolean;
   readonly worktree: {
@@ -101,6 +110,7 @@ export const DEFAULTS: Config = {
   unattended: false,
   planning: PLANNING_DEFAULTS,
   skillHub: 'https://clawhub.ai',
+  skillHubHosts: [],
   processors: false,
   worktree: { setup: null, setupTimeout: 600_000 },
 };
@@ -119,6 +129,7 @@ const PERSONAL_KEYS = [
   'apiKey',
   'permissions',
   'skillHub',
+  'skillHubHosts',
   'processors',
   'planning.servers',
   'worktree.setup',
@@ -180,6 +191,7 @@ const VARIABLES: Readonly<Record<string, string>> = {
   COPPICE_COMMANDS: 'permissions',
   COPPICE_UNATTENDED: 'unattended',
   COPPICE_SKILL_HUB: 'skillHub',
+  COPPICE_SKILL_HUB_HOSTS: 'skillHubHosts',
   COPPICE_PROCESSORS: 'processors',
   COPPICE_PATTERN: 'planning.pattern',
   COPPICE_DOMAIN: 'planning.domain',
@@ -242,7 +254,7 @@ const fromText = (key: string, text: string): unknown => {
   if (NUMBERS.includes(key)) return /^\d+$/.test(text.trim()) ? Number(text) : text;
   if (SWITCHES.includes(key))
     return /^(1|true|yes|on)$/i.test(text) ? true : /^(0|false|no|off)$/i.test(text) ? false : text;
-  if (key === 'planning.levelNames') return listed(text);
+  if (key === 'planning.levelNames' || key === 'skillHubHosts') return listed(text);
   if (key !== 'permissions') return text;
   return { commands: text === 'off' || text === 'any' ? text : { allowed: listed(text) } };
 };
@@ -284,6 +296,7 @@ const remedy = (key: string): string => {
   if (key === 'planning') return 'Give an object, such as {"retries": 2}.';
   if (SWITCHES.includes(key)) return 'Give true or false.';
   if (key === 'permissions') return 'Give commands as "off", "any" or {"allowed": ["npm", "node"]}.';
+  if (key === 'skillHubHosts') return 'Give hosts, such as ["files.example.com", "*.example.org"].';
   if (key === 'skillHub') return 'For example https://clawhub.ai.';
   if (key === 'server') return 'For example http://127.0.0.1:8080.';
   return 'Correct it or leave it out.';

@@ -113,7 +113,14 @@ const plant = async (steps: readonly PlanStep[]): Promise<void> => {
     clock,
     version: 'test',
   });
-  const { apiKey: _, skillHub: _hub, processors: _processors, worktree: _worktree, ...options } = config;
+  const {
+    apiKey: _,
+    skillHub: _hub,
+    skillHubHosts: _hosts,
+    processors: _processors,
+    worktree: _worktree,
+    ...options
+  } = config;
   const planning = { retries: 0 };
   const id = newId('run', Math.random);
   const row = { id, key: 'the-run', task: order.task, options: { ...options, planning }, createdAt: clock.now() };

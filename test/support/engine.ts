@@ -121,7 +121,7 @@ const openSkills = async (
       node: { path: process.execPath, environment: {}, permissionModel: true },
       ...(findSandbox && { findSandbox }),
     },
-    hub,
+    hub: { baseUrl: hub },
     clock,
     random,
     environment: process.env,

@@ -13,7 +13,7 @@ export interface HubParts {
   readonly clock: Clock;
   /** Bytes of a download. */
   readonly maxBytes: number;
-  /** Other hosts that a download may be sent on to; none unless the person has named them. */
+  /** Other hosts that a download may be sent on to, `*.` before one for those below it; none unless the person has named them. */
   readonly hosts?: readonly string[];
 }
 
@@ -60,10 +60,16 @@ export const createHubGet = (parts: HubParts): HubGet => {
 
 const checkBase = (text: string): URL => {
   const url = URL.parse(text);
-  const local = url?.protocol === 'http:' && ['localhost', '127.0.0.1', '[::1]'].includes(url.hostname);
-  if (url && (url.protocol === 'https:' || local) && url.username === '' && url.password === '') return url;
+  if (url && isSafe(url) && url.username === '' && url.password === '') return url;
   throw new UserError('bad-input', `The address of the hub, ${oneLine(text, 100)}, must begin with https://.`);
 };
+
+const isSafe = ({ protocol, hostname }: URL): boolean =>
+  protocol === 'https:' || (protocol === 'http:' && ['localhost', '127.0.0.1', '[::1]'].includes(hostname));
+
+/** `*.example.com` names what lies below it, and not itself. */
+const isNamed = ({ host }: URL, name: string): boolean =>
+  name.startsWith('*.') ? host.endsWith(name.slice(1)) : host === name;
 
 /** Redirects within the host are followed; one to another host only if the person named that host. */
 const follow = async (parts: HubParts, base: URL, first: URL, signal: AbortSignal): Promise<Response> => {
@@ -75,11 +81,11 @@ const follow = async (parts: HubParts, base: URL, first: URL, signal: AbortSigna
     await response.body?.cancel();
     const next = URL.parse(location, url.href);
     if (next === null) throw badAnswer(base, 'a redirect to nowhere');
-    const named = next.protocol === 'https:' && (parts.hosts ?? []).includes(next.host);
+    const named = isSafe(next) && (parts.hosts ?? []).some((host) => isNamed(next, host));
     if (next.origin !== base.origin && !named) {
       throw new UserError(
         'permission-denied',
-        `${base.host} sends this download on to ${oneLine(next.host, 100)}, another host. Nothing was fetched from there. Name the host in the settings if you trust it.`,
+        `${base.host} sends this download on to ${oneLine(next.host, 100)}, another host. Nothing was fetched from there. Add it to "skillHubHosts" in your settings if you trust it.`,
       );
     }
     url = next;

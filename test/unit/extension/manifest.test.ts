@@ -86,6 +86,8 @@ describe('the manifest of the extension', () => {
       servers,
       levelNames,
     ]);
+    assert.equal(value(SETTINGS.skillHub), DEFAULTS.skillHub);
+    assert.deepEqual(value(SETTINGS.skillHubHosts), DEFAULTS.skillHubHosts);
     // These stand for what the engine calls null.
     assert.deepEqual([SETTINGS.pattern, SETTINGS.workers, SETTINGS.maxForecastTokens].map(value), ['', 0, 0]);
   });
@@ -105,7 +107,8 @@ describe('the manifest of the extension', () => {
   });
 
   it('keeps further servers to the machine of the person, as the first one', () => {
-    assert.equal(contributes.configuration.properties[`coppice.${SETTINGS.servers}`]?.scope, 'machine');
+    for (const name of [SETTINGS.servers, SETTINGS.skillHub, SETTINGS.skillHubHosts])
+      assert.equal(contributes.configuration.properties[`coppice.${name}`]?.scope, 'machine', name);
   });
 
   it('names only commands and context keys that exist in menus and welcome texts', () => {

@@ -65,6 +65,14 @@ describe('the settings', () => {
     const config = mergeConfig([environmentSource({ COPPICE_COMMANDS: 'npm, node', COPPICE_UNATTENDED: 'yes' })]);
     assert.deepEqual(config.permissions, { commands: { allowed: ['npm', 'node'] } });
     assert.equal(config.unattended, true);
+    const hub = mergeConfig([environmentSource({ COPPICE_SKILL_HUB_HOSTS: 'Files.example.com, *.example.org:8443' })]);
+    assert.deepEqual(hub.skillHubHosts, ['files.example.com', '*.example.org:8443']);
+    for (const wrong of ['https://example.com', '*', '*.', 'a b', 'a/b', '', '-x.y', 'x.*'])
+      assert.match(
+        refusal(() => mergeConfig([fileSource('/x.json', JSON.stringify({ skillHubHosts: [wrong] }), untracked)])),
+        /names of hosts.*files\.example\.com/,
+        wrong,
+      );
   });
 
   it('are refused with the source, the key as it was written there, and what to do', () => {
@@ -98,6 +106,7 @@ describe('the settings', () => {
     const personal = [
       '{"server":"http://evil.example"}',
       '{"permissions":{"commands":"any"}}',
+      '{"skillHubHosts":["evil.example"]}',
       '{"apiKey":"x"}',
       '{"planning":{"servers":[{"server":"http://evil.example"}]}}',
     ];

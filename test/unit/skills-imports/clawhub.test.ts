@@ -9,7 +9,7 @@ import { IMPORT_LIMITS } from '../../../mcp-server/skills/imports/bundle.ts';
 import { createClawHub } from '../../../mcp-server/skills/imports/from-clawhub.ts';
 import { createFetchCommit } from '../../../mcp-server/worktrees/fetch-skills.ts';
 import { makeRepository } from '../../support/repository.ts';
-import { type HubServer, startHub } from './hub-server.ts';
+import { type HubServer, type Intercept, startHub } from './hub-server.ts';
 import { makeZip } from './zip-writer.ts';
 
 const SKILL = '---\nname: weather\ndescription: Says how the weather is.\n---\nLook out of the window.\n';
@@ -181,6 +181,33 @@ describe('a hub that speaks ClawHub’s API', () => {
       return true;
     };
     await assert.rejects(client().versions('weather', stop.signal), /no longer wanted|aborted/);
+  });
+
+  it('follows a redirect to another host that the person has named, and to no other from there', async () => {
+    const other = await startHub();
+    try {
+      other.skills = hub.skills;
+      const sent = new URL(other.url).host;
+      const sendOn =
+        (to: string): Intercept =>
+        (request, response) => {
+          response.writeHead(302, { location: `${to}${request.url}` });
+          response.end();
+          return true;
+        };
+      hub.intercept = sendOn(other.url);
+      await refused(client().versions('weather', never), 'permission-denied', /"skillHubHosts"/);
+      await refused(client({ hosts: ['127.0.0.1'] }).versions('weather', never), 'permission-denied', /skillHubHosts/);
+      assert.deepEqual(other.requests, []);
+      assert.equal((await client({ hosts: [sent] }).versions('weather', never)).length, 2);
+      for (const host of ['http://evil.example', 'https://notexample.org', 'https://example.org']) {
+        other.intercept = sendOn(host);
+        const named = client({ hosts: [sent, 'evil.example', '*.example.org'] });
+        await refused(named.versions('weather', never), 'permission-denied', /another host/);
+      }
+    } finally {
+      await other.close();
+    }
   });
 
   it('follows no redirect to another host, and says which it is; within the host it does', async () => {
