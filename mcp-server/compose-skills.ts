@@ -63,6 +63,7 @@ export const composeSkills = async (needs: Needs): Promise<SkillParts> => {
     registry,
     drafts: openDrafts({ ...needs, holds }),
     run: (request, signal) => runScript(script, request, signal),
+    holds,
     imports: importsOf(needs, registry, spawn, tempDir, holds),
   };
 };

@@ -13,6 +13,7 @@ export const checkSetup = async (
     ...(await checkRepository(parts)),
     ...(await checkServer(parts, options)),
     checkCommands(options),
+    ...checkScripts(parts),
     ...checkWorktreeSetup(parts),
   ];
   return { ok: problems.every((problem) => problem.severity !== 'error'), problems };
@@ -94,6 +95,15 @@ const checkCommands = (options: RunOptions): SetupProblem => {
   if (commands === 'any')
     return warning('Agents may run any program, without a sandbox.', 'Name the programs that they need instead.');
   return ok(`Agents may run: ${commands.allowed.join(', ')}.`);
+};
+
+const checkScripts = ({ skills }: EngineParts): SetupProblem[] => {
+  if (!skills) return [];
+  if (skills.holds.sandbox) return [ok('Scripts of skills run in a sandbox.')];
+  const node = skills.holds.permissionModel ? 'Node holds scripts of skills in JavaScript. ' : '';
+  return [
+    ok(`${node}There is no sandbox for other scripts: before one is run, you are asked for all that you can do.`),
+  ];
 };
 
 const checkWorktreeSetup = ({ worktreeSetup, settings }: EngineParts): SetupProblem[] => {

@@ -15,6 +15,9 @@ export const isProtected = (name: string): boolean => PROTECTED.has(name.toLower
 export const isInside = (folder: string, path: string): boolean =>
   path !== folder && path.startsWith(folder.endsWith(sep) ? folder : folder + sep);
 
+/** A newer Node closes the network by itself. Scripts are run by the Node that runs this. */
+const CLOSES_NETWORK = process.allowedNodeEnvironmentFlags.has('--allow-net');
+
 /** Folders beside what the permissions name; all absolute. */
 export interface OwnFolders {
   readonly read: readonly string[];
@@ -43,6 +46,7 @@ export const permissionArguments = async (
     ...(await listable(read)).map((path) => `--allow-fs-read=${path}`),
     ...(creates ? await listable(write) : outermost(write)).map((path) => `--allow-fs-write=${path}`),
     ...(permissions.commands.length > 0 ? ['--allow-child-process'] : []),
+    ...(permissions.hosts.length > 0 && CLOSES_NETWORK ? ['--allow-net'] : []),
   ];
 };
 

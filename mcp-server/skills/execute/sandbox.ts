@@ -1,4 +1,4 @@
-import { lstat, readlink } from 'node:fs/promises';
+import { lstat, readlink, realpath } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { BoundedOutcome, NodeProgram, SpawnBounded } from './bounded-process.ts';
 
@@ -61,13 +61,14 @@ export const findBubblewrap: FindSandbox = async ({ spawn, node }) => {
   if (process.platform !== 'linux') return null;
   try {
     const system = await systemArguments();
-    for (const program of PROGRAMS) {
-      if (!(await lstat(program).catch(() => null))) continue;
-      // Namespaces inside of it would only be more of the kernel to get at; older ones cannot forbid them.
-      for (const more of [['--disable-userns'], []]) {
-        const sandbox = bubblewrap(program, [...more, ...system]);
-        if (await works(sandbox, spawn, node)) return sandbox;
-      }
+    const [program] = (await Promise.all(PROGRAMS.map((path) => realpath(path).catch(() => [])))).flat();
+    if (program === undefined) return null;
+    // Namespaces inside of it would only be more of the kernel to get at; older ones cannot forbid them.
+    for (const more of [['--disable-userns'], []]) {
+      const sandbox = bubblewrap(program, [...more, ...system]);
+      const outcome = await tryOut(sandbox, spawn, node);
+      if (outcome.kind !== 'exited') return null;
+      if (outcome.code === 0 && outcome.stdout.startsWith('v')) return sandbox;
     }
   } catch {
     // It is as good as none.
@@ -75,17 +76,16 @@ export const findBubblewrap: FindSandbox = async ({ spawn, node }) => {
   return null;
 };
 
-const works = async (sandbox: Sandbox, spawn: SpawnBounded, node: NodeProgram): Promise<boolean> => {
+const tryOut = (sandbox: Sandbox, spawn: SpawnBounded, node: NodeProgram): Promise<BoundedOutcome> => {
   const argv = sandbox.wrap({
     argv: [node.path, '--version'],
     mounts: [{ kind: 'read', path: dirname(node.path) }],
     network: false,
   });
-  const outcome = await spawn(
+  return spawn(
     { argv, folder: '/', environment: { ...node.environment }, input: '', timeoutMs: PROBE_MS, keepChars: 1000 },
     new AbortController().signal,
   );
-  return outcome.kind === 'exited' && outcome.code === 0 && outcome.stdout.startsWith('v');
 };
 
 /** What programs need to run, as this machine has it. */

@@ -122,12 +122,17 @@ const noTool = (asked: ToolSpec, found: Inspected): UserError => {
 };
 
 const inspect = async (parts: LangChainParts, asked: ToolSpec, signal: AbortSignal): Promise<Inspected> => {
+  if (!parts.node.permissionModel)
+    throw new UserError(
+      'wrong-state',
+      'This Node cannot hold a package to what you are asked for. Use Node 22.13 or newer.',
+    );
   await mkdir(parts.tempDir, { recursive: true, mode: 0o700 });
   const temp = await realpath(await mkdtemp(join(parts.tempDir, 'inspect-')));
   try {
     const root = await realpath(parts.repository);
     const own = { read: [root], write: [temp] };
-    const held = parts.node.permissionModel ? await permissionArguments({ ...PACKAGES, hosts: ['*'] }, root, own) : [];
+    const held = await permissionArguments({ ...PACKAGES, hosts: ['*'] }, root, own);
     const outcome = await parts.spawn(
       {
         argv: [parts.node.path, ...held, '--input-type=module', '--eval', INSPECT_PROGRAM],

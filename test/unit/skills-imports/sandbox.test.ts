@@ -74,6 +74,7 @@ describe('the script of a skill, in Python, shell or with commands,', () => {
     readonly root?: string;
     readonly unconfined?: boolean;
     readonly without?: boolean;
+    readonly permissionModel?: boolean;
     readonly source?: ScriptRequest['skill']['source'];
   }
 
@@ -97,7 +98,7 @@ describe('the script of a skill, in Python, shell or with commands,', () => {
     const environment = { PATH: process.env['PATH'], HOME: process.env['HOME'], SSH_AUTH_SOCK: '/tmp/agent' };
     const parts = {
       spawn,
-      node,
+      node: { ...node, permissionModel: more.permissionModel ?? true },
       sandbox: more.without ? null : sandbox,
       clock: systemClock,
       tempDir: join(repository, '.coppice/tmp'),
@@ -167,7 +168,7 @@ print(json.dumps(result))
       'run what connects': 'subprocess.run(["sh", "-c", f"exec 3<>/dev/tcp/127.0.0.1/{port}"], check=True)',
       mount: 'syscall(165, b"none", b"/tmp", b"tmpfs", 0, None)',
       'mount the system to write': 'syscall(165, b"none", b"/usr", b"", 4096 | 32, None)',
-      'new namespaces': 'subprocess.run(["unshare", "--user", "--map-root-user", "--mount", "true"], check=True)',
+      'new namespaces': 'subprocess.run(["unshare", "--user", "true"], check=True)',
       'be somebody else': 'os.setuid(12345)',
       'change the root': 'os.chroot(".")',
       'make a device': 'os.mknod("device", 0o60600, os.makedev(254, 0))',
@@ -354,6 +355,22 @@ os.write(1, b'1')`;
     assert.equal(await returned(run('a.mjs', program, {}, { without: true })), 1, 'Node holds it');
     assert.equal(await returned(run('a.sh', text, {}, { without: true, unconfined: true })), 1);
     assert.equal(await returned(run('a.sh', text, {}, { without: true, source: { kind: 'bundled' } })), 1);
+  });
+
+  it('is held by the sandbox alone, where Node knows no permissions', async () => {
+    const text = `
+      import { readFileSync } from 'node:fs';
+      import net from 'node:net';
+      const result = {};
+      const attempt = (name, work) => { try { result[name] = String(work()); } catch (error) { result[name] = error.code; } };
+      const { COPPICE_ROOT: root } = process.env;
+      attempt('read docs', () => readFileSync(root + '/docs/b.txt'));
+      attempt('read src', () => readFileSync(root + '/src/a.txt'));
+      net.connect(${port()}, '127.0.0.1').on('connect', () => process.exit(1)).on('error', ({ code }) => console.log(JSON.stringify({ ...result, connect: code })));`;
+    const more = { permissionModel: false };
+    const found = await returned(run('a.mjs', text, { read: ['docs/**'] }, more));
+    assert.deepEqual(found, { 'read docs': 'in docs/b.txt', 'read src': 'ENOENT', connect: 'ECONNREFUSED' });
+    await assert.rejects(run('a.mjs', text, {}, { ...more, without: true }), { code: 'permission-denied' });
   });
 
   it('is confined where there is a sandbox, also when all was granted', async () => {
