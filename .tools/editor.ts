@@ -1,11 +1,11 @@
 // A real VS Code for the tests, from the npm package code-server: nothing else is downloaded, no display is needed.
-import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
-import { delimiter, dirname, join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { chromium } from 'playwright-core';
+import { npm, run } from './npm.ts';
 
 /** The version is pinned: `--enable-smoke-test-driver`, on which the tests stand, is not documented. */
 const VERSION = '4.139.1';
@@ -86,41 +86,6 @@ const ensureChromium = async (say: (line: string) => void): Promise<string> => {
   });
   return chromium.executablePath();
 };
-
-const npm = (args: readonly string[], cwd: string): Promise<void> =>
-  run(process.platform === 'win32' ? 'npm.cmd' : 'npm', args, cwd);
-
-/** Runs a program with this very Node first on the PATH; rejects with the end of what it printed. */
-const run = (program: string, args: readonly string[], cwd: string): Promise<void> =>
-  new Promise((resolve, reject) => {
-    const env: NodeJS.ProcessEnv = {
-      ...process.env,
-      PATH: `${dirname(process.execPath)}${delimiter}${process.env['PATH'] ?? ''}`,
-    };
-    // An npm script hands its own settings down; they must not steer an install elsewhere.
-    for (const name of Object.keys(env))
-      if (/^npm_(config_(prefix|local_prefix)|package|lifecycle)/.test(name)) delete env[name];
-    const child = spawn(program, args, {
-      cwd,
-      env,
-      stdio: ['ignore', 'pipe', 'pipe'],
-      shell: program.endsWith('.cmd'),
-    });
-    let tail = '';
-    const keep = (chunk: Buffer): void => {
-      tail = (tail + chunk.toString()).slice(-4000);
-    };
-    child.stdout.on('data', keep);
-    child.stderr.on('data', keep);
-    child.on('error', (error) =>
-      reject(new Error(`${program} could not be started: ${error.message}`, { cause: error })),
-    );
-    child.on('close', (code) =>
-      code === 0
-        ? resolve()
-        : reject(new Error(`${program} ${args.join(' ')} failed (exit ${code}) in ${cwd}:\n${tail.trim()}`)),
-    );
-  });
 
 if (import.meta.main) {
   const editor = await ensureEditor((line) => console.log(line));

@@ -1,28 +1,35 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { startHttp } from '../../mcp-server/faces/http/server.ts';
-import { digestOf, openTokenBook } from '../../mcp-server/faces/http/tokens.ts';
-import { openMcpFace } from '../../mcp-server/faces/mcp/face.ts';
-import { openStage, type Stage } from '../support/coppice-process.ts';
-import { createFakeEngine } from '../support/fake-engine.ts';
-import { createFakeSkills } from '../support/fake-skills.ts';
+import { ensureInspector } from '../../.tools/inspector.ts';
+import { openStage, type Running, type Stage } from '../support/coppice-process.ts';
+import { makeRepository } from '../support/repository.ts';
 
-/** Path of `clients/launcher/build/index.js` of @modelcontextprotocol/inspector, where it is installed. */
-const INSPECTOR = process.env['COPPICE_TEST_INSPECTOR'];
 const TOKEN = 'a-token-for-the-inspector';
+const FILES = {
+  '.agents/skills/messy/SKILL.md': 'Steps without any front matter.\n',
+  '.agents/skills/messy/references/guide.md': '# Guide\n',
+};
 
+/** The inspector takes half a second to start, so each of its processes shows as much as it can. */
 describe("the official inspector's command line", function () {
-  this.timeout(120_000);
+  this.timeout(60_000);
+  let inspector: string;
   let stage: Stage;
+  let serving: Running;
+  let url: string;
 
-  before(function () {
-    if (!INSPECTOR) return this.skip();
-    stage = openStage({ environment: { COPPICE_TOKEN: TOKEN } });
+  before(async function () {
+    this.timeout(300_000);
+    inspector = await ensureInspector((line) => console.error(line));
+    stage = openStage({ repo: makeRepository(FILES), environment: { COPPICE_TOKEN: TOKEN } });
+    serving = stage.start('serve', '--port', '0', '--json');
+    await serving.says('"serving"');
+    url = (JSON.parse(serving.stdout()) as { mcp: string }).mcp;
   });
   after(() => stage?.close());
 
   const inspect = async (...args: readonly string[]): Promise<string> => {
-    const child = spawn(process.execPath, [INSPECTOR ?? '', '--cli', ...args], {
+    const child = spawn(process.execPath, [inspector, '--cli', ...args], {
       cwd: stage.repo.root,
       env: stage.environment,
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -35,48 +42,35 @@ describe("the official inspector's command line", function () {
     assert.equal(status, 0, `${args.join(' ')}: ${stdout}${stderr}`);
     return stdout;
   };
-  const overHttp = (url: string) => [url, '--transport', 'http', '--header', `Authorization: Bearer ${TOKEN}`];
+  const overHttp = (...args: readonly string[]): Promise<string> =>
+    inspect(url, '--transport', 'http', '--header', `Authorization: Bearer ${TOKEN}`, ...args);
+  const overStdio = (...args: readonly string[]): Promise<string> =>
+    inspect(...args, '--', process.execPath, stage.script, 'mcp', '--repo', stage.repo.root);
 
-  for (const era of ['legacy', 'modern'])
-    it(`lists and calls tools over HTTP and stdio (${era})`, async () => {
-      const running = stage.start('serve', '--port', '0', '--json');
-      await running.says('"serving"');
-      const { mcp } = JSON.parse(running.stdout()) as { mcp: string };
-      const stdio = ['--', process.execPath, stage.script, 'mcp', '--repo', stage.repo.root];
-      for (const [before, after] of [
-        [overHttp(mcp), []],
-        [[], stdio],
-      ] as const) {
-        const ask = (...args: string[]) => inspect(...before, '--protocol-era', era, ...args, ...after);
-        assert.match(await ask('--method', 'tools/list', '--strict'), /"name": ?"run_start"/);
-        const called = await ask('--method', 'tools/call', '--tool-name', 'run_list', '--tool-arg', 'limit=5');
-        assert.match(called, /"structuredContent": ?\{\s*"runs": ?\[\]/);
-      }
-      running.child.kill('SIGINT');
-      await running.ended;
+  const LIST = ['--method', 'tools/list', '--strict'];
+  const CALL = ['--method', 'tools/call', '--tool-name', 'run_list', '--tool-arg', 'limit=5'];
+  for (const [era, lists, calls] of [
+    ['legacy', overHttp, overStdio],
+    ['modern', overStdio, overHttp],
+  ] as const)
+    it(`lists the tools, whose schemas are good, and calls one, over HTTP and over stdio (${era})`, async () => {
+      const [listed, called] = await Promise.all([
+        lists('--protocol-era', era, ...LIST),
+        calls('--protocol-era', era, ...CALL),
+      ]);
+      assert.match(listed, /"name": ?"run_start"/);
+      assert.match(called, /"structuredContent": ?\{\s*"runs": ?\[\]/);
     });
 
-  it('lists, reads and verifies skills', async () => {
-    const skills = createFakeSkills();
-    skills.put('repository-map', {}, { 'references/guide.md': '# Guide\n', 'logo.png': Buffer.from([1, 2, 255]) });
-    skills.put('messy', { body: 'x\n' }, { 'SKILL.md': 'x\n' });
-    const face = openMcpFace({ engine: createFakeEngine(), version: '1.0.0', skills, log: () => {} });
-    const given = { name: 'test', scope: 'read' as const, sha256: digestOf(TOKEN) };
-    const tokens = openTokenBook('/nowhere', [given]);
-    const http = await startHttp({ face, port: 0, tokens, origins: [], log: () => {} });
-    try {
-      const ask = (...args: string[]) => inspect(...overHttp(`${http.url}/mcp`), ...args);
-      const listed = await ask('--method', 'skills/list', '--verify');
-      assert.match(
-        listed,
-        /skill:\/\/repository-map\/SKILL\.md[^]*skill:\/\/messy\/SKILL\.md|skill:\/\/messy[^]*repository-map/,
-      );
-      assert.match(await ask('--method', 'skills/get', '--uri', 'skill://repository-map/SKILL.md'), /sha256:/);
-      const folder = await ask('--method', 'resources/directory/read', '--uri', 'skill://repository-map');
-      assert.match(folder, /inode\/directory/);
-    } finally {
-      await http.close();
-      face.close();
-    }
+  it('lists the skills, verifies their files, and reads one and its folder', async () => {
+    const [listed, read, folder] = await Promise.all([
+      overHttp('--method', 'skills/list', '--verify'),
+      overHttp('--method', 'skills/get', '--uri', 'skill://repository-map/SKILL.md'),
+      overHttp('--method', 'resources/directory/read', '--uri', 'skill://repository-map'),
+    ]);
+    for (const skill of ['messy', 'repository-map', 'release-notes'])
+      assert.ok(listed.includes(`skill://${skill}/SKILL.md`), skill);
+    assert.match(read, /sha256:/);
+    assert.match(folder, /inode\/directory/);
   });
 });
