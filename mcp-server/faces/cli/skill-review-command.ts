@@ -21,7 +21,8 @@ export const trustSkill = async (
   if (!json) terminal.print(trustPage(shown));
   const { hash, may, hold } = shown.skill;
   const consent = await hasConsent(context, action, json, {
-    accepted: [hash],
+    // What was said of a script that is held does not hold for one that nothing holds.
+    accepted: [hold === 'nothing' ? `unconfined:${hash}` : hash],
     question: `Trust ${name} with this content? It may then ${maySay(may)}.`,
     undone: `${name} is not trusted.`,
   });

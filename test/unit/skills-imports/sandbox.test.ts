@@ -26,18 +26,25 @@ import type { SkillPermissions } from '../../../mcp-server/skills/port.ts';
 const spawn: SpawnBounded = (request, signal) => runFilter({ ...request, commandsDir: null }, signal);
 const node = { path: process.execPath, environment: {}, permissionModel: true };
 
+/** Something of the person's in their home folder. */
+const ownFile = (): string => {
+  const file = readdirSync(homedir(), { withFileTypes: true }).find((entry) => entry.isFile());
+  return join(homedir(), file?.name ?? 'nothing');
+};
+
 describe('the script of a skill, in Python, shell or with commands,', () => {
   let top = '';
   let repository = '';
   let sandbox: Sandbox | null = null;
-  let server: Server;
+  let server: Server = createServer();
   let connections = 0;
 
-  before(async function () {
+  before(async () => {
     sandbox = await findBubblewrap({ spawn, node });
-    if (sandbox === null) this.skip(); // Bubblewrap is not there, or may not make namespaces.
   });
-  beforeEach(async () => {
+  beforeEach(async function () {
+    // Bubblewrap is not there, or may not make namespaces.
+    if (sandbox === null && !this.currentTest?.title.includes('where there is no sandbox')) this.skip();
     top = realpathSync(mkdtempSync(join(tmpdir(), 'coppice-sandbox-')));
     repository = join(top, 'repository');
     for (const path of [
@@ -148,7 +155,7 @@ print(json.dumps(result))
       'read git': 'open(root + "/.git/config").read()',
       'read the state': 'open(root + "/.coppice/state.db").read()',
       'read outside': 'open(top + "/outside.txt").read()',
-      'read the home folder': `os.listdir(${JSON.stringify(homedir())}).index("x")`,
+      'read the home folder': `open(${JSON.stringify(ownFile())}).read()`,
       'read passwords': 'open("/etc/shadow").read()',
       'other people': 'open("/etc/passwd").read().index("root")',
       'write src': 'write(root + "/src/a.txt")',
@@ -325,6 +332,24 @@ os.write(1, b'1')`;
       'node by its name': '1',
     });
     assert.deepEqual([existsSync(join(top, 'new.txt')), connections], [false, 0]);
+  });
+
+  it('reaches only the hosts that it names, in JavaScript', async () => {
+    const text = `
+      import net from 'node:net';
+      const result = {};
+      for (const host of ['localhost', '127.0.0.1', '203.0.113.7'])
+        result[host] = await new Promise((resolve) => {
+          try {
+            net.connect(${port()}, host).on('connect', () => resolve('ok')).on('error', ({ code }) => resolve(code));
+          } catch ({ code }) {
+            resolve(code);
+          }
+        });
+      process.stdout.write(JSON.stringify(result), () => process.exit());`;
+    const found = await returned(run('a.mjs', text, { hosts: ['localhost'] }));
+    const denied = 'ERR_ACCESS_DENIED';
+    assert.deepEqual(found, { localhost: 'ok', '127.0.0.1': denied, '203.0.113.7': denied });
   });
 
   it('finds the Python that the person has, wherever that is', async () => {
