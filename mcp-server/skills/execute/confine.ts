@@ -42,12 +42,14 @@ export const confine = async (
     return outcome.kind === 'exited' && outcome.code === 0 ? outcome.stdout : null;
   };
   const programs = await programPlaces(program.needs, path, [...closed, to.root], ask);
-  const declared = await sandboxPlaces(to.permissions, to.root, to.own, closed);
   const node = await realpath(parts.node.path);
+  const known = await users(to.temp);
+  // Last, because it makes places that are taken away again at the end.
+  const declared = await sandboxPlaces(to.permissions, to.root, to.own, closed);
   const mounts: readonly Mount[] = [
     ...programs.mounts,
     ...(SYSTEM.test(node) ? [] : [{ kind: 'read', path: dirname(node) } as const]),
-    ...(await users(to.temp)),
+    ...known,
     // What is declared goes over what is there to run programs.
     ...declared.mounts,
   ];

@@ -43,8 +43,10 @@ export const sandboxPlaces = async (
   for (const path of own.read) put({ kind: 'read', path });
   for (const path of write) for (const mount of await placeOf('write', path, root)) put(mount);
   for (const path of own.write) put({ kind: 'write', path });
-  if (mounts.size > MOST_PLACES)
+  if (mounts.size > MOST_PLACES) {
+    await removeEmpty(made);
     throw new UserError('wrong-state', `The skill asks for more than ${MOST_PLACES} places at once. Name folders.`);
+  }
   // A link stands for itself only where nothing else shows it.
   const links = isWhole ? (path: string) => isInside(root, path) : () => false;
   return {
