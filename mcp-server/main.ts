@@ -229,10 +229,13 @@ const runInvocation = async (invocation: Invocation): Promise<number> => {
       return runCommandOn(invocation, await openContext(invocation, { settings: invocation.command === 'run' }));
     case 'skill': {
       const { action, json } = invocation;
-      const context = await openContext(invocation, { settings: action.kind === 'run' });
-      const { skillCommand } = await import('./faces/cli/skill-command.ts');
-      const { checkSkillFolder } = await import('./skills/check-folder.ts');
-      return skillCommand({ ...context, checkFolder: (path) => checkSkillFolder(path, systemClock) }, action, json);
+      const { checkPath, isPathOfSkill, skillCommand } = await import('./faces/cli/skill-command.ts');
+      if (action.kind === 'check' && action.target !== null && isPathOfSkill(action.target)) {
+        const { checkSkillFolder } = await import('./skills/check-folder.ts');
+        const checkFolder = (path: string) => checkSkillFolder(path, systemClock);
+        return checkPath({ terminal, checkFolder }, action.target, json);
+      }
+      return skillCommand(await openContext(invocation, { settings: action.kind === 'run' }), action, json);
     }
     case 'plan':
     case 'workflow':

@@ -160,7 +160,7 @@ const heedRefusal = (refused: Map<string, number>, skill: SkillSummary, now: num
 };
 
 const noSkill = (name: string): UserError =>
-  new UserError('not-found', `There is no skill ${oneLine(name, 64)}. "skill_search" finds those that there are.`);
+  new UserError('not-found', `There is no skill ${oneLine(name, 64)}. Search for it, or list all skills.`);
 
 const summaryOf = (registry: SkillRegistry, name: string): SkillSummary => {
   const found = registry.list().find((skill) => skill.name === name);

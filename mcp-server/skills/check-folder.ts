@@ -1,4 +1,5 @@
-import { readdir, realpath } from 'node:fs/promises';
+import type { Dirent } from 'node:fs';
+import { readdir, realpath, stat } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
 import type { Clock } from '../domain/clock.ts';
 import { UserError } from '../domain/errors.ts';
@@ -14,13 +15,13 @@ export interface CheckedFolder {
 
 /**
  * Looks for problems in a folder that need not be a place of skills: in the skill that it is, or in all skills below it.
- * `path` is absolute; a SKILL.md stands for its folder. Throws UserError `bad-input` when there is no skill.
+ * `path` is absolute; a SKILL.md, or the manifest.json beside one, stands for its folder. Throws UserError `bad-input` when
+ * there is no skill.
  */
 export const checkSkillFolder = async (path: string, clock: Clock): Promise<CheckedFolder> => {
-  const folder = isSkillFile(basename(path)) ? dirname(path) : path;
+  const folder = await folderOf(path);
   const entries = await readdir(folder, { withFileTypes: true }).catch((error: NodeJS.ErrnoException) => {
-    const why = error.code === 'ENOENT' ? 'does not exist' : error.code === 'ENOTDIR' ? 'is no folder' : error.message;
-    throw new UserError('bad-input', `${folder} cannot be checked: it ${why}.`);
+    throw new UserError('bad-input', `${folder} cannot be read: ${error.message}.`);
   });
   if (skillFileIn(entries) !== undefined) {
     const place = { folder, real: await realpath(folder), source: { kind: 'draft' } } as const;
@@ -30,6 +31,29 @@ export const checkSkillFolder = async (path: string, clock: Clock): Promise<Chec
   }
   // As a folder of skills, and as a repository that has some.
   const { all, diagnostics } = await discoverSkills({ repository: folder, home: null, bundled: folder, clock });
-  if (all.size === 0) throw new UserError('bad-input', `There is no SKILL.md in ${folder}, nor in a folder below it.`);
+  if (all.size === 0) throw new UserError('bad-input', nothingIn(folder, entries));
   return { skills: all.size, problems: diagnostics };
+};
+
+const folderOf = async (path: string): Promise<string> => {
+  const found = await stat(path).catch((error: NodeJS.ErrnoException) => {
+    const gone = error.code === 'ENOENT' || error.code === 'ENOTDIR';
+    throw new UserError(
+      'bad-input',
+      gone ? `There is nothing at ${path}.` : `${path} cannot be read: ${error.message}.`,
+    );
+  });
+  if (found.isDirectory()) return path;
+  const name = basename(path);
+  if (isSkillFile(name) || name === 'manifest.json') return dirname(path);
+  throw new UserError(
+    'bad-input',
+    `${path} is no skill. Name its SKILL.md, its folder, or a folder with skills in it.`,
+  );
+};
+
+const nothingIn = (folder: string, entries: readonly Dirent[]): string => {
+  const other = entries.find(({ name }) => isSkillFile(name));
+  if (other) return `${other.name} in ${folder} is no regular file. Links are never followed.`;
+  return `There is no SKILL.md in ${folder}, nor in a folder below it. A skill is a folder with a SKILL.md; "coppice skill new NAME" makes one.`;
 };

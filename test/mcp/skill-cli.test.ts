@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Ended, openStage, type Stage, until } from '../support/coppice-process.ts';
@@ -90,7 +91,7 @@ describe('coppice skill', function () {
 
   it('checks them as compilers do, and a folder that is not installed', async () => {
     const own = await skill(0, 'check');
-    assert.match(own.stdout, /^\.agents\/skills\/greet\/SKILL\.md:2:1: warning: .* \(name-mismatch\)$/m);
+    assert.match(own.stdout, /^\.agents\/skills\/greet\/SKILL\.md:2:7: warning: .* \(name-mismatch\)$/m);
     assert.match(own.stdout, /^14 skills checked: 1 warning\.$/m);
     assert.equal((await skill(0, 'check', 'add')).stdout, '1 skill checked: no problems.\n');
     stage.repo.write('drawer/broken/SKILL.md', '');
@@ -98,6 +99,13 @@ describe('coppice skill', function () {
     assert.match(broken.stdout, /^drawer\/broken\/SKILL\.md:1:1: error: .* \(empty\)$/m);
     assert.equal((jsonOf(await skill(1, 'check', 'drawer/broken', '--json')) as { ok: boolean }).ok, false);
     assert.match((await skill(2, 'check', 'drawer')).stderr, /no skill drawer\. A folder is written .* \.\/drawer$/m);
+    assert.match((await skill(2, 'check', './none')).stderr, /There is nothing at .*none\.$/m);
+    // Who writes a skill need not do so in a repository.
+    const lonely = join(stage.environment['HOME'] ?? '', 'lonely');
+    mkdirSync(lonely);
+    writeFileSync(join(lonely, 'SKILL.md'), '---\nname: lonely\ndescription: Is alone. Use it.\n---\nGo.\n');
+    const alone = execFileSync(process.execPath, [stage.script, 'skill', 'check', 'SKILL.md'], { cwd: lonely });
+    assert.equal(String(alone), '1 skill checked: no problems.\n');
   });
 
   it('runs one that comes along, with parameters of the right type', async () => {
@@ -110,6 +118,8 @@ describe('coppice skill', function () {
     );
     assert.match((await skill(2, 'run', 'repository-map', '--input', '{')).stderr, /--input is not valid JSON/);
     assert.match((await skill(2, 'run', 'nobody')).stderr, /There is no skill nobody/);
+    assert.match((await skill(2, 'remove', 'add')).stderr, /delete its folder: .*\/add$/m);
+    assert.match((await skill(2, 'remove', 'repository-map')).stderr, /comes with Coppice/);
   });
 
   it('follows an agent that carries one out', async () => {
@@ -127,7 +137,7 @@ describe('coppice skill', function () {
 
   it('trusts only what was looked at, and runs it only then', async () => {
     assert.match(
-      (await skill(2, 'run', 'add')).stderr,
+      (await skill(5, 'run', 'add')).stderr,
       /needs your trust .* run its script add\.mjs.* skill trust add$/m,
     );
     const shown = await skill(5, 'trust', 'add');
@@ -167,7 +177,7 @@ describe('coppice skill', function () {
 
   it('takes trust back', async () => {
     assert.match((await skill(0, 'distrust', 'add')).stdout, /not trusted any more/);
-    assert.match((await skill(2, 'run', 'add')).stderr, /needs your trust/);
+    assert.match((await skill(5, 'run', 'add')).stderr, /needs your trust/);
   });
 
   it('imports from git what was looked at, updates and removes it', async () => {

@@ -281,11 +281,13 @@ const explain = (command: string, options: Options, argv: readonly string[], err
   const ambiguous = /Option '(?:-\w, )?(--[\w-]+).*' argument is ambiguous/.exec(error.message)?.[1];
   if (ambiguous) return explainValue(ambiguous, argv[argv.indexOf(ambiguous) + 1] ?? '');
   const unknown = /Unknown option '(-[^']*)'/.exec(error.message)?.[1];
-  if (!unknown) return `${error.message.split('\n')[0]} "coppice help" shows how it is used.`;
+  if (!unknown) return `${sentence(error.message.split('\n')[0] ?? '')} "coppice help" shows how it is used.`;
   const near = nearest(unknown.replace(/^-+/, ''), Object.keys(options));
   const known = Object.keys(options).map((name) => `--${name}`);
   return `coppice ${command} has no ${unknown}. ${near ? `Did you mean --${near}?` : `It knows ${known.join(', ')}.`}`;
 };
+
+const sentence = (text: string): string => (/[.!?]$/.test(text) ? text : `${text}.`);
 
 const COUNTS = [
   '--after',

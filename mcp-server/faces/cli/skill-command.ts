@@ -12,12 +12,12 @@ import { draftCommand, trustSkill } from './skill-review-command.ts';
 import { runSkill } from './skill-run-command.ts';
 import { bringSkill } from './skill-source-command.ts';
 import { checkedLine, foundLines, markOf, problemLine, skillList, skillPage } from './skill-text.ts';
-import { printable } from './terminal.ts';
+import { printable, type Terminal } from './terminal.ts';
 
 /** What the composition root hands to it: looks for problems in a folder, given absolute, that need not be installed. */
 export type CheckFolder = (path: string) => Promise<CheckedFolder>;
 
-type Context = CliContext & { readonly checkFolder: CheckFolder };
+type Context = CliContext;
 type Of<K extends SkillAction['kind']> = Extract<SkillAction, { kind: K }>;
 
 /** `coppice skill …`: all that a person does with skills. Resolves with the exit status. */
@@ -30,14 +30,19 @@ export const skillCommand = async (context: Context, action: SkillAction, json: 
   }
 };
 
-const carryOut = (context: Context, client: EngineClient, action: SkillAction, json: boolean): Promise<number> => {
+const carryOut = async (
+  context: Context,
+  client: EngineClient,
+  action: SkillAction,
+  json: boolean,
+): Promise<number> => {
   switch (action.kind) {
     case 'list':
     case 'search':
     case 'show':
       return look(context, client, action, json);
     case 'check':
-      return check(context, client, action.target, json);
+      return tellChecked(context.terminal, await checkedOf(client, action.target), json);
     case 'run':
       return runSkill(context, client, action, json);
     case 'import':
@@ -151,20 +156,29 @@ interface Checked {
   readonly problems: readonly Omit<SkillProblem, 'fix' | 'fixed'>[];
 }
 
+/** What is meant by a path; anything else is the name of a skill that is installed. */
+export const isPathOfSkill = (target: string): boolean =>
+  /[/\\]|^\.{1,2}$|^(?:skill\.md|manifest\.json)$/i.test(target);
+
+/** `coppice skill check PATH`, which needs no repository and no engine. Resolves with the exit status. */
+export const checkPath = async (
+  { terminal, checkFolder }: Pick<Context, 'terminal'> & { readonly checkFolder: CheckFolder },
+  path: string,
+  json: boolean,
+): Promise<number> => tellChecked(terminal, await checkFolder(resolve(path)), json);
+
 /** Ends with 1 when there is an error; warnings and hints are only said. */
-const check = async (context: Context, client: EngineClient, target: string | null, json: boolean): Promise<number> => {
-  const { skills, problems } = await checkedOf(context, client, target);
+const tellChecked = (terminal: Terminal, { skills, problems }: Checked, json: boolean): number => {
   const ok = !problems.some(({ severity }) => severity === 'error');
-  if (json) context.terminal.print(JSON.stringify({ ok, skills, problems }));
+  if (json) terminal.print(JSON.stringify({ ok, skills, problems }));
   else {
-    for (const problem of problems) context.terminal.print(problemLine(problem, resolve()));
-    context.terminal.print(checkedLine(problems, skills));
+    for (const problem of problems) terminal.print(problemLine(problem, resolve()));
+    terminal.print(checkedLine(problems, skills));
   }
   return ok ? EXIT.ok : EXIT.failed;
 };
 
-const checkedOf = async (context: Context, client: EngineClient, target: string | null): Promise<Checked> => {
-  if (target !== null && /[/\\]|^\.{1,2}$/.test(target)) return context.checkFolder(resolve(target));
+const checkedOf = async (client: EngineClient, target: string | null): Promise<Checked> => {
   const name = target === null ? {} : { name: target };
   const { problems } = await client.call<{ problems: SkillProblem[] }>('skill_check', name).catch((error: unknown) => {
     if (!(error instanceof UserError) || error.code !== 'not-found') throw error;
@@ -224,7 +238,22 @@ const change = async (
 };
 
 const removal = (client: EngineClient, name: string, force: boolean): Promise<z.infer<typeof removed>> =>
-  client.call<z.infer<typeof removed>>('skill_remove', { name, evenIfChanged: force }).catch((error: unknown) => {
-    if (force || !(error instanceof UserError) || error.code !== 'wrong-state') throw error;
+  client.call<z.infer<typeof removed>>('skill_remove', { name, evenIfChanged: force }).catch(async (error: unknown) => {
+    if (!(error instanceof UserError)) throw error;
+    if (error.code === 'not-found') throw (await notImported(client, name)) ?? error;
+    if (force || error.code !== 'wrong-state') throw error;
     throw new UserError('wrong-state', `${error.message} Here that is said with --force.`);
   });
+
+/** What a person can do about a skill that is there and was not imported. */
+const notImported = async (client: EngineClient, name: string): Promise<UserError | null> => {
+  const found = await client.call<SkillText>('skill_read', { name }).catch(() => null);
+  if (found === null) return null;
+  const { source, folder } = found.skill;
+  if (source === 'bundled')
+    return new UserError('wrong-state', `${name} comes with Coppice. A skill of yours with that name takes its place.`);
+  return new UserError(
+    'wrong-state',
+    `${name} was not imported. To remove it, delete its folder: ${printable(folder)}`,
+  );
+};

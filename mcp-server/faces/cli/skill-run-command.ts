@@ -28,7 +28,7 @@ export const runSkill = async (
 ): Promise<number> => {
   const { name } = action;
   const about = await client.call<SkillText>('skill_read', { name });
-  requireTrust(context, about);
+  if (about.skill.state === 'needs-review') return tellUntrusted(context, about, json);
   const input = await inputOf(context, action.given, about.input);
   const asked = { name, ...(input === undefined ? {} : { input }) };
   return about.skill.kind === 'script'
@@ -36,13 +36,14 @@ export const runSkill = async (
     : runAgent(context, client, action, asked, about, json);
 };
 
-const requireTrust = ({ program, repoFlag }: CliContext, { skill }: SkillText): void => {
-  if (skill.state !== 'needs-review') return;
-  throw new UserError(
-    'permission-denied',
+/** It waits for the person's word, as a plan may. */
+const tellUntrusted = ({ terminal, program, repoFlag }: CliContext, { skill }: SkillText, json: boolean): number => {
+  const message =
     `${skill.name} needs your trust before it is run; it may then ${maySay(skill.may)}. ` +
-      `Look at it and decide: ${program} skill trust ${skill.name}${repoFlag}`,
-  );
+    `Look at it and decide: ${program} skill trust ${skill.name}${repoFlag}`;
+  terminal.warn(message);
+  if (json) terminal.print(JSON.stringify({ type: 'error', code: 'permission-denied', message }));
+  return EXIT.notRun;
 };
 
 const inputOf = async ({ terminal }: CliContext, given: SkillGiven, schema: Schema): Promise<unknown> => {
@@ -116,8 +117,10 @@ const runScript = async (context: CliContext, action: Action, asked: Asked, json
     tell(context, run, json);
     return run.ok ? EXIT.ok : EXIT.failed;
   } catch (error) {
-    if (!interrupted) throw error;
-    return EXIT.cancelled;
+    if (interrupted) return EXIT.cancelled;
+    if (!(error instanceof UserError) || error.code !== 'bad-input') throw error;
+    const { program, repoFlag } = context;
+    throw new UserError('bad-input', `${error.message} What it takes: ${program} skill show ${asked.name}${repoFlag}`);
   } finally {
     stop();
     await client.close();

@@ -22,7 +22,8 @@ describe('a check of a folder that is not installed', () => {
 
   it('looks at the skill that it is, by its folder or its file', async () => {
     write('one/SKILL.md', '---\nname: two\ndescription: Two.\n---\nDo it.\n');
-    for (const path of ['one', 'one/SKILL.md']) {
+    write('one/manifest.json', '{}');
+    for (const path of ['one', 'one/SKILL.md', 'one/manifest.json']) {
       const { skills, problems } = await check(path);
       assert.equal(skills, 1);
       assert.deepEqual(
@@ -53,10 +54,17 @@ describe('a check of a folder that is not installed', () => {
     symlinkSync(join(top, 'one'), join(top, 'link'));
     assert.equal((await check('link')).skills, 1);
     write('none/x.txt', '');
+    write('bare/manifest.json', '{}');
+    mkdirSync(join(top, 'linked'));
+    symlinkSync(join(top, 'one/SKILL.md'), join(top, 'linked/SKILL.md'));
     for (const [path, why] of [
-      ['none', /There is no SKILL\.md in/],
-      ['nowhere', /it does not exist/],
-      ['none/x.txt', /it is no folder/],
+      ['none', /There is no SKILL\.md in .*none, nor in a folder below it\. .*coppice skill new NAME/],
+      ['nowhere', /There is nothing at .*nowhere\.$/],
+      ['nowhere/SKILL.md', /There is nothing at .*SKILL\.md\.$/],
+      ['none/x.txt/y', /There is nothing at/],
+      ['none/x.txt', /x\.txt is no skill\. Name its SKILL\.md, its folder/],
+      ['bare/manifest.json', /There is no SKILL\.md in .*bare,/],
+      ['linked', /SKILL\.md in .*linked is no regular file/],
     ] as const)
       await assert.rejects(
         check(path),
