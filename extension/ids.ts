@@ -66,6 +66,18 @@ export const CONTEXT = {
   /** `idle`, `starting`, `ready` or `failed`. */
   engine: 'coppice.engine',
   hasRuns: 'coppice.hasRuns',
+  /** Some run goes on; is paused; waits for a review; has failed steps; has a plan that waits. */
+  hasActive: 'coppice.hasActive',
+  hasPaused: 'coppice.hasPaused',
+  hasReviewable: 'coppice.hasReviewable',
+  hasRetryable: 'coppice.hasRetryable',
+  hasWaitingPlan: 'coppice.hasWaitingPlan',
+  /** Some skill is a draft; was imported; needs a review; is trusted; is pinned. */
+  hasDrafts: 'coppice.hasDrafts',
+  hasImports: 'coppice.hasImports',
+  hasUntrusted: 'coppice.hasUntrusted',
+  hasTrusted: 'coppice.hasTrusted',
+  hasPinned: 'coppice.hasPinned',
   /** The active editor shows the review of a run that can be landed or discarded. */
   reviewing: 'coppice.reviewing',
   /** There is a plan to show. */

@@ -1,14 +1,15 @@
+// The editor begins each word of a title with a capital letter, so these hold few words.
 import type { RunView } from '../mcp-server/operations/views.ts';
 import { count, percent, tokens } from './format.ts';
 import type { QueueView } from './operations.ts';
 import type { SkillRow } from './skills/describe-skill.ts';
 
-/** Grey text in the header of the budgets, which is there also while the view is closed: of all runs that go on. */
+/** What the header of the budgets says, also while the view is closed: of all runs that go on. */
 export const budgetsHeader = (active: readonly RunView[]): string => {
   if (active.length === 0) return '';
   const used = active.reduce((sum, run) => sum + run.tokens.used, 0);
   const granted = active.reduce((sum, run) => sum + run.tokens.granted, 0);
-  return `${percent(used, granted)} · ${tokens(used)} of ${tokens(granted)}`;
+  return `${percent(used, granted)} · ${tokens(used)}/${tokens(granted)}`;
 };
 
 /** The same for the queue: busy slots, then what waits and what is parked. */
@@ -19,7 +20,7 @@ export const queueHeader = (queue: QueueView | undefined): string => {
   const of = (state: string): number => (queue?.jobs ?? []).filter((job) => job.state === state).length;
   const [waiting, parked] = [of('queued'), of('parked')];
   return [
-    ...(total > 0 ? [`${busy} of ${count(total, 'slot')} busy`] : []),
+    ...(total > 0 ? [`${busy}/${count(total, 'slot')}`] : []),
     ...(waiting > 0 ? [`${waiting} waiting`] : []),
     ...(parked > 0 ? [`${parked} parked`] : []),
   ].join(' · ');

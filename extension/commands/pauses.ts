@@ -3,6 +3,7 @@ import type { RunView } from '../../mcp-server/operations/views.ts';
 import { hasEnded } from '../describe.ts';
 import type { Editor } from '../editor.ts';
 import { isActive } from '../model.ts';
+import { isPausedOrStuck } from '../offers.ts';
 import { pickRun, type Target } from '../pick.ts';
 
 /** Pauses the run, or the agent with all below it, that the command means: a turn under way still ends. */
@@ -20,7 +21,6 @@ export const continueAgents = async (editor: Editor, target: Target): Promise<vo
 };
 
 const isPausable = (run: RunView): boolean => isActive(run) && run.paused !== true;
-const isPausedOrStuck = (run: RunView): boolean => isActive(run) && (run.paused === true || run.stuck !== null);
 
 const askedOf = async (
   editor: Editor,
@@ -30,7 +30,6 @@ const askedOf = async (
 ): Promise<{ run: string; agent?: string } | undefined> => {
   const agent = target?.kind === 'agent' ? editor.client.model.agent(target.id) : undefined;
   if (agent) return hasEnded(agent) ? undefined : { run: agent.run, agent: agent.agent };
-  // A run whose agents were paused one by one is none that is paused: it only does not go on.
   const fits = paused ? isPausedOrStuck : isPausable;
   const run = await pickRun(editor, target, fits, none);
   return run && { run: run.run };

@@ -3,7 +3,7 @@ import * as vscode from 'vscode';
 import type { RunView } from '../../mcp-server/operations/views.ts';
 import type { Editor } from '../editor.ts';
 import { count, oneLine, parseTokens, tokens } from '../format.ts';
-import { isActive } from '../model.ts';
+import { isRetryable } from '../offers.ts';
 import { pickRun, type Target } from '../pick.ts';
 import type { WorkflowParameter, WorkflowValue, WorkflowView } from '../plans/operations.ts';
 import { showRun } from '../show-run.ts';
@@ -120,8 +120,7 @@ const askName = async (editor: Editor, title: string, value: string): Promise<st
 
 /** Tries the failed steps of a run that has ended again, with more tokens if the person grants them. */
 export const retryFailed = async (editor: Editor, target: Target): Promise<void> => {
-  const fits = (run: RunView): boolean => !isActive(run) && (run.state === 'partial' || run.state === 'failed');
-  const run = await pickRun(editor, target, fits, 'No run has ended with failed steps.');
+  const run = await pickRun(editor, target, isRetryable, 'No run has ended with failed steps.');
   if (!run) return;
   const text = await vscode.window.showInputBox({
     title: `Retry the failed steps of "${oneLine(run.task, 50)}"`,

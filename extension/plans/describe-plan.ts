@@ -158,7 +158,8 @@ export const fateIcon = (step: StepView): Icon | undefined => {
 
 const STEP_ICONS: Readonly<Record<StepView['state'], Icon>> = {
   pending: { name: 'circle-outline' },
-  running: { name: 'sync~spin', color: BLUE },
+  // Its agent may wait for a slot: what moves is shown among the agents.
+  running: { name: 'play-circle', color: BLUE },
   merging: { name: 'git-merge', color: BLUE },
   done: { name: 'pass', color: GREEN },
   failed: { name: 'error', color: RED },

@@ -1,5 +1,6 @@
 import * as vscode from 'vscode';
 import type { Icon } from '../describe.ts';
+import type { Offers } from '../offers.ts';
 
 /** An element of the trees Agents and Budgets; there is one object for each id, for as long as the window lives. */
 export interface TreeNode {
@@ -30,7 +31,23 @@ export const themeIcon = ({ name, color }: Icon): vscode.ThemeIcon =>
 /** Markdown with codicons and nothing else that could run: no commands, no HTML. */
 export const tooltip = (text: string): vscode.MarkdownString => new vscode.MarkdownString(text, true);
 
-/** Grey text in the header of a view; the editor is told only when it is another one. */
-export const setDescription = (view: vscode.TreeView<unknown>, text: string): void => {
-  if ((view.description ?? '') !== text) view.description = text;
+/** Says in the header of a view what is in it. The editor hides the grey text of a closed one, so its title says it then. */
+export const setHeader = (view: vscode.TreeView<unknown>, name: string, text: string): void => {
+  const title = view.visible || text === '' ? name : `${name}: ${text}`;
+  const description = view.visible ? text : '';
+  // Each of them is a message to the window.
+  if (view.title !== title) view.title = title;
+  if ((view.description ?? '') !== description) view.description = description;
+};
+
+/** Tells menus what there is; only what has changed is told. */
+export const offering = (): ((offers: Offers) => void) => {
+  const told = new Map<string, boolean>();
+  return (offers) => {
+    for (const [key, value] of Object.entries(offers)) {
+      if (told.get(key) === value) continue;
+      told.set(key, value);
+      void vscode.commands.executeCommand('setContext', key, value);
+    }
+  };
 };

@@ -2,11 +2,12 @@ import * as vscode from 'vscode';
 import type { EngineClient } from '../engine-client.ts';
 import { count } from '../format.ts';
 import { CONTEXT, SKILL_COMMANDS, VIEWS } from '../ids.ts';
+import { skillOffers } from '../offers.ts';
 import { type SkillRow, skillContext, skillDescription, skillIcon, skillTooltip } from '../skills/describe-skill.ts';
 import type { SkillList } from '../skills/skill-list.ts';
 import { filtered, filterMessage, GROUP_LABELS, groupsOf, MOST_ROWS, type SkillGroup } from '../skills/skill-rows.ts';
 import { skillsHeader } from '../view-headers.ts';
-import { setDescription, themeIcon, tooltip } from './nodes.ts';
+import { offering, setHeader, themeIcon, tooltip } from './nodes.ts';
 
 /** A skill in the tree. */
 export interface SkillNode extends SkillRow {
@@ -167,13 +168,16 @@ export const createSkillsView = (
 ): { readonly tree: SkillsTree; readonly view: vscode.TreeView<SkillTreeNode> } & vscode.Disposable => {
   const tree = new SkillsTree(client, list);
   const view = vscode.window.createTreeView(VIEWS.skills, { treeDataProvider: tree, showCollapseAll: true });
+  const offer = offering();
   const draw = (): void => {
     view.message = tree.message;
-    setDescription(view, skillsHeader(list.state?.rows));
+    if (list.state) offer(skillOffers(list.state.rows));
+    setHeader(view, 'Skills', skillsHeader(list.state?.rows));
     const waiting = list.state?.rows.filter(({ skill }) => skill.state === 'draft').length ?? 0;
     view.badge = waiting > 0 ? { value: waiting, tooltip: `${count(waiting, 'draft')} to review` } : undefined;
   };
   const look = (): void => {
+    draw();
     if (!view.visible) return;
     onLooked();
     list.refreshSoon();
@@ -185,7 +189,6 @@ export const createSkillsView = (
     tree.onDidChangeTreeData(draw),
     client.onState(draw),
   );
-  draw();
   look();
   return { tree, view, dispose: () => registrations.dispose() };
 };

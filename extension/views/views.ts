@@ -1,12 +1,13 @@
 import * as vscode from 'vscode';
 import type { EngineClient } from '../engine-client.ts';
 import { CONTEXT, VIEWS } from '../ids.ts';
+import { runOffers } from '../offers.ts';
 import type { Plans } from '../plans/plans.ts';
 import { budgetsHeader, queueHeader } from '../view-headers.ts';
 import { agentsTree } from './agents.ts';
 import { budgetDecorations, budgetsTree } from './budgets.ts';
 import type { HierarchyTree } from './hierarchy.ts';
-import { setDescription, type TreeNode } from './nodes.ts';
+import { offering, setHeader, type TreeNode } from './nodes.ts';
 import { QueueTree } from './queue.ts';
 import { statusBar } from './status-bar.ts';
 
@@ -59,27 +60,27 @@ const showSums = (
 ): vscode.Disposable => {
   const draw = (): void => {
     const active = client.model.activeRuns();
-    setDescription(budgets, budgetsHeader(active));
+    setHeader(budgets, 'Budgets', budgetsHeader(active));
     // The queue of a closed view is read only while there is work.
-    setDescription(queue, active.length > 0 || queue.visible ? queueHeader(client.model.queue()) : '');
+    setHeader(queue, 'Queue', active.length > 0 || queue.visible ? queueHeader(client.model.queue()) : '');
   };
   draw();
-  return client.onChange(draw);
+  return vscode.Disposable.from(
+    client.onChange(draw),
+    budgets.onDidChangeVisibility(draw),
+    queue.onDidChangeVisibility(draw),
+  );
 };
 
 /** Sets the keys that empty views and menus look at, and says above the agents why there is no engine. */
 const showState = (client: EngineClient, view: vscode.TreeView<unknown>): vscode.Disposable => {
-  const set = (key: string, value: unknown): void => {
-    void vscode.commands.executeCommand('setContext', key, value);
-  };
+  const offer = offering();
+  const drawOffers = (): void => offer(runOffers(client.model.runs()));
   const draw = (): void => {
-    set(CONTEXT.engine, client.state.kind);
-    set(CONTEXT.hasRuns, client.model.runs().length > 0);
+    void vscode.commands.executeCommand('setContext', CONTEXT.engine, client.state.kind);
+    drawOffers();
     view.message = client.state.kind === 'failed' ? client.state.message : '';
   };
   draw();
-  return vscode.Disposable.from(
-    client.onState(draw),
-    client.onChange((change) => change.grown.size > 0 && draw()),
-  );
+  return vscode.Disposable.from(client.onState(draw), client.onChange(drawOffers));
 };

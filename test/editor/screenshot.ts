@@ -34,7 +34,7 @@ try {
   const orchestrate = async (task: string): Promise<void> => {
     await workbench.runCommand('Coppice: Orchestrate Task');
     await workbench.answer('Orchestrate a task (1 of 2)', task);
-    await workbench.answer('Orchestrate a task (2 of 2)');
+    await workbench.answer('Orchestrate a task (2 of 2)', '2M');
   };
   await orchestrate('Map this repository');
   const done = workbench.notification(/is done/);

@@ -91,7 +91,7 @@ export class Workbench {
   /** A line of one of the trees. */
   row(view: View, text: string | RegExp): Locator {
     const pane = this.page.locator('.pane', {
-      has: this.page.locator('.pane-header h3', { hasText: new RegExp(`^${view}$`) }),
+      has: this.page.locator('.pane-header h3', { hasText: new RegExp(`^${view}(:|$)`) }),
     });
     return pane.locator('.monaco-list-row', { hasText: text }).first();
   }
@@ -99,7 +99,7 @@ export class Workbench {
   /** Opens one of the views and closes the others, which would leave it too little room. */
   async showOnly(view: View): Promise<void> {
     for (const header of await this.page.locator('.pane-header').all()) {
-      const isWanted = (await header.locator('h3').textContent()) === view;
+      const isWanted = (await header.locator('h3').textContent())?.split(':')[0] === view;
       const isOpen = (await header.getAttribute('aria-expanded')) === 'true';
       if (isWanted !== isOpen) await header.click();
     }

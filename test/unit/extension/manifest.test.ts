@@ -8,6 +8,7 @@ import { DISTRIBUTIONS } from '../../../mcp-server/domain/plan.ts';
 interface Entry {
   readonly command: string;
   readonly when?: string;
+  readonly group?: string;
 }
 interface Manifest {
   readonly icon: string;
@@ -15,10 +16,15 @@ interface Manifest {
     readonly untrustedWorkspaces: { readonly supported: string; readonly restrictedConfigurations: string[] };
   };
   readonly contributes: {
-    readonly commands: { readonly command: string; readonly title: string; readonly category: string }[];
+    readonly commands: {
+      readonly command: string;
+      readonly title: string;
+      readonly category: string;
+      readonly icon?: string;
+    }[];
     readonly menus: Record<string, Entry[]>;
     readonly viewsContainers: { readonly activitybar: { readonly icon: string }[] };
-    readonly views: Record<string, { readonly id: string }[]>;
+    readonly views: Record<string, { readonly id: string; readonly visibility?: string; readonly when?: string }[]>;
     readonly viewsWelcome: { readonly view: string; readonly when: string; readonly contents: string }[];
     readonly configuration: {
       readonly properties: Record<
@@ -127,8 +133,54 @@ describe('the manifest of the extension', () => {
   it('hides every command that needs an engine where none may start', () => {
     const palette = new Map((contributes.menus['commandPalette'] ?? []).map((entry) => [entry.command, entry.when]));
     for (const command of declared.filter((id) => id !== COMMANDS.showLog && id !== COMMANDS.setApiKey)) {
-      assert.equal(palette.get(command), 'isWorkspaceTrusted && workspaceFolderCount > 0', command);
+      const [trusted, folder] = palette.get(command)?.split(' && ') ?? [];
+      assert.deepEqual([trusted, folder], ['isWorkspaceTrusted', 'workspaceFolderCount > 0'], command);
     }
+  });
+
+  it('offers what works on a run or a skill of some state only where there may be one', () => {
+    const palette = new Map((contributes.menus['commandPalette'] ?? []).map((entry) => [entry.command, entry.when]));
+    const { reviewChanges, landChanges, retryFailed, runPlan, continueAgents, cancelRun } = COMMANDS;
+    const { approveDraft, updateSkill, trustSkill, distrustSkill, unpinSkill } = SKILL_COMMANDS;
+    // Without an engine nobody knows; the command then says why there is none.
+    for (const [key, commands] of [
+      [CONTEXT.hasReviewable, [reviewChanges, landChanges]],
+      [CONTEXT.hasRetryable, [retryFailed]],
+      [CONTEXT.hasWaitingPlan, [runPlan]],
+      [CONTEXT.hasPaused, [continueAgents]],
+      [CONTEXT.hasActive, [cancelRun]],
+      [CONTEXT.hasDrafts, [approveDraft]],
+      [CONTEXT.hasImports, [updateSkill]],
+      [CONTEXT.hasUntrusted, [trustSkill]],
+      [CONTEXT.hasTrusted, [distrustSkill]],
+      [CONTEXT.hasPinned, [unpinSkill]],
+    ] as const)
+      for (const command of commands)
+        assert.ok(palette.get(command)?.endsWith(` && (${key} || coppice.engine != ready)`), command);
+  });
+
+  it('has an icon for every command that is drawn as a button', () => {
+    const icons = new Map(contributes.commands.map(({ command, icon }) => [command, icon]));
+    const isButton = ({ group = '' }: Entry): boolean => group.startsWith('navigation') || group.startsWith('inline');
+    const buttons = ['view/title', 'view/item/context', 'editor/title'].flatMap((menu) =>
+      (contributes.menus[menu] ?? []).filter(isButton),
+    );
+    assert.ok(buttons.length > 20);
+    for (const { command } of buttons) assert.match(icons.get(command) ?? '', /^\$\([a-z-]+\)$/, command);
+  });
+
+  it('opens the agents and the plan at first, and leaves the other views closed', () => {
+    const open = Object.values(contributes.views)
+      .flat()
+      .filter(({ visibility }) => visibility !== 'collapsed');
+    assert.deepEqual(
+      open.map(({ id }) => id),
+      [VIEWS.agents, VIEWS.plan],
+    );
+    assert.ok(
+      open.every(({ when }) => when === undefined),
+      'a view that comes later gets the smallest size',
+    );
   });
 
   it('restricts what a folder could use to send code away or to run programs', () => {
