@@ -13,6 +13,10 @@ import { askBudget, gated, started } from './runs.ts';
 /** Asks for a workflow, its parameters and a budget, starts it, and asks about its plan. */
 export const runWorkflow = async (editor: Editor): Promise<void> => {
   const { workflows } = await editor.client.call('workflow_list', {});
+  if (workflows.length === 0) {
+    void vscode.window.showInformationMessage('There is no workflow yet. “Coppice: New Workflow…” makes one.');
+    return;
+  }
   const workflow = await pickWorkflow(workflows);
   if (!workflow) return;
   if (isBroken(workflow)) {

@@ -1,4 +1,5 @@
 // Stands in for dist/coppice.js: `fake-coppice.ts mcp --repo PATH` speaks MCP on stdio with the fake engine behind it.
+import { existsSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { Duplex } from 'node:stream';
 import { openMcpFace } from '../../mcp-server/faces/mcp/face.ts';
@@ -6,7 +7,9 @@ import { FakeEngine } from './fake-engine.ts';
 
 const number = (name: string, byDefault: number): number => Number(process.env[name] ?? byDefault);
 
-if (process.env['COPPICE_FAKE_FAILS']) {
+const isThere = (name: string): boolean => existsSync(process.env[name] ?? '');
+
+if (isThere('COPPICE_FAKE_FAILS')) {
   console.error('This folder is not a git repository. Run "git init" there.');
   process.exit(1);
 }
@@ -17,6 +20,7 @@ if (process.argv[2] === 'mcp') {
     stepMs: number('COPPICE_FAKE_STEP_MS', 100),
     steps: number('COPPICE_FAKE_STEPS', 0),
   });
+  if (isThere('COPPICE_FAKE_PLANNED')) fake.plan('Later');
   process.stdin.once('end', () => fake.stop());
   const face = openMcpFace({ engine: fake.engine(), version: '0.0.0', log: (line) => console.error(line) });
   const stdio = Duplex.from({ readable: process.stdin, writable: process.stdout });

@@ -91,6 +91,11 @@ export class FakeEngine {
     };
   }
 
+  /** Begins with a run whose plan waits. */
+  plan(task: string): void {
+    this.#start(task, 500_000, true);
+  }
+
   stop(): void {
     clearInterval(this.#timer);
     for (const wake of this.#waiters.splice(0)) wake();

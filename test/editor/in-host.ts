@@ -10,11 +10,14 @@ import { MARK } from './mark.ts';
 const ROOT = join(import.meta.dirname, '../..');
 const LIMIT_MS = 120_000;
 
+/** The suites of `host/`. */
+export type Suite = 'trusted' | 'untrusted' | 'idle' | 'skills';
+
 /**
  * Runs a suite of `host/` in the extension host of a real VS Code, with the fake engine; `skills` runs with the real one.
  * Resolves with whether it passed.
  */
-export const runInHost = async (installed: Editor, suite: 'trusted' | 'untrusted' | 'skills'): Promise<boolean> => {
+export const runInHost = async (installed: Editor, suite: Suite): Promise<boolean> => {
   const stage = await mkdtemp(join(tmpdir(), 'coppice-host-'));
   const extension = await stageExtension(stage, suite === 'skills');
   const folder = join(stage, 'Ein Projekt mit Ümlaut');
@@ -29,7 +32,12 @@ export const runInHost = async (installed: Editor, suite: 'trusted' | 'untrusted
     COPPICE_FAKE_WORKERS: '1000',
     COPPICE_FAKE_PER_STEP: '3',
     COPPICE_FAKE_STEP_MS: '50',
+    ...(suite === 'idle' && {
+      COPPICE_FAKE_FAILS: join(stage, 'no-engine'),
+      COPPICE_FAKE_PLANNED: join(stage, 'planned'),
+    }),
   };
+  if (suite === 'idle') await writeFile(join(stage, 'no-engine'), '');
   const editor = await startEditor({ installed, trusted: suite !== 'untrusted', driver: true, env });
   try {
     const page = await editor.newPage();

@@ -17,7 +17,8 @@ try {
   const installed = await ensureEditor(say);
   setTimeout(() => finish(`not done after ${LIMIT_MS / 60_000} minutes`, 1), LIMIT_MS).unref();
   const passed: boolean[] = [];
-  for (const suite of ['trusted', 'untrusted', 'skills'] as const) passed.push(await runInHost(installed, suite));
+  for (const suite of ['trusted', 'untrusted', 'idle', 'skills'] as const)
+    passed.push(await runInHost(installed, suite));
   if (!passed.every(Boolean)) finish('tests in the extension host failed', 1);
   say('\n  a person in VS Code');
   await walkThrough(installed, say);

@@ -17,6 +17,7 @@ export const run = async (): Promise<void> => {
   mocha.suite.emit('pre-require', globalThis, '', mocha);
   const suite = process.env['COPPICE_TEST_SUITE'];
   if (suite === 'untrusted') await import('./untrusted.ts');
+  else if (suite === 'idle') await import('./idle.ts');
   else if (suite === 'skills') await import('./skills.ts');
   else {
     await import('./trusted.ts');

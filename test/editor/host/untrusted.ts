@@ -4,17 +4,22 @@ import { join } from 'node:path';
 import * as vscode from 'vscode';
 import { COMMANDS, SKILL_COMMANDS, VIEWS } from '../../../extension/ids.ts';
 import { activated, offeredServers } from './api.ts';
+import { withAnswers } from './stubs.ts';
 
 describe('in a workspace that is not trusted', () => {
   it('the extension is active but starts nothing, whatever is asked of it', async () => {
     assert.equal(vscode.workspace.isTrusted, false);
     const api = await activated();
     await vscode.commands.executeCommand(`${VIEWS.agents}.focus`);
-    void vscode.commands.executeCommand(COMMANDS.orchestrate);
-    for (const id of [COMMANDS.runWorkflow, COMMANDS.newWorkflow, COMMANDS.runPlan, COMMANDS.retryFailed])
-      void vscode.commands.executeCommand(id);
-    void vscode.commands.executeCommand(COMMANDS.refresh);
-    await new Promise((resolve) => setTimeout(resolve, 1500));
+    const says = async (command: string): Promise<string> => {
+      const told = await withAnswers({}, async () => vscode.commands.executeCommand(command));
+      return told.map(({ message }) => message).join();
+    };
+    const { showLog, setApiKey, ...others } = { ...COMMANDS, ...SKILL_COMMANDS };
+    for (const command of Object.values(others))
+      assert.equal(await says(command), 'Coppice starts nothing in a workspace that is not trusted.', command);
+    assert.equal(await says(showLog), '');
+    assert.match(await says(setApiKey), /^API key of /);
     assert.equal(api.client.state.kind, 'idle');
     assert.ok(!existsSync(join(vscode.workspace.workspaceFolders?.[0]?.uri.fsPath ?? '', '.coppice')));
   });
@@ -28,8 +33,7 @@ describe('in a workspace that is not trusted', () => {
     const item = api.skills.getTreeItem(skill);
     assert.deepEqual([item.label, item.description, item.contextValue], ['of-a-stranger', '.claude/skills', 'file']);
     assert.match(api.skillsView.message ?? '', /^Listed only/);
-    void vscode.commands.executeCommand(SKILL_COMMANDS.runSkill, 'of-a-stranger');
-    await new Promise((resolve) => setTimeout(resolve, 500));
+    await withAnswers({}, async () => vscode.commands.executeCommand(SKILL_COMMANDS.runSkill, 'of-a-stranger'));
     assert.equal(api.client.state.kind, 'idle');
   });
 

@@ -77,7 +77,7 @@ describe('the editor as a client of the engine', () => {
   });
 
   it('says in the words of the engine why there is none, and tries again', async () => {
-    const client = clientOf({ COPPICE_FAKE_FAILS: '1' });
+    const client = clientOf({ COPPICE_FAKE_FAILS: import.meta.filename });
     await assert.rejects(client.call('run_list', { limit: 1 }), /not a git repository/);
     assert.equal(client.state.kind, 'failed');
     let tries = 0;
