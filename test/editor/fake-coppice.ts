@@ -2,18 +2,14 @@
 import { existsSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { Duplex } from 'node:stream';
-import { openMcpFace } from '../../mcp-server/faces/mcp/face.ts';
-import { FakeEngine } from './fake-engine.ts';
 
 const number = (name: string, byDefault: number): number => Number(process.env[name] ?? byDefault);
-
 const isThere = (name: string): boolean => existsSync(process.env[name] ?? '');
 
-if (isThere('COPPICE_FAKE_FAILS')) {
-  console.error('This folder is not a git repository. Run "git init" there.');
-  process.exit(1);
-}
-if (process.argv[2] === 'mcp') {
+const serve = async (): Promise<void> => {
+  // Loaded only here: a test that asks for an engine forty times in vain should not wait for them.
+  const { openMcpFace } = await import('../../mcp-server/faces/mcp/face.ts');
+  const { FakeEngine } = await import('./fake-engine.ts');
   const fake = new FakeEngine({
     workers: number('COPPICE_FAKE_WORKERS', 12),
     perStep: number('COPPICE_FAKE_PER_STEP', 3),
@@ -25,4 +21,9 @@ if (process.argv[2] === 'mcp') {
   const face = openMcpFace({ engine: fake.engine(), version: '0.0.0', log: (line) => console.error(line) });
   const stdio = Duplex.from({ readable: process.stdin, writable: process.stdout });
   face.serve(stdio as unknown as Socket, async () => null);
-}
+};
+
+if (isThere('COPPICE_FAKE_FAILS')) {
+  console.error('This folder is not a git repository. Run "git init" there.');
+  process.exitCode = 1;
+} else if (process.argv[2] === 'mcp') void serve();

@@ -11,7 +11,7 @@ const ROOT = join(import.meta.dirname, '../..');
 const LIMIT_MS = 120_000;
 
 /** The suites of `host/`. */
-export type Suite = 'trusted' | 'untrusted' | 'idle' | 'skills';
+type Suite = 'trusted' | 'untrusted' | 'idle' | 'skills';
 
 /**
  * Runs a suite of `host/` in the extension host of a real VS Code, with the fake engine; `skills` runs with the real one.

@@ -32,9 +32,8 @@ const runFromPalette = async (command: string): Promise<readonly string[]> => {
 };
 
 const contributed = (): string[] => {
-  const { contributes } = vscode.extensions.getExtension('coppice.coppice')?.packageJSON as {
-    contributes: { commands: { command: string }[] };
-  };
+  const manifest: unknown = vscode.extensions.getExtension('coppice.coppice')?.packageJSON;
+  const { contributes } = manifest as { contributes: { commands: { command: string }[] } };
   return contributes.commands.map(({ command }) => command);
 };
 
