@@ -7,25 +7,25 @@ const PART = 4;
  * back together, again and again, while the server's slots stand idle.
  */
 export class Pace {
-  readonly #least: number;
+  readonly #least: () => number;
   readonly #waiting: (() => void)[] = [];
   /** Who has passed in this turn of the event loop. */
   #passed = 0;
 
-  /** At least `least` pass in one turn of the event loop. */
-  constructor(least: number) {
+  /** At least `least()` pass in one turn of the event loop. */
+  constructor(least: () => number) {
     this.#least = least;
   }
 
   /** Resolves at once when not too many have passed in this turn of the event loop. */
   async pass(): Promise<void> {
     if (this.#passed === 0) setImmediate(this.#next);
-    if (this.#passed >= this.#least) return new Promise((resolve) => this.#waiting.push(resolve));
+    if (this.#passed >= this.#least()) return new Promise((resolve) => this.#waiting.push(resolve));
     this.#passed += 1;
   }
 
   readonly #next = (): void => {
-    const some = this.#waiting.splice(0, Math.max(this.#least, Math.ceil(this.#waiting.length / PART)));
+    const some = this.#waiting.splice(0, Math.max(this.#least(), Math.ceil(this.#waiting.length / PART)));
     this.#passed = some.length;
     if (some.length > 0) setImmediate(this.#next);
     for (const one of some) one();

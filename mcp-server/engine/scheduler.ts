@@ -21,6 +21,8 @@ const TICK_MS = 500;
 const MOST_CLAIMS = 8;
 /** Answers looked at in one turn of the event loop, at least: fewer cost more commits, more let slots stand idle. */
 const AT_ONCE = 2;
+/** While all slots are taken, so that others make use of them meanwhile. */
+const AT_ONCE_WHEN_FULL = 6;
 
 /**
  * A pool, not waves: whenever a permit is free and a job is queued, the best job is claimed. A permit is held from the
@@ -32,7 +34,7 @@ export class Scheduler {
   readonly #digests = new Map<string, Promise<string>>();
   readonly #running = new Set<Promise<void>>();
   readonly #stop = new AbortController();
-  readonly #pace = new Pace(AT_ONCE);
+  readonly #pace = new Pace(() => (this.#servers.haveRoom ? AT_ONCE : AT_ONCE_WHEN_FULL));
   readonly #prefixes: PrefixSharing;
   readonly #leases: Promise<void>;
   #desk = 0;

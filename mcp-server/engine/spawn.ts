@@ -18,9 +18,12 @@ type Makes = Pick<EngineParts, 'random' | 'clock'>;
 
 export const branchOf = (run: Pick<Run, 'branch'>, agent: AgentId): string => `${run.branch}.${agent}`;
 
-/** Critical: others wait for it. */
-export const priorityOf = (agent: Pick<Agent, 'tier' | 'role'>): Priority =>
-  agent.tier === 'worker' && agent.role !== 'resolver' ? 'batch' : 'critical';
+/**
+ * Critical: nothing of its run goes on without it. A synthesizer is not: while workers wait, the way from the last of
+ * them to the end of the run is the longer one.
+ */
+export const priorityOf = ({ tier, role }: Pick<Agent, 'tier' | 'role'>): Priority =>
+  (tier === 'worker' || tier === 'synthesizer') && role !== 'resolver' ? 'batch' : 'critical';
 
 export const turnJob = (makes: Makes, run: Run, agent: Agent, priority = priorityOf(agent), runAt = 0): NewJob => ({
   ...(agent.urgency ? { urgency: agent.urgency } : {}),

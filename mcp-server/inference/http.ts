@@ -2,7 +2,6 @@ import http from 'node:http';
 import https from 'node:https';
 import { urlToHttpOptions } from 'node:url';
 import type { Clock } from '../domain/clock.ts';
-import { OVER } from './time-limit.ts';
 
 /** What a server answered: its headers have come, its body has not been read. */
 export interface HttpReply {
@@ -105,13 +104,10 @@ const lowerCase = (headers: http.IncomingHttpHeaders): ReadonlyMap<string, strin
 const limitConnecting = (request: http.ClientRequest, clock: Clock, connectMs: number): void => {
   request.once('socket', (socket) => {
     if (!socket.connecting) return;
-    const connected = new AbortController();
-    const stop = (): void => connected.abort(OVER);
-    socket.once('connect', stop);
-    socket.once('close', stop);
-    void clock.sleep(connectMs, connected.signal).then(() => {
-      if (connected.signal.aborted) return;
+    const cancel = clock.alarm(connectMs, () => {
       request.destroy(Object.assign(new Error(`No connection after ${connectMs} ms`), { code: 'ETIMEDOUT' }));
     });
+    socket.once('connect', cancel);
+    socket.once('close', cancel);
   });
 };

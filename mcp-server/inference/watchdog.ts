@@ -1,19 +1,22 @@
 import type { Clock } from '../domain/clock.ts';
-import { OVER } from './time-limit.ts';
 
 /** Calls `onStall` once when nothing happens for too long. One timer, however often there is progress. */
 export class Watchdog {
   readonly #clock: Clock;
-  readonly #stopped = new AbortController();
+  readonly #onStall: () => void;
+  readonly #shortestMs: number;
+  #cancel: () => void = () => undefined;
   #limitMs: number;
   #last: number;
   #stalled = false;
 
   constructor(clock: Clock, limitMs: number, onStall: () => void, shortestMs: number) {
     this.#clock = clock;
+    this.#onStall = onStall;
+    this.#shortestMs = shortestMs;
     this.#limitMs = limitMs;
     this.#last = clock.now();
-    void this.#watch(onStall, shortestMs);
+    this.#watch();
   }
 
   get stalled(): boolean {
@@ -32,18 +35,16 @@ export class Watchdog {
   }
 
   stop(): void {
-    this.#stopped.abort(OVER);
+    this.#cancel();
   }
 
-  async #watch(onStall: () => void, shortestMs: number): Promise<void> {
-    while (!this.#stopped.signal.aborted) {
-      const left = this.#last + this.#limitMs - this.#clock.now();
-      if (left <= 0) {
-        this.#stalled = true;
-        return onStall();
-      }
-      // The limit may have become shorter meanwhile, so never sleep longer than the shortest.
-      await this.#clock.sleep(Math.min(left, shortestMs), this.#stopped.signal);
+  #watch(): void {
+    const left = this.#last + this.#limitMs - this.#clock.now();
+    if (left <= 0) {
+      this.#stalled = true;
+      return this.#onStall();
     }
+    // The limit may have become shorter meanwhile, so never longer than the shortest.
+    this.#cancel = this.#clock.alarm(Math.min(left, this.#shortestMs), () => this.#watch());
   }
 }

@@ -44,16 +44,28 @@ const serversOf = (db: Connection, kind: JobKind): string[] =>
 const FREE_OWNER = `NOT EXISTS (
   SELECT 1 FROM jobs AS other WHERE other.state = 'running' AND other.run = job.run AND other.owner = job.owner)`;
 
-/** Says which index to use: without statistics SQLite would take the longer one for both. */
-const FIRST = sql<{ n: number; orderKey: number }>(`
-  SELECT n, orderKey FROM jobs AS job INDEXED BY jobs_queue
+/** The order of the best job that may start now. */
+const FIRST = sql<{ orderKey: number }>(`
+  SELECT orderKey FROM jobs AS job INDEXED BY jobs_queue
    WHERE state = 'queued' AND due = 1 AND kind = +? AND server = +? AND run = +? AND ${FREE_OWNER}
-   ORDER BY orderKey, n LIMIT 1`);
+   ORDER BY orderKey LIMIT 1`);
 const FIRST_HOT = sql<{ n: number }>(`
-  SELECT n FROM jobs AS job INDEXED BY jobs_queue_by_prefix
+  SELECT n FROM jobs AS job INDEXED BY jobs_queue
    WHERE state = 'queued' AND due = 1 AND kind = +? AND server = +? AND run = +? AND orderKey = +? AND prefix = +?
      AND ${FREE_OWNER}
    ORDER BY n LIMIT 1`);
+/** The oldest of that order whatever its prefix: the first of each is looked at, found by leaping from one to the next. */
+const PLACE = `state = 'queued' AND due = 1 AND kind = +@kind AND server = +@server AND run = +@run AND orderKey = +@orderKey`;
+const FIRST_COLD = sql<{ n: number }>(`
+  WITH RECURSIVE waiting (prefix) AS (
+    SELECT min(prefix) FROM jobs INDEXED BY jobs_queue WHERE ${PLACE}
+    UNION ALL
+    SELECT (SELECT min(prefix) FROM jobs INDEXED BY jobs_queue WHERE ${PLACE} AND prefix > waiting.prefix)
+      FROM waiting WHERE waiting.prefix IS NOT NULL
+  )
+  SELECT (SELECT n FROM jobs AS job INDEXED BY jobs_queue
+           WHERE ${PLACE} AND job.prefix = waiting.prefix AND ${FREE_OWNER} ORDER BY n LIMIT 1) AS n
+    FROM waiting WHERE prefix IS NOT NULL AND n IS NOT NULL ORDER BY n LIMIT 1`);
 const TAKE = sql<Job>(`
   UPDATE jobs SET state = 'running', attempts = attempts + 1, claims = claims + 1, epoch = ?, leaseUntil = ?
    WHERE n = ? AND state = 'queued'
@@ -82,7 +94,9 @@ const bestOf = (
     const warm = db.get(FIRST_HOT, kind, server, run, first.orderKey, prefix);
     if (warm) return { n: warm.n, orderKey: first.orderKey, heat };
   }
-  return { ...first, heat: hot.length };
+  const { orderKey } = first;
+  const cold = db.get(FIRST_COLD, { kind, server, run, orderKey });
+  return cold && { n: cold.n, orderKey, heat: hot.length };
 };
 
 const oneOf = (kinds: readonly JobKind[]): string => kinds.map((kind) => `'${kind}'`).join(', ');

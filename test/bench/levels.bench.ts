@@ -7,8 +7,8 @@ import { inChild, startServer } from './processes.ts';
 const LATENCY_MS = 100;
 const WORKERS = 120;
 const ROUNDS = 3;
-/** As many as one GPU serves well, and as the other parts of the benchmark have. */
-const SLOTS = [8, 32];
+/** What llama-server has when it is not told, what one GPU serves well, and what the other parts of the benchmark have. */
+const SLOTS = [4, 8, 32];
 
 /** Tier after tier: workers with two calls each, then those who join five and five of their results. */
 const idealMs = (slots: number): number => {

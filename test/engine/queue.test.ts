@@ -56,6 +56,22 @@ describe('The queue', () => {
     assert.ok(meanwhile.length >= 7, `${meanwhile.length} turns were made while one slot was busy with a slow one`);
   });
 
+  it('lets workers go before those who join a part of them, for the way from the last worker to the end is longer', async () => {
+    bench = await openBench({
+      server: { slots: 1 },
+      script: (request) => {
+        if (isPlanner(request)) return planOf(15);
+        return partOf(request) < 0 ? finish('Joined.') : finish(`Did part ${partOf(request)}.`);
+      },
+    });
+    const view = await bench.run(BIG_TASK);
+    assert.equal(view.state, 'answered');
+    const order = bench.model.requests.map(({ request }) =>
+      isPlanner(request) ? 'planner' : partOf(request) < 0 ? 'joiner' : 'worker',
+    );
+    assert.deepEqual(order, ['planner', ...Array(15).fill('worker'), ...Array(4).fill('joiner')]);
+  });
+
   it('lets a team of three levels work through one slot, since whoever waits holds nothing', async () => {
     const below: Readonly<Record<string, string>> = { One: 'Two', Two: 'Three' };
     bench = await openBench({

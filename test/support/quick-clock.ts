@@ -6,5 +6,6 @@ export const quickClock = (speed: number): Clock => {
   return {
     now: () => Math.round(start + (systemClock.now() - start) * speed),
     sleep: (ms, signal) => systemClock.sleep(ms / speed, signal),
+    alarm: (ms, ring) => systemClock.alarm(ms / speed, ring),
   };
 };

@@ -25,6 +25,12 @@ export class TestClock implements Clock {
     });
   }
 
+  alarm(ms: number, ring: () => void): () => void {
+    const sleeper = { at: this.#now + ms, wake: ring };
+    this.#sleepers.add(sleeper);
+    return () => void this.#sleepers.delete(sleeper);
+  }
+
   get sleepers(): number {
     return this.#sleepers.size;
   }

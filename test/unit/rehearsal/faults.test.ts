@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { systemClock } from '../../../mcp-server/domain/clock.ts';
 import { eventData, type RawCall, rawCall, rawGet, rawPost } from '../../support/raw-http.ts';
 import {
   call,
@@ -209,7 +210,7 @@ describe('the scripted server', () => {
 
     it('nobody while it loads', async () => {
       let now = 1000;
-      await start({ loadingMs: 500, clock: { now: () => now, sleep: () => Promise.resolve() } });
+      await start({ loadingMs: 500, clock: { ...systemClock, now: () => now, sleep: () => Promise.resolve() } });
       const refused = await rawGet(`${server.url}/health`);
       assert.equal(refused.status, 503);
       assert.deepEqual(json(refused.text), {

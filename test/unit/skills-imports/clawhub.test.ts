@@ -35,6 +35,7 @@ describe('a hub that speaks ClawHub’s API', () => {
   });
 
   const clock: Clock = {
+    ...systemClock,
     now: () => Date.parse('2026-11-20T12:00:00Z'),
     sleep: async (ms) => void waits.push(ms),
   };

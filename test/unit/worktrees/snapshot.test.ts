@@ -28,7 +28,7 @@ describe('a snapshot', () => {
 
   it('is a commit of everything that changed, by its author, at the clock’s time; no branch moves', async () => {
     const root = makeRepository();
-    const clock = { now: () => 1_700_000_000_000, sleep: async () => undefined };
+    const clock = { now: () => 1_700_000_000_000, sleep: async () => undefined, alarm: () => () => undefined };
     const repository = await openAt(root, { clock });
     const lease = await leaseAt(repository, 'one');
     const base = headOf(root);
