@@ -38,7 +38,7 @@ export const percent = (part: number, whole: number): string => `${whole > 0 ? M
 export const count = (n: number, noun: string): string => `${n} ${noun}${n === 1 ? '' : 's'}`;
 
 const HIDDEN =
-  /[\ufff9-\ufffb]|(?![\t\n\r])\p{Cc}|(?!(?<=[^\0-\x7f])[\u200c-\u200f\ufe00-\ufe0f])\p{Default_Ignorable_Code_Point}/gu;
+  /[\ufff9-\ufffb]|(?![\t\n\r])\p{Cc}|(?!(?<=[^\0-\x7f])[\u200c-\u200f\p{Variation_Selector}])\p{Default_Ignorable_Code_Point}/gu;
 
 /** The text with what nobody could see in it, or what turns its order round, written out: `<U+202E>`. */
 export const visible = (text: string): string =>

@@ -14,7 +14,7 @@ const wholeChars = (text: string): string => text.replace(/[\uD800-\uDBFF]$/, ''
 const HIDDEN = /[\p{Cc}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\ufff9-\ufffb]/u;
 /** The same but for ends of lines and tabs, and for what joins signs that are not ASCII: emoji and many scripts need it. */
 const TO_SHOW =
-  /[\p{Zl}\p{Zp}\ufff9-\ufffb]|(?![\t\n\r])\p{Cc}|(?!(?<=[^\0-\x7f])[\u200c-\u200f\ufe00-\ufe0f])\p{Default_Ignorable_Code_Point}/gu;
+  /[\p{Zl}\p{Zp}\ufff9-\ufffb]|(?![\t\n\r])\p{Cc}|(?!(?<=[^\0-\x7f])[\u200c-\u200f\p{Variation_Selector}])\p{Default_Ignorable_Code_Point}/gu;
 
 /** Most texts have nothing of that kind. */
 const PLAIN = /^[\t\n\r -~]*$/;

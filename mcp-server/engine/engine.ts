@@ -71,13 +71,6 @@ const facadeOf = (core: Core, scheduler: Scheduler, tidier: Tidier, keeper: Fore
   const statusOf = async (run: RunId): Promise<RunView> => view(await runOf(store, run));
   let stopped: Promise<void> | undefined;
   const reviews = oneAtATime();
-  const stop = async (): Promise<void> => {
-    await scheduler.stop();
-    await tidier.stop();
-    await keeper.stop();
-    await repository.close();
-    await store.close();
-  };
   const follow: RunFollower = {
     waitRun: async (run, waitMs, signal) => {
       await waitForEnd(core, run, waitMs, signal);
@@ -118,10 +111,16 @@ const facadeOf = (core: Core, scheduler: Scheduler, tidier: Tidier, keeper: Fore
     checkSetup: (options) => checkSetup(parts, optionsOf(parts.settings, options)),
     isIdle: async () => !scheduler.busy && !tidier.busy && (await nothingGoesOn(core)),
     stop: () => {
-      stopped ??= stop();
+      stopped ??= stopAll(parts, [scheduler, tidier, keeper]);
       return stopped;
     },
   };
+};
+
+const stopAll = async (parts: EngineParts, own: readonly { stop(): Promise<void> }[]): Promise<void> => {
+  for (const one of own) await one.stop();
+  await parts.repository.close();
+  await parts.store.close();
 };
 
 /** Every run that has not ended waits for a person's word: on its plan, or on its paused agents. */

@@ -45,7 +45,7 @@ export class SkillWaits {
 
   /** The person trusts the skill now; what was asked of an earlier content of it is answered by that too. */
   async settleSkill(core: Core, skill: string): Promise<void> {
-    for (const wait of [...this.#waiting.values()]) if (wait.skill === skill) await this.#answer(core, wait, true);
+    for (const wait of this.#waiting.values()) if (wait.skill === skill) await this.#answer(core, wait, true);
   }
 
   /** What an agent of the run waits for and is not among `seen`, now or later; null when `signal` aborts first. */
@@ -91,7 +91,7 @@ export class SkillWaits {
     for (const run of await store.activeRuns()) {
       for (const event of await store.eventsOf(run.id, ['skill.wanted', 'skill.answered'])) this.#replay(event, run.id);
     }
-    for (const wait of [...this.#waiting.values()]) {
+    for (const wait of this.#waiting.values()) {
       for (const agent of wait.agents.keys()) {
         const row = await store.agent(agent);
         if (!row || isOver(row)) this.#leave(wait, agent);

@@ -138,7 +138,7 @@ describe('Reading a manifest.json', () => {
         tools: [`run${hidden}`],
         permissions: {
           read: [`src/${hidden}x`],
-          write: [`${hidden}`],
+          write: [hidden],
           commands: [`gi${hidden}t`],
           hosts: [`a${hidden}.com`],
         },
