@@ -1,15 +1,16 @@
-import { type Prepared, prepareTurn, type WrapUp } from '../agent/prepare.ts';
+import { type AgentLimits, type Prepared, prepareTurn, type WrapUp } from '../agent/prepare.ts';
 import type { Agent } from '../domain/agent.ts';
 import { newId } from '../domain/ids.ts';
 import type { Job } from '../domain/job.ts';
 import type { Run } from '../domain/run.ts';
-import type { Turn } from '../domain/turn.ts';
+import type { Turn, Usage } from '../domain/turn.ts';
 import type { ChatRequest, Endpoint, ServerFacts } from '../inference/port.ts';
 import { upperBoundTokens } from '../inference/token-bound.ts';
 import type { Tx } from '../store/port.ts';
 import { type Conversation, draftRequest, loadConversation, shortest } from './conversation.ts';
 import type { Core } from './core.ts';
 import { letIn } from './inbox.ts';
+import { drawSpare } from './spare-tokens.ts';
 
 type Call = Extract<Prepared, { kind: 'call' }>;
 
@@ -20,7 +21,7 @@ export interface Begun {
   readonly turn: Turn;
 }
 
-/** Decides how the next turn is asked for. Throws what asking the server for its facts throws. */
+/** Decides how the next turn is asked for; who lacks tokens gets what is to spare. Throws what asking the server for its facts throws. */
 export const prepare = async (
   core: Core,
   conversation: Conversation,
@@ -28,10 +29,24 @@ export const prepare = async (
   signal: AbortSignal,
 ): Promise<Prepared> => {
   const facts = await endpoint.facts(signal);
-  const account = await core.parts.store.account(conversation.agent.id);
+  const { agent, run, turns } = conversation;
+  const { store, clock } = core.parts;
+  const available = (await store.account(agent.id))?.available ?? 0;
   const count = (request: ChatRequest): Promise<number | null> => endpoint.count(request, signal);
-  return prepareWith(core, conversation, facts, account?.available ?? 0, count);
+  const prepared = await prepareWith(core, conversation, facts, available, count);
+  if (!isShort(prepared)) return prepared;
+  const wanted = aFewTurns(turns.at(-1)?.usage ?? null, core.limits);
+  const more = await store.transaction((tx) => drawSpare(tx, run, agent, wanted, clock.now()));
+  return more > 0 ? prepareWith(core, conversation, facts, available + more, count) : prepared;
 };
+
+/** Only its tokens keep the agent from going on. */
+const isShort = (prepared: Prepared): boolean =>
+  prepared.kind === 'call' ? prepared.wrapUp === 'budget' : prepared.lacking === 'budget';
+
+/** What two more turns like the one before cost, and a last one. */
+const aFewTurns = (last: Usage | null, { answerTokens, wrapUpTokens }: AgentLimits): number =>
+  3 * ((last?.prompt ?? answerTokens) + (last?.completion ?? 0)) + 2 * answerTokens + wrapUpTokens;
 
 const prepareWith = (
   core: Core,

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import type { RunId } from '../../mcp-server/domain/ids.ts';
 import { type Bench, openBench } from '../support/engine.ts';
+import { keyOf, runPlan, step, writeOwn } from '../support/plans.ts';
 import { call, calls, finish, type ParsedRequest, type ScriptedAnswer, say } from '../support/scripted-server.ts';
 import { agentNamed, agentsOf, BIG_TASK, eventsOf, isLastTurn, taskOf, toolResults } from '../support/team.ts';
 
@@ -72,6 +73,28 @@ describe('a budget', () => {
     const view = await bench.run('Write a file', { maxAgents: 1, budget: 15_000 });
     assert.equal(view.state, 'failed', JSON.stringify(view, null, 1));
     assert.match(view.error ?? '', /I could not find it/);
+  });
+
+  it('gives an agent that runs out what others did not need, but nothing of what a joiner needs or is kept back', async () => {
+    bench = await openBench({
+      files: readme,
+      script: (request) => {
+        if (keyOf(request) !== 'big') return writeOwn(request);
+        return toolResults(request).length < 9 ? lookAgain(request) : finish('All nine looks.');
+      },
+    });
+    const steps = [
+      step('small', { parent: 'join', weight: 3 }),
+      step('big', { parent: 'join', weight: 0.8, needs: ['small'] }),
+      step('join', { needs: ['small', 'big'], tier: 'synthesizer' }),
+    ];
+    const view = await runPlan(bench, steps, { budget: 100_000 });
+    assert.equal(view.state, 'completed', JSON.stringify(view, null, 1));
+    const given = (await eventsOf(bench)).filter((event) => event.type === 'budget.granted');
+    assert.ok(given.length > 0, 'it is told');
+    const ledger = await bench.store.ledger(view.run);
+    const drawn = ledger.filter(({ kind, from }) => kind === 'grant' && from.startsWith(view.run));
+    assert.equal(drawn.length, 1, 'only the plan got tokens of the run');
   });
 
   it('that cannot pay for one turn ends as failed, says why, and asks nothing of the server', async () => {

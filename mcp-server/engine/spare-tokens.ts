@@ -1,0 +1,79 @@
+import type { Agent } from '../domain/agent.ts';
+import type { AccountId, AgentId } from '../domain/ids.ts';
+import type { Run } from '../domain/run.ts';
+import { keptBack } from '../planning/share-budget.ts';
+import type { Tx } from '../store/port.ts';
+
+/** Fewer tokens do not buy another turn. */
+const LEAST_DRAW = 1000;
+
+interface Spare {
+  readonly from: AccountId;
+  readonly tokens: number;
+}
+
+/**
+ * Gives the agent of a planned step that runs out of tokens what the plan gave to others and they did not need: what has
+ * come back to those who wait to join its work, then to the run. Never what a joiner needs itself, what is kept back for
+ * fresh tries and conflicts, or more than half of what there is, since others may run out as well. Returns the tokens
+ * that it got; 0: there are none to spare.
+ */
+export const drawSpare = async (tx: Tx, run: Run, agent: Agent, wanted: number, now: number): Promise<number> => {
+  const step = agent.step === null ? undefined : await tx.step(agent.step);
+  if (!step || step.agent !== agent.id || step.subPlan || run.cancelRequested !== 'no') return 0;
+  const spares = await sparesFor(tx, run, agent);
+  const most = Math.min(wanted, Math.floor(spares.reduce((sum, { tokens }) => sum + tokens, 0) / 2));
+  if (most < LEAST_DRAW) return 0;
+  let left = most;
+  for (const { from, tokens } of spares) {
+    const part = Math.min(left, tokens);
+    if (part < 1 || !(await tx.grant(from, agent.id, part, now))) continue;
+    left -= part;
+  }
+  const tokens = most - left;
+  await tx.emit(now, [{ type: 'budget.granted', run: run.id, agent: agent.id, to: agent.id, tokens }]);
+  return tokens;
+};
+
+/** The nearest joiner first, the run last. */
+const sparesFor = async (tx: Tx, run: Run, agent: Agent): Promise<readonly Spare[]> => {
+  const parents = new Map((await tx.agents(run.id)).map(({ id, parent }) => [id, parent]));
+  const weights = await weightsBelow(tx, run, parents);
+  const spares: Spare[] = [];
+  for (let id = agent.parent; id !== null; id = parents.get(id) ?? null) {
+    const joiner = await tx.agent(id);
+    const account = joiner?.state === 'pending' ? await tx.account(id) : undefined;
+    const weight = weights.get(id);
+    if (!account || !weight) continue;
+    const own = Math.ceil((account.granted * weight.own) / weight.subtree);
+    spares.push({ from: id, tokens: Math.max(0, account.available - own) });
+  }
+  // What a plan leaves to the run because its author said so is not for its agents.
+  const isBound = (await tx.plan(run.id))?.budget !== undefined;
+  const pool = isBound ? 0 : ((await tx.account(run.id))?.available ?? 0) - keptBack(run.options.budget);
+  return [...spares, { from: run.id, tokens: Math.max(0, pool) }];
+};
+
+interface Weights {
+  own: number;
+  subtree: number;
+}
+
+/** Of each agent's step, and of all steps of the plan whose agents hang from it, itself included. */
+const weightsBelow = async (
+  tx: Tx,
+  run: Run,
+  parents: ReadonlyMap<AgentId, AgentId | null>,
+): Promise<ReadonlyMap<AgentId, Weights>> => {
+  const found = new Map<AgentId, Weights>();
+  for (const { agent, weight, subPlan } of await tx.steps(run.id)) {
+    if (subPlan) continue;
+    for (let id: AgentId | null = agent; id !== null; id = parents.get(id) ?? null) {
+      const weights = found.get(id) ?? { own: 0, subtree: 0 };
+      if (id === agent) weights.own = weight;
+      weights.subtree += weight;
+      found.set(id, weights);
+    }
+  }
+  return found;
+};
