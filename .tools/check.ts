@@ -20,7 +20,7 @@ const first: readonly Step[] = [
 ];
 const unit: Step = {
   name: 'unit tests',
-  command: [bin('mocha'), '--parallel', '--jobs', '2', '--reporter', 'dot', 'test/unit/**/*.test.ts'],
+  command: [bin('mocha'), '--parallel', '--jobs', '3', '--reporter', 'dot', 'test/unit/**/*.test.ts'],
 };
 
 const run = (step: Step): Promise<boolean> =>

@@ -64,11 +64,14 @@ export interface ComposedEngine {
   release(): Promise<void>;
 }
 
+/** The file whose lock says who owns the repository at `root`. */
+export const lockFileOf = (root: string): string => join(root, '.coppice', 'engine.lock.db');
+
 /** Lock → repository → store → engine. Throws UserError `engine-busy` at once when another engine has the repository. */
 export const composeEngine = async (parts: EngineIngredients): Promise<ComposedEngine> => {
   const stateDir = join(parts.root, '.coppice');
   const fresh = !existsSync(stateDir);
-  const lock = acquireRepositoryLock(join(stateDir, 'engine.lock.db'));
+  const lock = acquireRepositoryLock(lockFileOf(parts.root));
   if (lock === null) {
     throw new UserError('engine-busy', `Another engine works on ${parts.root}. "coppice stop" ends it.`);
   }

@@ -1,5 +1,6 @@
+import { statSync } from 'node:fs';
 import { join } from 'node:path';
-import { type ComposedEngine, composeEngine, type EngineIngredients } from './compose.ts';
+import { type ComposedEngine, composeEngine, type EngineIngredients, lockFileOf } from './compose.ts';
 import { messageOf } from './domain/errors.ts';
 import type { RunId } from './domain/ids.ts';
 import { type Host, startHost } from './faces/host/engine-host.ts';
@@ -37,8 +38,10 @@ export const serveRepository = async (options: ServeOptions): Promise<number> =>
   // Nothing is written below the repository before the engine has it.
   let log = (line: string): void => void pending.push(line);
   const composed = await composeEngine({ ...options, root: place.root, log: (line) => log(line) });
+  const present = (): boolean => isThere(lockFileOf(place.root));
   log = (line) => {
-    logFile(`[${options.pid}] ${line}`);
+    // A folder that was deleted does not come back because of a log.
+    if (present()) logFile(`[${options.pid}] ${line}`);
     echo?.(line);
   };
   for (const line of pending) log(line);
@@ -68,6 +71,7 @@ export const serveRepository = async (options: ServeOptions): Promise<number> =>
     stateFile: join(stateDir, 'engine.json'),
     idleMs: options.idleMs,
     stopMs: options.stopMs,
+    present,
     release: async () => {
       face.close();
       await composed.release();
@@ -90,6 +94,15 @@ export const serveRepository = async (options: ServeOptions): Promise<number> =>
   if (asked !== null) void host.stop(asked);
   await host.ended;
   return failed ? 1 : 0;
+};
+
+/** Only a clear no is one: a file system that fails for a moment ends nobody's work. */
+const isThere = (path: string): boolean => {
+  try {
+    return statSync(path, { throwIfNoEntry: false }) !== undefined;
+  } catch {
+    return true;
+  }
 };
 
 /** How long a pinned skill's tool works before it answers with the run that goes on; clients abandon long calls. */

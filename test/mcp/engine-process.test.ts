@@ -127,6 +127,20 @@ describe('the engine of a repository', function () {
     assert.equal(view.state, 'completed');
   });
 
+  it('makes room for the next one when its folder was deleted', async () => {
+    stage = openStage();
+    assert.equal((await stage.run('run', TASK, '--server', 'rehearsal', '--yes')).status, 0);
+    const old = pid();
+    rmSync(join(stage.repo.root, '.coppice'), { recursive: true });
+    const again = await stage.run('run', TASK, '--server', 'rehearsal', '--yes', '--json');
+    assert.equal(again.status, 0, again.stderr);
+    await until('the old one leaves', () => !isAlive(old));
+    assert.notEqual(pid(), old);
+    assert.match((await stage.run('stop')).stdout, /Stopped/);
+    const last = await stage.run('status');
+    assert.equal(last.stdout.match(/completed/g)?.length, 1, last.stdout);
+  });
+
   it('ends at SIGTERM as gracefully', async () => {
     stage = openStage();
     const engine = stage.start('engine');

@@ -23,6 +23,8 @@ export interface HostParts {
   /** How long a graceful stop may take, ms. */
   readonly stopMs: number;
   readonly clock: Clock;
+  /** Whether the repository's state still lies where it was when the engine began: people delete and move folders. */
+  present(): boolean;
   /** After the engine has stopped and before the clients hear of it: gives up the repository. */
   release(): Promise<void>;
   /** Speaks MCP on a connection until it ends; returns how to end it. */
@@ -90,6 +92,8 @@ class ListeningHost implements Host {
   }
 
   #accept(socket: Socket): void {
+    // Whoever finds the connection closed starts an engine for what lies there now.
+    this.#leaveWhenGone();
     if (this.#stopping) return void socket.destroy();
     this.#idleSince = null;
     const end = this.#parts.serve(socket, (method, params) =>
@@ -134,7 +138,13 @@ class ListeningHost implements Host {
     }
   }
 
+  #leaveWhenGone(): void {
+    if (!this.#stopping && !this.#parts.present()) void this.stop('its folder .coppice was deleted or moved away');
+  }
+
   async #leaveWhenIdle(): Promise<void> {
+    this.#leaveWhenGone();
+    if (this.#stopping) return;
     const { engine, clock, idleMs } = this.#parts;
     const needed = this.#connections.size > 0 || !(await engine.isIdle().catch(() => false));
     if (needed || this.#connections.size > 0) {
@@ -147,6 +157,7 @@ class ListeningHost implements Host {
 
   async #stop(reason: string): Promise<void> {
     const { engine, stopMs, clock, stateFile } = this.#parts;
+    const present = this.#parts.present();
     const log = (line: string): void => this.#parts.log(line);
     log(`engine stops: ${reason}`);
     clearInterval(this.#timer);
@@ -165,7 +176,8 @@ class ListeningHost implements Host {
       log(`engine did not stop within ${stopMs} ms; what was under way goes on at the next start`);
     }
     waiting.abort();
-    await rm(stateFile, { force: true }).catch(() => {});
+    // Where the folder is another one, the file is that of the next engine.
+    if (present) await rm(stateFile, { force: true }).catch(() => {});
     await this.#parts.release().catch((error) => log(`release: ${messageOf(error)}`));
     for (const [socket, end] of this.#connections) {
       end();

@@ -101,6 +101,7 @@ describe('the host of an engine', () => {
   let engine: FakeEngine;
   let host: Host | undefined;
   let released: number;
+  let present: boolean;
   const sockets: Socket[] = [];
 
   const start = async (idleMs = 60_000): Promise<string> => {
@@ -116,6 +117,7 @@ describe('the host of an engine', () => {
       idleMs,
       stopMs: 5000,
       clock: systemClock,
+      present: () => present,
       serve: openMcpFace({ engine, version: '1.0.0', log: () => {} }).serve,
       release: async () => {
         assert.ok(engine.stopped);
@@ -150,6 +152,7 @@ describe('the host of an engine', () => {
     folder = await mkdtemp(join(tmpdir(), 'coppice-host-'));
     engine = createFakeEngine();
     released = 0;
+    present = true;
   });
   afterEach(async () => {
     for (const socket of sockets.splice(0)) socket.destroy();
@@ -223,6 +226,27 @@ describe('the host of an engine', () => {
     socket.destroy();
     await host?.ended;
     assert.equal(engine.stopped, true);
+  });
+
+  it('leaves when its folder was deleted or moved away, at the next connection or soon, and leaves the next one its file', async () => {
+    engine.idle = false;
+    const path = await start(80);
+    const file = join(folder, '.coppice', 'engine.json');
+    await writeFile(file, 'of the next engine');
+    present = false;
+    const socket = await open(path);
+    assert.equal(await ask(socket, 'coppice/hello', {}, 1000), null);
+    await host?.ended;
+    assert.equal(await connectIfRunning(path), null);
+    assert.equal(await readFile(file, 'utf8'), 'of the next engine');
+    present = true;
+    engine = createFakeEngine();
+    engine.idle = false;
+    const connected = await open(await start(80));
+    assert.ok(await ask(connected, 'coppice/hello', {}, 1000));
+    present = false;
+    await host?.ended;
+    assert.equal(released, 2);
   });
 
   it('answers what was asked before the client ended its side', async () => {
