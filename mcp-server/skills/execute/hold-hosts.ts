@@ -8,7 +8,7 @@
 export const HOLD_HOSTS = `
 const apply = Reflect.apply;
 const { isArray } = Array;
-const { assign, getPrototypeOf, getOwnPropertyNames, getOwnPropertySymbols, getOwnPropertyDescriptors, preventExtensions, defineProperties } = Object;
+const { assign, freeze, getPrototypeOf, getOwnPropertyNames, getOwnPropertySymbols, getOwnPropertyDescriptors, preventExtensions, defineProperty, defineProperties } = Object;
 const NewPromise = Promise;
 const Failure = Error;
 const asNumber = Number;
@@ -39,8 +39,9 @@ const nameOf = (host) => {
 const rules = [];
 for (const host of HOSTS) {
   const [name, port] = host.split(':');
-  rules.push({ __proto__: null, name: name.startsWith('*') ? name.slice(1) : name, wild: name.startsWith('*'), port: Number(port ?? 0) });
+  rules.push(freeze({ __proto__: null, name: name.startsWith('*') ? name.slice(1) : name, wild: name.startsWith('*'), port: Number(port ?? 0) }));
 }
+freeze(rules);
 const matches = (rule, name) => (rule.wild ? isIP(name) === 0 && endsWith(name, rule.name) : rule.name === name);
 
 /** Address → port → true; port 0: any. */
@@ -111,9 +112,9 @@ const lookup = function (host, options, callback) {
   const given = typeof options === 'number' ? { family: options } : (options ?? {});
   const all = given.all === true;
   const name = nameOf(host);
-  const to = [];
-  if (name !== null) for (let at = 0; at < rules.length; at += 1) if (matches(rules[at], name)) to[to.length] = rules[at];
-  if (to.length === 0) return later(callback, undeclared(host));
+  let declared = false;
+  if (name !== null) for (let at = 0; at < rules.length; at += 1) if (matches(rules[at], name)) declared = true;
+  if (!declared) return later(callback, undeclared(host));
   const family = isIP(name);
   if (family !== 0) return all ? later(callback, null, [{ address: name, family }]) : later(callback, null, name, family);
   let answered = false;
@@ -131,8 +132,8 @@ const lookup = function (host, options, callback) {
     for (let at = 0; at < found.length; at += 1) {
       const { address, family } = found[at];
       if (!mayBe(name, address)) continue;
-      for (let one = 0; one < to.length; one += 1) admit(address, to[one].port);
-      good[good.length] = { address, family };
+      for (let one = 0; one < rules.length; one += 1) if (matches(rules[one], name)) admit(address, rules[one].port);
+      defineProperty(good, good.length, { __proto__: null, value: { address, family }, writable: true, enumerable: true, configurable: true });
     }
     if (good.length === 0) return callback(refused('the host ' + name + ' leads into a private network; declare its address'));
     return all ? callback(null, good) : callback(null, good[0].address, good[0].family);

@@ -255,4 +255,21 @@ describe('a script that Node holds to its permissions', () => {
     assert.equal(afterwards, 'refused');
     assert.equal(connections, 0);
   });
+
+  it('cannot get hold of what it has declared, to change it', async () => {
+    const script = `
+      import dns from 'node:dns';
+      import net from 'node:net';
+      const caught = [];
+      for (const name of ['0', '1']) Object.defineProperty(Array.prototype, name, { configurable: true, set(value) {
+        caught.push(value);
+        Object.defineProperty(this, name, { value, writable: true, configurable: true, enumerable: true });
+      } });
+      await new Promise((resolve) => dns.lookup('public.test', resolve));
+      for (const name of ['0', '1']) delete Array.prototype[name];
+      for (const one of caught) try { Object.assign(one, { name: 'localhost', wild: false, port: 0 }); } catch {}
+      await attempt('afterwards', () => met(net.connect(input.port, 'localhost')));`;
+    assert.deepEqual(await tries(['public.test'], script, {}), { afterwards: DENIED });
+    assert.equal(connections, 0);
+  });
 });
