@@ -260,9 +260,9 @@ describe('a script that Node holds to its permissions', () => {
     const script = `
       import dns from 'node:dns';
       import net from 'node:net';
-      const caught = [];
+      const caught = new Set();
       for (const name of ['0', '1']) Object.defineProperty(Array.prototype, name, { configurable: true, set(value) {
-        caught.push(value);
+        caught.add(value);
         Object.defineProperty(this, name, { value, writable: true, configurable: true, enumerable: true });
       } });
       await new Promise((resolve) => dns.lookup('public.test', resolve));
