@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { type ComposedEngine, composeEngine, type EngineIngredients, lockFileOf } from './compose.ts';
 import { messageOf } from './domain/errors.ts';
 import type { RunId } from './domain/ids.ts';
-import { type Host, startHost } from './faces/host/engine-host.ts';
+import { type Host, type HostParts, startHost } from './faces/host/engine-host.ts';
 import { openLog } from './faces/host/log-file.ts';
 import type { RepositoryPlace } from './faces/host/place.ts';
 import { startHttp } from './faces/http/server.ts';
@@ -77,14 +77,7 @@ export const serveRepository = async (options: ServeOptions): Promise<number> =>
       await composed.release();
     },
     serve: (socket, control) => face.serve(socket, control),
-    openHttp: ({ port, origins, tokens, given }) =>
-      startHttp({
-        face,
-        port,
-        origins,
-        tokens: openTokenBook(tokens, given ? [givenToken(given)] : []),
-        log: (line) => log(line),
-      }),
+    openHttp: httpOf(face, (line) => log(line)),
   }).catch(async (error) => {
     await composed.engine.stop();
     await composed.release();
@@ -95,6 +88,11 @@ export const serveRepository = async (options: ServeOptions): Promise<number> =>
   await host.ended;
   return failed ? 1 : 0;
 };
+
+const httpOf =
+  (face: McpFace, log: (line: string) => void): NonNullable<HostParts['openHttp']> =>
+  ({ port, origins, tokens, given }) =>
+    startHttp({ face, port, origins, tokens: openTokenBook(tokens, given ? [givenToken(given)] : []), log });
 
 /** Only a clear no is one: a file system that fails for a moment ends nobody's work. */
 const isThere = (path: string): boolean => {
