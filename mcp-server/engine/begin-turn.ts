@@ -40,8 +40,8 @@ export const prepare = async (
   return more > 0 ? prepareWith(core, conversation, facts, available + more, count) : prepared;
 };
 
-/** Only its tokens keep the agent from going on. */
-const isShort = (prepared: Prepared): boolean =>
+/** Only a lack of tokens keeps the agent from going on. */
+export const isShort = (prepared: Prepared): boolean =>
   prepared.kind === 'call' ? prepared.wrapUp === 'budget' : prepared.lacking === 'budget';
 
 /** What two more turns like the one before cost, and a last one. */

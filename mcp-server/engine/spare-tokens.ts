@@ -54,6 +54,30 @@ const sparesFor = async (tx: Tx, run: Run, agent: Agent): Promise<readonly Spare
   return [...spares, { from: run.id, tokens: Math.max(0, pool) }];
 };
 
+/** What a job says that was put back because of it. */
+export const WAITS_FOR_TOKENS = 'It waits for tokens that others may not need.';
+
+/**
+ * Whether somebody is at work whose tokens come back to where this agent may draw from. Those who only wait for tokens
+ * themselves do not count, so that they cannot all wait for one another.
+ */
+export const othersMayLeave = async (tx: Tx, run: Run, agent: Agent): Promise<boolean> => {
+  const step = agent.step === null ? undefined : await tx.step(agent.step);
+  if (!step || step.agent !== agent.id || step.subPlan || run.cancelRequested !== 'no') return false;
+  const open = await tx.jobs({ run: run.id, states: ['queued', 'running'] });
+  const atWork = new Set(
+    open.filter(({ kind, error }) => kind === 'turn' && error !== WAITS_FOR_TOKENS).map((job) => job.agent),
+  );
+  const agents = await tx.agents(run.id);
+  const byId = new Map(agents.map((one) => [one.id, one]));
+  const above = new Set<AgentId | null>([null]);
+  for (let id = agent.parent; id !== null; id = byId.get(id)?.parent ?? null)
+    if (byId.get(id)?.state === 'pending') above.add(id);
+  const mayLeave = ({ id, step, parent, pausedAt }: Agent): boolean =>
+    id !== agent.id && atWork.has(id) && step !== null && above.has(parent) && (pausedAt ?? null) === null;
+  return agents.some(mayLeave);
+};
+
 interface Weights {
   own: number;
   subtree: number;

@@ -9,7 +9,7 @@ import { oneLine } from '../domain/text.ts';
 import type { Answer, Timings, Turn } from '../domain/turn.ts';
 import type { ChatOutcome, Endpoint } from '../inference/port.ts';
 import { actionOf } from './action.ts';
-import { type Begun, openTurn, prepare } from './begin-turn.ts';
+import { type Begun, isShort, openTurn, prepare } from './begin-turn.ts';
 import { type CacheMiss, cacheMiss } from './cache-miss.ts';
 import { type Conversation, loadConversation } from './conversation.ts';
 import type { Core } from './core.ts';
@@ -17,6 +17,7 @@ import { endingOf, wrapUpOf } from './ending.ts';
 import { aborted, backToQueue, endAborted, failed, giveUp, left, whyNot } from './no-answer.ts';
 import { applyOutcome } from './outcome.ts';
 import { planOutcome } from './plan-outcome.ts';
+import { othersMayLeave, WAITS_FOR_TOKENS } from './spare-tokens.ts';
 import { type TurnFolder, toolContext } from './tool-context.ts';
 
 /** What a claimed turn needs besides its rows. */
@@ -31,6 +32,9 @@ export interface TurnHands {
   /** The server is known to be away: the scheduler waits for it instead of trying each job in turn. */
   lost(message: string): void;
 }
+
+/** Until an agent that waits for tokens looks again. */
+const TOKENS_MS = 1000;
 
 /**
  * One turn of one agent, from the claim to the committed outcome. Every step that was stored is skipped when the turn is
@@ -69,6 +73,8 @@ export const runTurnJob = async (
     hands.lost(error.message);
     return backToQueue(core, job, error.message, 0);
   }
+  if (isShort(prepared) && (await store.transaction((tx) => othersMayLeave(tx, run, agent))))
+    return backToQueue(core, job, WAITS_FOR_TOKENS, TOKENS_MS);
   if (prepared.kind === 'give-up') return giveUp(core, job, conversation, whyNot(prepared, agent, hands.endpoint));
   const call = prepared;
   const turn = await store.transaction((tx) => openTurn(core, tx, job, conversation, call));

@@ -97,6 +97,28 @@ describe('a budget', () => {
     assert.equal(drawn.length, 1, 'only the plan got tokens of the run');
   });
 
+  it('lets an agent that runs out wait for those at work who may leave something, but never for one that waits as well', async () => {
+    bench = await openBench({
+      files: readme,
+      script: (request) => {
+        const key = keyOf(request);
+        if (key === 'small') return { ...writeOwn(request), latencyMs: 400 };
+        if (key === 'join') return writeOwn(request);
+        if (isLastTurn(request)) return finish('As far as I came.');
+        return key === 'endless' || toolResults(request).length < 9 ? lookAgain(request) : finish('All nine looks.');
+      },
+    });
+    const parts = ['small', 'big', 'endless'] as const;
+    const weights = { small: 6, big: 0.9, endless: 0.5 };
+    const steps = [
+      ...parts.map((key) => step(key, { parent: 'join', weight: weights[key] })),
+      step('join', { needs: parts, tier: 'synthesizer', toleratesFailure: true }),
+    ];
+    const view = await runPlan(bench, steps, { budget: 180_000 });
+    assert.equal(view.error, 'endless: incomplete, out of tokens', JSON.stringify(view, null, 1));
+    assert.equal(view.state, 'partial');
+  });
+
   it('that cannot pay for one turn ends as failed, says why, and asks nothing of the server', async () => {
     bench = await openBench({ script: () => finish('Never asked.') });
     const view = await bench.run(`Do something. ${'It matters. '.repeat(1000)}`, { maxAgents: 1, budget: 1000 });
