@@ -38,19 +38,26 @@ export const sandboxPlaces = async (
   for (const path of read) {
     if (isWhole && isInside(root, path)) continue;
     if (written.some((place) => place === path || isInside(place, path))) continue;
+    if (read.some((place) => isInside(place, path))) continue;
     for (const mount of await placeOf('read', path, root)) put(mount);
   }
   for (const path of own.read) put({ kind: 'read', path });
-  for (const path of write) for (const mount of await placeOf('write', path, root)) put(mount);
+  for (const path of write) {
+    // Other scripts write there too: what one of them puts in the way is not followed.
+    if (write.some((place) => isInside(place, path))) continue;
+    for (const mount of await placeOf('write', path, root)) put(mount);
+  }
   for (const path of own.write) put({ kind: 'write', path });
   if (mounts.size > MOST_PLACES) {
     await removeEmpty(made);
     throw new UserError('wrong-state', `The skill asks for more than ${MOST_PLACES} places at once. Name folders.`);
   }
-  // A link stands for itself only where nothing else shows it.
-  const links = isWhole ? (path: string) => isInside(root, path) : () => false;
+  const shown = [...mounts.values()].filter(({ kind }) => kind === 'read' || kind === 'write');
   return {
-    mounts: [...mounts.values()].filter((mount) => mount.kind !== 'link' || !links(mount.path)),
+    // A link stands for itself only where nothing else shows it.
+    mounts: [...mounts.values()].filter(
+      ({ kind, path }) => kind !== 'link' || !shown.some((place) => isInside(place.path, path)),
+    ),
     tidy: () => removeEmpty(made),
   };
 };

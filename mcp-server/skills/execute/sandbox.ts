@@ -54,6 +54,8 @@ const ETC = [
   'services',
   'ssl',
 ];
+/** Keys of servers on this machine. */
+const KEYS = ['/etc/ssl/private', '/etc/pki/tls/private'];
 const PROBE_MS = 5_000;
 
 /** Bubblewrap on Linux, when it works for this user and Node starts in it. */
@@ -97,7 +99,12 @@ const systemArguments = async (): Promise<readonly string[]> => {
     else if (stat?.isDirectory()) places.push('--ro-bind', path, path);
   }
   const etc = ETC.flatMap((name) => ['--ro-bind-try', `/etc/${name}`, `/etc/${name}`]);
-  return ['--tmpfs', '/tmp', '--tmpfs', '/run', ...places, ...etc, '--proc', '/proc', '--dev', '/dev'];
+  const keys = (await Promise.all(KEYS.map((path) => realpath(path).catch(() => null)))).flatMap((path) =>
+    path !== null && KEYS.includes(path) ? ['--tmpfs', path, '--remount-ro', path] : [],
+  );
+  // Root changes settings of the whole machine in /proc/sys, also as a user of namespaces.
+  const proc = ['--proc', '/proc', '--remount-ro', '/proc'];
+  return ['--tmpfs', '/tmp', '--tmpfs', '/run', ...places, ...etc, ...keys, ...proc, '--dev', '/dev'];
 };
 
 const bubblewrap = (program: string, system: readonly string[]): Sandbox => ({

@@ -216,6 +216,34 @@ print(json.dumps(result))
     assert.equal(existsSync(join(repository, 'empty')), false, 'what stayed empty is taken away');
   });
 
+  it('takes links inside of what it declares as they are, also where it declares them', async () => {
+    put('repository/lib/l.txt', 'in lib');
+    symlinkSync('../lib', join(repository, 'src/linked'));
+    const all = await attempts(
+      {
+        'read by the link': 'open(root + "/src/linked/l.txt").read()',
+        'write by the link': 'write(root + "/src/linked/new.txt")',
+        'write in a folder of a folder': 'write(root + "/docs/more/new.txt")',
+      },
+      { read: ['src/**', 'src/linked/l.txt'], write: ['src/linked/**', 'docs/**', 'docs/more/**'] },
+    );
+    assert.deepEqual(Object.values(all), ['ok', 'ok', 'ok']);
+    for (const path of ['lib/new.txt', 'docs/more/new.txt'])
+      assert.equal(readFileSync(join(repository, path), 'utf8'), 'x', path);
+  });
+
+  it('changes no setting of the machine and reads no key of its servers, also as root', async () => {
+    const all = await attempts({
+      'change a setting': 'open("/proc/sys/vm/swappiness", "r+").close()',
+      'change another one': 'open("/proc/sys/kernel/core_pattern", "r+").close()',
+      'read keys': '[pathlib.Path("/etc/ssl/private").iterdir().__next__()]',
+      'write to what is open': 'open("/dev/fd/%d" % os.pipe()[1], "w").close()',
+    });
+    const { 'write to what is open': open, ...rest } = all;
+    assert.equal(open, 'ok');
+    for (const [what, how] of Object.entries(rest)) assert.notEqual(how, 'ok', what);
+  });
+
   it('reaches all but what is protected with a permission for everything', async () => {
     const lines = {
       'read src': 'open(root + "/src/a.txt").read()',
