@@ -20,9 +20,13 @@ export const askLines = ({ manifest, hold }: AskedAndHeld): readonly string[] =>
   return [
     ...permissionLines({ ...held, hosts: named.length > 0 ? [] : held.hosts }),
     ...(named.length > 0 ? [`talk to any host: nothing holds it to ${named.slice(0, 5).join(', ')}`] : []),
+    ...(hold === 'sandbox' && permissions.commands.includes('git') ? [GIT] : []),
     ...BESIDES[hold ?? 'node'],
   ];
 };
+
+/** A sandbox shows git's own files to what declares it, to be read. */
+const GIT = 'read all that git keeps of the repository: its history and its settings';
 
 /** What a grant comes to besides. */
 const BESIDES: Readonly<Record<SkillHold, readonly string[]>> = {

@@ -3,6 +3,7 @@ import { homedir, userInfo } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import type { SkillPermissions } from '../port.ts';
 import { type NodeProgram, type SpawnBounded } from './bounded-process.ts';
+import { gitPlaces } from './git-places.ts';
 import type { OwnFolders } from './node-permissions.ts';
 import { programPlaces, SYSTEM } from './programs.ts';
 import type { Mount, Sandbox } from './sandbox.ts';
@@ -44,6 +45,7 @@ export const confine = async (
   const programs = await programPlaces(program.needs, path, [...closed, to.root], ask);
   const node = await realpath(parts.node.path);
   const known = await users(to.temp);
+  const git = to.permissions.commands.includes('git') ? await gitPlaces(to.root) : [];
   // Last, because it makes places that are taken away again at the end.
   const declared = await sandboxPlaces(to.permissions, to.root, to.own, closed);
   const mounts: readonly Mount[] = [
@@ -52,6 +54,7 @@ export const confine = async (
     ...known,
     // What is declared goes over what is there to run programs.
     ...declared.mounts,
+    ...git,
   ];
   const [first, ...rest] = program.argv;
   const argv = parts.sandbox.wrap({
@@ -59,7 +62,12 @@ export const confine = async (
     mounts: [...new Map(mounts.map((mount) => [mount.path, mount])).values()],
     network: to.network,
   });
-  const inside = { ...environment, PATH: [...programs.path, ...path.split(delimiter)].join(delimiter) };
+  const inside = {
+    ...environment,
+    PATH: [...programs.path, ...path.split(delimiter)].join(delimiter),
+    // Each place is a file system of its own.
+    ...(git.length > 0 ? { GIT_DISCOVERY_ACROSS_FILESYSTEM: '1' } : {}),
+  };
   return { program: { argv, environment: inside }, tidy: declared.tidy };
 };
 

@@ -232,6 +232,47 @@ print(json.dumps(result))
       assert.equal(readFileSync(join(repository, path), 'utf8'), 'x', path);
   });
 
+  it('reads what git keeps where it declares that command, of an agent’s copy as well', async () => {
+    const git = (folder: string, ...args: string[]) =>
+      execFileSync('git', ['-C', folder, '-c', 'user.name=a', '-c', 'user.email=a@example.com', ...args]);
+    rmSync(join(repository, '.git'), { recursive: true });
+    git(top, 'init', '-q', repository);
+    git(repository, 'add', 'src');
+    git(repository, 'commit', '-q', '-m', 'first');
+    const copy = join(repository, '.coppice/worktrees/one');
+    git(repository, 'worktree', 'add', '-q', copy);
+    const lines = {
+      log: 'subprocess.run(["git", "-C", root, "log"], check=True, stdout=subprocess.DEVNULL)',
+      'log of a folder': 'subprocess.run(["git", "-C", root + "/src", "log"], check=True, stdout=subprocess.DEVNULL)',
+      'write to it':
+        'write(root + "/.git/config" if os.path.isdir(root + "/.git") else root + "/../../../.git/config")',
+      'write a hook': 'write(root + "/../../../.git/hooks/pre-commit")',
+    };
+    for (const root of [repository, copy]) {
+      const read = (asked: Partial<SkillPermissions>) => attempts(lines, { read: ['src/**'], ...asked }, { root });
+      const all = Object.values(await read({ commands: ['git'] }));
+      assert.deepEqual([all[0], all[1]], ['ok', 'ok'], root);
+      assert.ok(!all.slice(2).includes('ok'), all.join());
+      assert.ok(!Object.values(await read({})).includes('ok'));
+      const whole = await attempts(lines, { write: ['**'], commands: ['git'] }, { root });
+      assert.deepEqual([whole['log'], whole['write to it'] === 'ok'], ['ok', false]);
+    }
+  });
+
+  it('is led nowhere by a file that says where git keeps something', async () => {
+    const root = join(repository, 'copy');
+    const own = join(root, '.git');
+    // All of this may come with an archive.
+    for (const path of ['repository/copy/src/a.txt', 'repository/copy/worktrees/x/gitdir', 'repository/copy/HEAD'])
+      put(path, `${own}\n`);
+    const lines = { outside: 'open(top + "/outside.txt").read()', 'the rest': 'open(root + "/HEAD").read()' };
+    for (const to of [top, join(root, 'worktrees/x')]) {
+      writeFileSync(own, `gitdir: ${to}\n`);
+      const all = await attempts(lines, { commands: ['git'] }, { root });
+      assert.ok(!Object.values(all).includes('ok'), JSON.stringify(all));
+    }
+  });
+
   it('changes no setting of the machine and reads no key of its servers, also as root', async () => {
     const all = await attempts({
       'change a setting': 'open("/proc/sys/vm/swappiness", "r+").close()',
