@@ -2,7 +2,7 @@ import type { Agent } from '../domain/agent.ts';
 import type { Commit } from '../domain/ids.ts';
 import type { Job } from '../domain/job.ts';
 import type { Run } from '../domain/run.ts';
-import type { Tx } from '../store/port.ts';
+import type { Reader, Tx } from '../store/port.ts';
 import type { MergeOutcome } from '../worktrees/port.ts';
 import { COMMITTER, type Core } from './core.ts';
 import { keepForeignCommit } from './foreign-commits.ts';
@@ -22,15 +22,21 @@ export const runMergeJob = async (core: Core, job: Job): Promise<void> => {
   const into = job.agent ? await store.agent(job.agent) : null;
   if (!run || !source || into === undefined) throw new Error('A merge job without its rows.');
   if (into && isOver(into)) return retarget(core, job, source);
+  if (job.runAt > 0 && (await hasToWait(store, run, source, into)))
+    return store.transaction((tx) => wait(core, tx, job));
   const head = into?.headCommit ?? run.headCommit;
   const message = `Merge ${source.name}\n\nAgent: ${source.id}\n`;
   const outcome = await repository.merge(head, source.headCommit ?? head, message, COMMITTER);
   if (outcome.kind !== 'conflict' && outcome.kind !== 'up-to-date') await publishHead(core, run, into, outcome.commit);
   await store.transaction(async (tx) => {
     const current = (await tx.run(run.id)) ?? run;
-    await tx.finishJob(job.id, 'done');
     const target = into ? await tx.agent(into.id) : undefined;
-    if (target && isOver(target)) return goElsewhere(core, tx, job, source);
+    if (target && isOver(target)) {
+      await tx.finishJob(job.id, 'done');
+      return goElsewhere(core, tx, job, source);
+    }
+    if (outcome.kind === 'conflict' && (await hasToWait(tx, current, source, into))) return wait(core, tx, job);
+    await tx.finishJob(job.id, 'done');
     if (outcome.kind === 'conflict') return conflict(core, tx, current, job, source, into, outcome);
     await merged(core, tx, current, job, source, into, outcome);
   });
@@ -120,6 +126,30 @@ const conflict = async (
   const error = `Its work conflicts with that of others in ${outcome.files.join(', ')}; it is kept on ${source.branch}.`;
   await tx.patchAgent(source.id, { error });
   await settled(core, tx, run, job, { ...source, error, endReason: 'conflict' }, into, false);
+};
+
+/** How often a conflict that waits for a resolver is looked at again. */
+const LOOK_AGAIN_MS = 500;
+
+const wait = (core: Core, tx: Tx, job: Job): Promise<void> =>
+  tx.requeue(job.id, core.parts.clock.now() + LOOK_AGAIN_MS, null, true);
+
+/**
+ * Resolvers of one target work one after another, each on what the one before has joined: two at once would conflict
+ * with each other, and the later one's work would be left out.
+ */
+const hasToWait = async (reader: Reader, run: Run, source: Agent, into: Agent | null): Promise<boolean> => {
+  if (run.cancelRequested !== 'no' || OWN_WAYS.has(source.role)) return false;
+  const parent = into?.id ?? null;
+  const resolvers = (await reader.agents(run.id)).filter((one) => one.role === 'resolver' && one.parent === parent);
+  if (resolvers.length === 0) return false;
+  const jobs = await reader.jobs({ run: run.id, states: ['queued', 'running', 'parked'] });
+  return resolvers.some((one) => {
+    const own = jobs.filter((job) =>
+      isOver(one) ? job.kind === 'merge' && job.source === one.id : job.agent === one.id,
+    );
+    return isOver(one) ? own.some((job) => job.state !== 'parked') : own.every((job) => job.state !== 'parked');
+  });
 };
 
 /** Whose conflicts nobody resolves. */

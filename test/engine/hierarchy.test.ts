@@ -197,6 +197,37 @@ describe('a hierarchy', () => {
     assert.equal(agents.filter((agent) => agent.role === 'resolver').length, 1);
   });
 
+  it('lets resolvers work one after another when more than two workers change the same place', async () => {
+    const words = ['Append alpha, the greeting of the crew', 'Add beta as auditors want', 'Put gamma for visitors in'];
+    bench = await openBench({
+      files: { 'shared.txt': 'start\n' },
+      script: (request) => {
+        if (isPlanner(request))
+          return say(
+            JSON.stringify({
+              steps: words.map((task, at) => ({ key: `s${at}`, title: `s${at}`, task, role: 'worker', needs: [] })),
+            }),
+          );
+        if (request.firstUser.includes('conflict markers')) {
+          const tool = request.lastTool;
+          if (!tool) return call('read_file', { path: 'shared.txt' });
+          if (tool.name !== 'read_file') return finish('Kept both.');
+          const kept = ['alpha', 'beta', 'gamma'].filter((word) => tool.content.includes(word));
+          return call('write_file', { path: 'shared.txt', content: `start\n${kept.join('\n')}\n` });
+        }
+        const word = /alpha|beta|gamma/.exec(request.firstUser)?.[0] ?? '';
+        return request.lastTool
+          ? finish(`${word} done`)
+          : call('write_file', { path: 'shared.txt', content: `start\n${word}\n` });
+      },
+    });
+    const view = await bench.run('Three people append to the same file, each a line of their own, at the same time');
+    assert.equal(view.state, 'completed', JSON.stringify(view, null, 1));
+    assert.equal(bench.repo.git('show', `${view.branch}:shared.txt`), 'start\nalpha\nbeta\ngamma');
+    const { agents } = await bench.engine.listAgents({ run: view.run });
+    assert.equal(agents.filter((agent) => agent.role === 'resolver').length, 2);
+  });
+
   it('keeps both branches and ends as partial when the resolver leaves the markers', async () => {
     bench = await openBench({
       files: { 'shared.txt': 'start\n' },
