@@ -12,9 +12,26 @@ const wholeChars = (text: string): string => text.replace(/[\uD800-\uDBFF]$/, ''
 
 /** Control characters, what is drawn as nothing, and what turns the order of other characters round. */
 const HIDDEN = /[\p{Cc}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\ufff9-\ufffb]/u;
-/** The same but for ends of lines and tabs, and for what joins signs that are not ASCII: emoji and many scripts need it. */
-const TO_SHOW =
-  /[\p{Zl}\p{Zp}\ufff9-\ufffb]|(?![\t\n\r])\p{Cc}|(?!(?<=[^\0-\x7f])[\u200c-\u200f\p{Variation_Selector}])\p{Default_Ignorable_Code_Point}/gu;
+/**
+ * What emoji and many scripts are written with. Never more than two in a row: any text could be hidden in more of them.
+ */
+const JOINS = [
+  // Joiners, directions and selectors after a sign that is not ASCII.
+  String.raw`(?<=(?!\p{Default_Ignorable_Code_Point})[^\0-\x7f]\p{Default_Ignorable_Code_Point}?)[\u200c-\u200f\p{Variation_Selector}]`,
+  // Where an ending follows a foreign word.
+  String.raw`[\u200c-\u200f](?=(?![\0-\x7f])\p{L})`,
+  // Behind a foreign word or a bracket in a text that runs from right to left.
+  String.raw`(?<=[\p{Script=Arabic}\p{Script=Hebrew}][^\n]{0,60})(?<!\p{Default_Ignorable_Code_Point})[\u200e\u200f]`,
+  // Between words of scripts without blanks.
+  String.raw`(?<=[\p{Script=Thai}\p{Script=Lao}\p{Script=Khmer}\p{Script=Myanmar}])\u200b`,
+  // Digits in keys.
+  String.raw`(?<=[0-9#*])\ufe0f(?=\u20e3)`,
+].join('|');
+/** The same but for ends of lines and tabs, and for what emoji and many scripts are written with. */
+const TO_SHOW = new RegExp(
+  String.raw`[\p{Zl}\p{Zp}\ufff9-\ufffb]|(?![\t\n\r])\p{Cc}|(?=\p{Default_Ignorable_Code_Point})(?!${JOINS}).`,
+  'gu',
+);
 
 /** Most texts have nothing of that kind. */
 const PLAIN = /^[\t\n\r -~]*$/;

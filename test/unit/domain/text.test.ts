@@ -18,9 +18,18 @@ describe('Characters that cannot be seen', () => {
   it('are written out, but for what emoji and other scripts are joined with', () => {
     assert.equal(visible('a\u202eb\u{e0041}\u001b[0m\tc\n'), 'a<U+202E>b<U+E0041><U+001B>[0m\tc\n');
     for (const text of ['👩‍🚀 ❤️', 'می‌خواهم', '“x” – é', 'x\u00a0y', 'plain\r\n\t']) assert.equal(visible(text), text);
+    // A digit in a key, an ending of a foreign word, its bracket in a text from right to left, words without blanks.
+    for (const text of ['1️⃣', 'PDF\u200cها', 'קבצי (PDF)\u200f ו-API\u200f.', 'الملفات \u200fPDF', 'ភាសា\u200bខ្មែរ'])
+      assert.equal(visible(text), text);
     assert.equal(visible('git\u200dhub'), 'git<U+200D>hub');
     assert.deepEqual(hiddenToShow('ab\u{e0041}\u200b'), { index: 2, length: 2, name: 'U+E0041', count: 2 });
     assert.equal(hiddenToShow('❤️\n'), null);
+  });
+
+  it('are written out where more of them follow one another than any writing needs', () => {
+    for (const text of ['❤\ufe0f\u200d', 'é\u200c\u200d', 'ש\u200f\u200f'])
+      assert.equal(visible(`${text}\ufe01x`), `${text}<U+FE01>x`);
+    assert.equal(visible('(PDF)\u200f\u200f'), '(PDF)<U+200F><U+200F>');
   });
 
   it('are not left in one line', () => {
