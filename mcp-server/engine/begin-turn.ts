@@ -35,7 +35,7 @@ export const prepare = async (
   const count = (request: ChatRequest): Promise<number | null> => endpoint.count(request, signal);
   const prepared = await prepareWith(core, conversation, facts, available, count);
   if (!isShort(prepared)) return prepared;
-  const wanted = aFewTurns(turns.at(-1)?.usage ?? null, core.limits);
+  const wanted = aFewTurns(turns.at(-1)?.usage ?? null, available, core.limits);
   const more = await store.transaction((tx) => drawSpare(tx, run, agent, wanted, clock.now()));
   return more > 0 ? prepareWith(core, conversation, facts, available + more, count) : prepared;
 };
@@ -44,9 +44,15 @@ export const prepare = async (
 export const isShort = (prepared: Prepared): boolean =>
   prepared.kind === 'call' ? prepared.wrapUp === 'budget' : prepared.lacking === 'budget';
 
-/** What two more turns like the one before cost, and a last one. */
-const aFewTurns = (last: Usage | null, { answerTokens, wrapUpTokens }: AgentLimits): number =>
-  3 * ((last?.prompt ?? answerTokens) + (last?.completion ?? 0)) + 2 * answerTokens + wrapUpTokens;
+/** What one more turn and a last one cost if they are like the one before, and what two more and a last one do. */
+const aFewTurns = (
+  last: Usage | null,
+  available: number,
+  { answerTokens, wrapUpTokens }: AgentLimits,
+): { readonly least: number; readonly most: number } => {
+  const turn = (last?.prompt ?? answerTokens) + (last?.completion ?? 0);
+  return { least: 2 * turn - available, most: 3 * turn + 2 * answerTokens + wrapUpTokens };
+};
 
 const prepareWith = (
   core: Core,

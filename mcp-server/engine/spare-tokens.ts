@@ -14,23 +14,31 @@ interface Spare {
 
 /**
  * Gives the agent of a planned step that runs out of tokens what the plan gave to others and they did not need: what has
- * come back to those who wait to join its work, then to the run. Never what a joiner needs itself, what is kept back for
- * fresh tries and conflicts, or more than half of what there is, since others may run out as well. Returns the tokens
- * that it got; 0: there are none to spare.
+ * come back to those who wait to join its work, then to the run. Never what a joiner needs itself or what is kept back
+ * for fresh tries and conflicts; no more than half of what there is unless it needs more, since others may run out as
+ * well; nothing when that is too little to go on with. Returns the tokens that it got.
  */
-export const drawSpare = async (tx: Tx, run: Run, agent: Agent, wanted: number, now: number): Promise<number> => {
+export const drawSpare = async (
+  tx: Tx,
+  run: Run,
+  agent: Agent,
+  { least, most }: { readonly least: number; readonly most: number },
+  now: number,
+): Promise<number> => {
   const step = agent.step === null ? undefined : await tx.step(agent.step);
   if (!step || step.agent !== agent.id || step.subPlan || run.cancelRequested !== 'no') return 0;
   const spares = await sparesFor(tx, run, agent);
-  const most = Math.min(wanted, Math.floor(spares.reduce((sum, { tokens }) => sum + tokens, 0) / 2));
-  if (most < LEAST_DRAW) return 0;
-  let left = most;
+  const there = spares.reduce((sum, { tokens }) => sum + tokens, 0);
+  const needed = Math.max(least, LEAST_DRAW);
+  if (there < needed) return 0;
+  const drawn = Math.max(needed, Math.min(most, Math.floor(there / 2)));
+  let left = drawn;
   for (const { from, tokens } of spares) {
     const part = Math.min(left, tokens);
     if (part < 1 || !(await tx.grant(from, agent.id, part, now))) continue;
     left -= part;
   }
-  const tokens = most - left;
+  const tokens = drawn - left;
   await tx.emit(now, [{ type: 'budget.granted', run: run.id, agent: agent.id, to: agent.id, tokens }]);
   return tokens;
 };
@@ -65,9 +73,9 @@ export const othersMayLeave = async (tx: Tx, run: Run, agent: Agent): Promise<bo
   const step = agent.step === null ? undefined : await tx.step(agent.step);
   if (!step || step.agent !== agent.id || step.subPlan || run.cancelRequested !== 'no') return false;
   const open = await tx.jobs({ run: run.id, states: ['queued', 'running'] });
-  const atWork = new Set(
-    open.filter(({ kind, error }) => kind === 'turn' && error !== WAITS_FOR_TOKENS).map((job) => job.agent),
-  );
+  const atWork = new Set<AgentId | null>();
+  for (const { kind, agent: id, error } of open)
+    if (id && kind === 'turn' && (error !== WAITS_FOR_TOKENS || (await tx.openTurn(id)))) atWork.add(id);
   const agents = await tx.agents(run.id);
   const byId = new Map(agents.map((one) => [one.id, one]));
   const above = new Set<AgentId | null>([null]);
