@@ -12,6 +12,10 @@ export interface Exchange {
 const FAILED =
   /^\s*(?:error: |refused: |failed: |could not |cannot |invalid [a-z]|there is no |there are no |no such |unknown [a-z]|you (?:may|have|wait)|not (?:run|finished|found)\b|the arguments |[^\n]{0,300}?(?: is outside the repository| is absolute| does not exist| is a folder[;,.]| is not a (?:file|folder)| Call it again like this))/i;
 
+/** Other words may stand before what came of the call, such as those on a set-up that failed. */
+const succeeded = (tool: string, output: string): boolean =>
+  tool === 'write_file' ? /^Wrote /m.test(output) : !FAILED.test(output);
+
 const parseInput = (text: string): Readonly<Record<string, unknown>> => {
   try {
     const value: unknown = JSON.parse(text);
@@ -30,7 +34,7 @@ export const exchangesOf = (request: Pick<ParsedRequest, 'messages'>): readonly 
     .flatMap((call) => {
       const output = results.get(call.id);
       if (output === undefined) return [];
-      return [{ tool: call.name, input: parseInput(call.arguments), output, ok: !FAILED.test(output) }];
+      return [{ tool: call.name, input: parseInput(call.arguments), output, ok: succeeded(call.name, output) }];
     });
 };
 

@@ -280,6 +280,19 @@ describe('the rules', () => {
       assert.ok(!files.has('docs/map/gone.md'));
     });
 
+    it('take nothing for written that no tool has said it wrote', () => {
+      const lost = (name: string, output: string): string =>
+        name === 'write_file'
+          ? 'The worktree of agent a-1 is not used any more, since its .git file was changed.'
+          : output;
+      const { report, outcome } = drive(tiny(), agent(WORKER, 'Map the folder src/: write docs/map/src.md'), lost);
+      assert.equal(outcome, 'blocked');
+      assert.match(report, /src\.md` could not be written: The worktree of agent/);
+      const noted = (name: string, output: string): string =>
+        name === 'write_file' ? `The set-up of this worktree failed: npm ci: could not find npm.\n\n${output}` : output;
+      assert.equal(drive(tiny(), agent(WORKER, 'Map the folder src/: write docs/map/src.md'), noted).outcome, 'done');
+    });
+
     it('report as blocked when nothing can be written', () => {
       const refuse = (name: string, output: string): string =>
         name === 'write_file' ? 'There is no room left on the disk.' : output;
