@@ -158,7 +158,9 @@ export const buildMessages = (input: PromptInput): ChatMessage[] => {
   messages.push(...inboxMessages(input.pending, input));
   if (input.wrapUp)
     messages.push(
-      user(`${WRAP_UP[input.wrapUp]} Call finish now with a report of what you have done and what is left open.`),
+      user(
+        `${WRAP_UP[input.wrapUp]} Call finish now with a report of what you have done and what is left open; with outcome "whole" only if nothing of your task is left.`,
+      ),
     );
   return joinUsers(messages);
 };

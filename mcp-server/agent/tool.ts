@@ -5,6 +5,9 @@ import type { Run } from '../domain/run.ts';
 import type { Tree, WritableTree } from '../worktrees/port.ts';
 import type { SkillDesk } from './skill-desk.ts';
 
+/** `whole`: done, and nothing is left of the task; in a last turn, `done` is what was done so far. */
+export type FinishOutcome = 'done' | 'whole' | 'nothing' | 'blocked';
+
 /** What a tool asks of the hierarchy. The engine carries it out in the transaction that ends the turn, exactly once. */
 export type Effect =
   | { readonly kind: 'delegate'; readonly task: string; readonly role: string; readonly tokens: number | null }
@@ -16,7 +19,7 @@ export type Effect =
   /** `to`: an agent's id or name in this run, `parent`, or `person`. */
   | { readonly kind: 'send'; readonly to: string; readonly body: string }
   | { readonly kind: 'ask'; readonly question: string }
-  | { readonly kind: 'finish'; readonly report: string; readonly outcome: 'done' | 'nothing' | 'blocked' };
+  | { readonly kind: 'finish'; readonly report: string; readonly outcome: FinishOutcome };
 
 export interface ToolResult {
   readonly ok: boolean;

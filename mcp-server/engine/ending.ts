@@ -1,5 +1,6 @@
 import { type Acted, LOOP_END, repeats } from '../agent/act.ts';
 import type { WrapUp } from '../agent/prepare.ts';
+import type { FinishOutcome } from '../agent/tool.ts';
 import type { Agent } from '../domain/agent.ts';
 import type { Answer, Call, Turn, TurnKind } from '../domain/turn.ts';
 import type { Ending } from './settle.ts';
@@ -49,7 +50,8 @@ export const endingOf = (
   if (finish?.kind === 'finish') {
     // Who could not do it has not done it, however little was left to try with.
     const failed = finish.outcome === 'blocked' && (!wrapUp || !STOPS.has(wrapUp));
-    if (wrapUp && !failed) return wrapped(wrapUp, finish.report);
+    const isWhole = finish.outcome === 'whole' && (!wrapUp || !STOPS.has(wrapUp));
+    if (wrapUp && !failed && !isWhole) return wrapped(wrapUp, finish.report);
     return finished(finish.report, finish.outcome);
   }
   if (wrapUp) return wrapped(wrapUp, answer.content.trim() || ruleReport(agent, past.calls, wrapUp));
@@ -59,7 +61,7 @@ export const endingOf = (
   return plainText(answer, past.turns);
 };
 
-const finished = (report: string, outcome: 'done' | 'nothing' | 'blocked'): Ending => {
+const finished = (report: string, outcome: FinishOutcome): Ending => {
   if (outcome === 'blocked') return { state: 'failed', reason: 'blocked', report, error: report };
   return { state: 'completed', reason: outcome === 'nothing' ? 'nothing' : 'finished', report, error: null };
 };

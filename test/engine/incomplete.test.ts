@@ -55,6 +55,17 @@ describe('An agent that runs out of tokens before it is done', () => {
     assert.equal(view.report, 'That is all I saw.');
   });
 
+  it('leaves its run whole if nothing of its task was left when it had to report', async () => {
+    bench = await openBench({
+      files: readme,
+      script: (request) => (isLastTurn(request) ? finish('Both halves are there.', 'whole') : neverDone(request)),
+    });
+    const view = await runPlan(bench, [step('big')], { budget: 15_000 });
+    const [agent] = await agentsOf(bench, view.run);
+    assert.deepEqual([agent?.state, agent?.endReason], ['completed', 'finished']);
+    assert.equal(view.state, 'completed', JSON.stringify(view, null, 1));
+  });
+
   /** `big` gets a small share of the tokens. */
   const steps = [
     step('big', { parent: 'join', weight: 0.05 }),

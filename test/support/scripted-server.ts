@@ -19,7 +19,7 @@ export const calls = (...wanted: readonly (readonly [name: string, args: object 
 });
 
 /** The call that ends an agent. */
-export const finish = (report: string, outcome: 'done' | 'nothing' | 'blocked' = 'done'): ScriptedAnswer =>
+export const finish = (report: string, outcome: 'done' | 'whole' | 'nothing' | 'blocked' = 'done'): ScriptedAnswer =>
   call('finish', { report, outcome });
 
 /** A fault; what `more` says is the answer that it breaks, else the rules' answer. */

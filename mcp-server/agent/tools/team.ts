@@ -76,7 +76,7 @@ export const finish = defineTool({
   description: 'End your work with a report. Call it once, when nothing is left to do.',
   input: z.object({
     report: text.describe('short: what you did, in which files, what is left open'),
-    outcome: z.enum(['done', 'nothing', 'blocked']).optional().describe('done without it'),
+    outcome: z.enum(['done', 'whole', 'nothing', 'blocked']).optional().describe('done without it'),
   }),
   offered: ({ agent }) => agent.tier !== 'planner',
   action: () => 'finish',

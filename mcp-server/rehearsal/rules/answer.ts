@@ -1,10 +1,11 @@
 import { sampleOf } from '../schema.ts';
 import type { ParsedRequest, ScriptedAnswer } from '../script.ts';
-import { acknowledgement, exchangesOf, inputText, offers, ownTask } from './conversation.ts';
+import { acknowledgement, askedFor, exchangesOf, inputText, offers, ownTask } from './conversation.ts';
 import { CANNOT, HOW_TO_GET_A_MODEL, INTRODUCTION, isAboutMapping } from './introduction.ts';
 import { foldersIn, mapFolders } from './map-folders.ts';
 import { make, report } from './moves.ts';
 import { writeOverview } from './overview.ts';
+import { pageFor } from './pages.ts';
 import { asksForPlan, planByRules } from './plan.ts';
 import { resolveConflicts } from './resolve.ts';
 import { roleOf } from './roles.ts';
@@ -28,6 +29,10 @@ const soFar = (request: ParsedRequest): { readonly text: string; readonly wrote:
 /** Stopped early: only `finish` is left. It says what is there and what is not. */
 const wrapUp = (request: ParsedRequest): ScriptedAnswer => {
   const { text, wrote } = soFar(request);
+  const pages = roleOf(request) === 'worker' ? foldersIn(ownTask(request)).map(pageFor) : [];
+  const exchanges = exchangesOf(request);
+  if (pages.length > 0 && pages.every((page) => askedFor(exchanges, 'write_file', page)?.ok))
+    return report(request, `${text} (Rules, not intelligence.)`, 'whole');
   return report(
     request,
     `Stopped before the end; this is part of the work. ${text} (Rules, not intelligence.)`,

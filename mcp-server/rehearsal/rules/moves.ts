@@ -7,7 +7,7 @@ export interface Move {
   readonly arguments: Readonly<Record<string, unknown>>;
 }
 
-export type Outcome = 'done' | 'nothing' | 'blocked';
+export type Outcome = 'done' | 'whole' | 'nothing' | 'blocked';
 
 /** Reports fit a last turn's small answer. */
 const MAX_REPORT = 1500;
