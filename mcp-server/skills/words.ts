@@ -90,8 +90,27 @@ const makeTerm = (word: string): string | null => {
   return stem(plain);
 };
 
-/** Words of a text: letters and digits; a `+` or `#` inside counts (c++, c#). */
-export const wordsOf = (text: string): string[] => text.match(/[\p{L}\p{N}][\p{L}\p{N}\p{M}+#]*/gu) ?? [];
+const WORD = /[\p{L}\p{N}][\p{L}\p{N}\p{M}+#]*/gu;
+/** Runs of signs that no blanks divide into words, and what stands between them. */
+const PARTS =
+  /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\u30fc]+|[^\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\u30fc]+/gu;
+const IS_UNSPACED = /^[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}]/u;
+
+/**
+ * Words of a text: letters and digits; a `+` or `#` inside counts (c++, c#). Of Chinese and Japanese each two signs that
+ * stand side by side.
+ */
+export const wordsOf = (text: string): string[] =>
+  (text.match(WORD) ?? []).flatMap((word) =>
+    /^[\0-\x7f]*$/.test(word)
+      ? word
+      : (word.match(PARTS) ?? []).flatMap((part) => (IS_UNSPACED.test(part) ? pairsOf(part) : part)),
+  );
+
+const pairsOf = (text: string): string[] => {
+  const signs = Array.from(text);
+  return signs.length < 3 ? [text] : signs.slice(1).map((sign, at) => `${signs[at]}${sign}`);
+};
 
 /** Different terms of a text, in their order. */
 export const termsOf = (text: string): readonly string[] => {

@@ -46,6 +46,22 @@ describe('Searching skills', () => {
     assert.equal((await names(index, 'tomor'))[0], 'weather');
   });
 
+  it('finds words of Chinese and Japanese, which no blanks divide', async () => {
+    const index = await indexOf([
+      skill('translate', '将文本翻译成中文，并检查语法。'),
+      skill('pdf', '日本語のPDFファイルを読み込んで要約するスキル'),
+      skill('image', '调整图片大小'),
+    ]);
+    for (const [query, found] of [
+      ['翻译', 'translate'],
+      ['帮我检查语法', 'translate'],
+      ['ファイルの要約', 'pdf'],
+      ['pdf', 'pdf'],
+      ['图片', 'image'],
+    ] as const)
+      assert.equal((await names(index, query))[0], found, query);
+  });
+
   it('knows forms of a word and words that mean the same', async () => {
     const index = await indexOf(SKILLS);
     assert.equal((await names(index, 'debug'))[0], 'bug-hunt');
