@@ -59,6 +59,12 @@ const terminal: Terminal = {
     process.on('SIGINT', listener);
     return () => void process.off('SIGINT', listener);
   },
+  onTerminate: (listener) => {
+    for (const signal of ['SIGTERM', 'SIGHUP'] as const) process.on(signal, listener);
+    return () => {
+      for (const signal of ['SIGTERM', 'SIGHUP'] as const) process.off(signal, listener);
+    };
+  },
 };
 
 const runtimeOf = (place: RepositoryPlace): RuntimePlace => {

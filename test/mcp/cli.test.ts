@@ -169,6 +169,18 @@ describe('coppice run', function () {
     assert.ok(isAlive(stage.enginePid() ?? 0));
   });
 
+  it('leaves when it is asked to end, with its result as the last line, and the run goes on', async () => {
+    stage = openStage({ environment: { COPPICE_REHEARSAL_LATENCY_MS: '300' } });
+    const running = stage.start('run', TASK, '--server', 'rehearsal', '--json');
+    await running.says('"turn.started"');
+    running.child.kill('SIGTERM');
+    const ended = await running.ended;
+    assert.equal(ended.status, 130);
+    assert.match(resultOf(ended).status, /planning|running/);
+    assert.match(ended.stderr, /Left\. The run may go on/);
+    await until('the run ends', async () => /completed/.test((await stage.run('status')).stdout));
+  });
+
   it('leaves at once with --detach, and the run goes on', async () => {
     stage = openStage();
     const detached = await stage.run('run', TASK, '--server', 'rehearsal', '--detach', '--yes');

@@ -92,6 +92,7 @@ export const followRun = async (
   const parts = { context, client, run: run.run, screen, leave: () => leaving.abort() };
   const gate = attended ? askingGate(parts) : limitGate(parts, options.json);
   const stopInterrupts = terminal.onInterrupt(interruptHandler(parts, gate, leaving));
+  const stopTerminates = terminal.onTerminate?.(() => leave(parts, leaving));
   try {
     const batches = runEvents(client, run.run, leaving.signal, before.last);
     const ended = await show(batches, screen, [gate, questions], leaving.signal, context.clock);
@@ -110,6 +111,7 @@ export const followRun = async (
     screen.close();
     questions.close();
     stopInterrupts();
+    stopTerminates?.();
   }
 };
 
@@ -194,13 +196,21 @@ const show = async (
   }
 };
 
+const leave = (
+  { context, run, screen }: { context: CliContext; run: string; screen: RunScreen },
+  leaving: AbortController,
+): void => {
+  if (leaving.signal.aborted) return;
+  screen.say(`Left. The run may go on: ${context.program} status ${run}${context.repoFlag}`);
+  leaving.abort();
+};
+
 /** First Ctrl-C: wrap up; second: abort; third: leave, and let the run go on. */
 const interruptHandler = (
   { context, client, run, screen }: { context: CliContext; client: EngineClient; run: string; screen: RunScreen },
   gate: Gate,
   leaving: AbortController,
 ): (() => void) => {
-  const { program, repoFlag } = context;
   let count = 0;
   const cancel = (mode: 'wrap-up' | 'abort'): void => {
     client.call('run_cancel', { run, mode }).catch((error) => screen.say(`cancel: ${messageOf(error)}`));
@@ -218,8 +228,7 @@ const interruptHandler = (
       screen.say('Aborting the run. Ctrl-C again leaves it alone.');
       cancel('abort');
     } else {
-      screen.say(`Left. The run may go on: ${program} status ${run}${repoFlag}`);
-      leaving.abort();
+      leave({ context, run, screen }, leaving);
     }
   };
 };

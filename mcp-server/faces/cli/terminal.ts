@@ -16,6 +16,8 @@ export interface Terminal {
   warn(text: string): void;
   /** Calls at each Ctrl-C instead of ending the process. Returns how to stop. */
   onInterrupt(listener: () => void): () => void;
+  /** Calls when the process is asked to end (SIGTERM, SIGHUP), instead of ending it at once. Returns how to stop. */
+  onTerminate?(listener: () => void): () => void;
 }
 
 /** `1 file`, `2 files`. */
