@@ -66,24 +66,19 @@ const sparesFor = async (tx: Tx, run: Run, agent: Agent): Promise<readonly Spare
 export const WAITS_FOR_TOKENS = 'It waits for tokens that others may not need.';
 
 /**
- * Whether somebody is at work whose tokens come back to where this agent may draw from. Those who only wait for tokens
- * themselves do not count, so that they cannot all wait for one another.
+ * Whether anything goes on in the run after which tokens may come back, if only over those who join it. Who only waits
+ * for tokens itself does not count, so that they cannot all wait for one another; nor does who is paused.
  */
 export const othersMayLeave = async (tx: Tx, run: Run, agent: Agent): Promise<boolean> => {
   const step = agent.step === null ? undefined : await tx.step(agent.step);
   if (!step || step.agent !== agent.id || step.subPlan || run.cancelRequested !== 'no') return false;
-  const open = await tx.jobs({ run: run.id, states: ['queued', 'running'] });
-  const atWork = new Set<AgentId | null>();
-  for (const { kind, agent: id, error } of open)
-    if (id && kind === 'turn' && (error !== WAITS_FOR_TOKENS || (await tx.openTurn(id)))) atWork.add(id);
-  const agents = await tx.agents(run.id);
-  const byId = new Map(agents.map((one) => [one.id, one]));
-  const above = new Set<AgentId | null>([null]);
-  for (let id = agent.parent; id !== null; id = byId.get(id)?.parent ?? null)
-    if (byId.get(id)?.state === 'pending') above.add(id);
-  const mayLeave = ({ id, step, parent, pausedAt }: Agent): boolean =>
-    id !== agent.id && atWork.has(id) && step !== null && above.has(parent) && (pausedAt ?? null) === null;
-  return agents.some(mayLeave);
+  for (const job of await tx.jobs({ run: run.id, states: ['queued', 'running'] })) {
+    if (job.agent === agent.id || job.kind === 'close') continue;
+    if (job.agent === null) return true;
+    if (((await tx.agent(job.agent))?.pausedAt ?? null) !== null) continue;
+    if (job.error !== WAITS_FOR_TOKENS || (await tx.openTurn(job.agent))) return true;
+  }
+  return false;
 };
 
 interface Weights {

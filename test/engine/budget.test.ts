@@ -119,6 +119,28 @@ describe('a budget', () => {
     assert.equal(view.state, 'partial');
   });
 
+  it('lets it wait for what comes back over those who join other parts', async () => {
+    bench = await openBench({
+      files: readme,
+      script: (request) => {
+        const key = keyOf(request);
+        if (key !== 'big') return { ...writeOwn(request), latencyMs: key === 'slow' ? 400 : 50 };
+        if (isLastTurn(request)) return finish('As far as I came.');
+        return toolResults(request).length < 9 ? lookAgain(request) : finish('All nine looks.');
+      },
+    });
+    const join = { tier: 'synthesizer', parent: 'all', toleratesFailure: true } as const;
+    const steps = [
+      step('slow', { parent: 'left', weight: 6 }),
+      step('big', { parent: 'right', weight: 0.9 }),
+      step('left', { ...join, needs: ['slow'] }),
+      step('right', { ...join, needs: ['big'] }),
+      step('all', { needs: ['left', 'right'], tier: 'executive', toleratesFailure: true }),
+    ];
+    const view = await runPlan(bench, steps, { budget: 200_000 });
+    assert.equal(view.state, 'completed', JSON.stringify(view, null, 1));
+  });
+
   it('that cannot pay for one turn ends as failed, says why, and asks nothing of the server', async () => {
     bench = await openBench({ script: () => finish('Never asked.') });
     const view = await bench.run(`Do something. ${'It matters. '.repeat(1000)}`, { maxAgents: 1, budget: 1000 });
