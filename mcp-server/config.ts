@@ -40,10 +40,13 @@ const planning = z.strictObject({
   levelNames: z.array(z.string().trim().max(40)).max(20).optional(),
 });
 
+/** A day. A timer of more than 24 of them would ring at once. */
+const MOST_SETUP_MS = 86_400_000;
+
 /** What is done with each new worktree; Config says what the keys mean. */
 const worktree = z.strictObject({
   setup: z.array(z.string().min(1)).min(1).nullable().optional(),
-  setupTimeout: z.int().min(1000).optional(),
+  setupTimeout: z.int().min(1000).max(MOST_SETUP_MS).optional(),
 });
 
 /** What a settings file, the environment and flags may set; every key is optional there. */
@@ -284,7 +287,7 @@ const describe = (issue: z.core.$ZodIssue, source: ConfigSource): string => {
 
 const remedy = (key: string): string => {
   if (key === 'worktree.setup') return 'Give a program with its arguments, such as ["npm", "ci"].';
-  if (key === 'worktree.setupTimeout') return 'Give milliseconds, 1000 or more.';
+  if (key === 'worktree.setupTimeout') return 'Give milliseconds, from 1000 to a day (86400000).';
   if (key === 'worktree') return 'Give an object, such as {"setup": ["npm", "ci"]}.';
   if (key === 'planning.fanIn') return 'Give a whole number from 2 to 50.';
   if (key === 'planning.retries') return 'Give a whole number from 0 to 10.';

@@ -58,6 +58,7 @@ describe('the settings', () => {
     const wrong = (worktree: unknown) => refusal(() => mergeConfig([{ label: 'x', values: { worktree } }]));
     assert.match(wrong({ setup: 'npm ci' }), /"worktree\.setup" is wrong.*Give a program with its arguments/s);
     assert.match(wrong({ setupTimeout: 5 }), /Give milliseconds/);
+    assert.match(wrong({ setupTimeout: 99_999_999_999 }), /Give milliseconds, from 1000 to a day/);
     assert.match(wrong({ set: [] }), /no setting "worktree\.set"\. Known settings: setup, setupTimeout/);
   });
 
