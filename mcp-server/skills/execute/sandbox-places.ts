@@ -28,12 +28,29 @@ export const sandboxPlaces = async (
   closed: readonly string[],
 ): Promise<SandboxPlaces> => {
   const { read, write } = await permittedPlaces(permissions, root);
+  const tidy = enter(write);
+  try {
+    const made = await makeMissing(permissions.write, write, root);
+    for (const path of made) MADE.add(path);
+    return { mounts: await mountsOf(permissions, { read, write }, root, own, closed), tidy };
+  } catch (error) {
+    await tidy();
+    throw error;
+  }
+};
+
+const mountsOf = async (
+  permissions: SkillPermissions,
+  { read, write }: OwnFolders,
+  root: string,
+  own: OwnFolders,
+  closed: readonly string[],
+): Promise<readonly Mount[]> => {
   const mounts = new Map<string, Mount>();
   const put = (mount: Mount): void => void mounts.set(mount.path, mount);
   for (const path of [...closed, root]) put({ kind: 'closed', path });
   const isWhole = [...permissions.read, ...permissions.write].some((glob) => fixedPart(glob) === '');
   if (isWhole) for (const mount of await wholeRoot(root)) put(mount);
-  const made = await makeMissing(permissions.write, write, root);
   const written = [...write, ...own.write];
   for (const path of read) {
     if (isWhole && isInside(root, path)) continue;
@@ -48,18 +65,12 @@ export const sandboxPlaces = async (
     for (const mount of await placeOf('write', path, root)) put(mount);
   }
   for (const path of own.write) put({ kind: 'write', path });
-  if (mounts.size > MOST_PLACES) {
-    await removeEmpty(made);
+  if (mounts.size > MOST_PLACES)
     throw new UserError('wrong-state', `The skill asks for more than ${MOST_PLACES} places at once. Name folders.`);
-  }
-  const shown = [...mounts.values()].filter(({ kind }) => kind === 'read' || kind === 'write');
-  return {
-    // A link stands for itself only where nothing else shows it.
-    mounts: [...mounts.values()].filter(
-      ({ kind, path }) => kind !== 'link' || !shown.some((place) => isInside(place.path, path)),
-    ),
-    tidy: () => removeEmpty(made),
-  };
+  const all = [...mounts.values()];
+  const shown = all.filter(({ kind }) => kind === 'read' || kind === 'write');
+  // A link stands for itself only where nothing else shows it.
+  return all.filter(({ kind, path }) => kind !== 'link' || !shown.some((place) => isInside(place.path, path)));
 };
 
 /** All of it to read, without what is protected. */
@@ -116,6 +127,27 @@ const makeMissing = async (
 
 const between = (first: string, last: string): readonly string[] =>
   first === last ? [first] : [...between(first, dirname(last)), last];
+
+/** Places to write of scripts that are at work in this process, with how many of them there are. */
+const BUSY = new Map<string, number>();
+/** What was made for them and is not taken away yet. */
+const MADE = new Set<string>();
+
+/** Returns what takes away again what nobody needs any more: a folder that is taken away is lost to whoever writes there. */
+const enter = (places: readonly string[]): (() => Promise<void>) => {
+  for (const path of places) BUSY.set(path, (BUSY.get(path) ?? 0) + 1);
+  return async () => {
+    for (const path of places) {
+      const left = (BUSY.get(path) ?? 1) - 1;
+      if (left > 0) BUSY.set(path, left);
+      else BUSY.delete(path);
+    }
+    const busy = [...BUSY.keys()];
+    const free = [...MADE].filter((path) => !busy.some((place) => place === path || isInside(path, place))).sort();
+    for (const path of free) MADE.delete(path);
+    await removeEmpty(free);
+  };
+};
 
 const removeEmpty = async (made: readonly string[]): Promise<void> => {
   for (const path of made.toReversed()) {

@@ -216,6 +216,19 @@ print(json.dumps(result))
     assert.equal(existsSync(join(repository, 'empty')), false, 'what stayed empty is taken away');
   });
 
+  it('does not lose its folder to another one that ends meanwhile', async () => {
+    const text = (says: string, waitsFor: string, then: string) =>
+      `import os, time\nos.chdir(os.environ['COPPICE_ROOT'])\nopen('docs/${says}', 'w').close()\nwhile not os.path.exists('docs/${waitsFor}'): time.sleep(0.01)\n${then}\nprint('1')`;
+    const asked = { write: ['made', 'docs'] };
+    // The first one makes the folder, and ends when the second one is at work.
+    const first = run('a.py', text('first', 'second', ''), asked);
+    while (!existsSync(join(repository, 'docs/first'))) await new Promise((resolve) => setTimeout(resolve, 5));
+    const second = run('a.py', text('second', 'ended', `open('made/new.txt', 'w').close()`), asked);
+    await returned(first);
+    put('repository/docs/ended', '');
+    await returned(second);
+  });
+
   it('takes links inside of what it declares as they are, also where it declares them', async () => {
     put('repository/lib/l.txt', 'in lib');
     symlinkSync('../lib', join(repository, 'src/linked'));
@@ -228,8 +241,7 @@ print(json.dumps(result))
       { read: ['src/**', 'src/linked/l.txt'], write: ['src/linked/**', 'docs/**', 'docs/more/**'] },
     );
     assert.deepEqual(Object.values(all), ['ok', 'ok', 'ok']);
-    for (const path of ['lib/new.txt', 'docs/more/new.txt'])
-      assert.equal(readFileSync(join(repository, path), 'utf8'), 'x', path);
+    for (const path of ['lib/new.txt', 'docs/more/new.txt']) assert.ok(existsSync(join(repository, path)), path);
   });
 
   it('reads what git keeps where it declares that command, of an agent’s copy as well', async () => {
@@ -250,12 +262,11 @@ print(json.dumps(result))
     };
     for (const root of [repository, copy]) {
       const read = (asked: Partial<SkillPermissions>) => attempts(lines, { read: ['src/**'], ...asked }, { root });
-      const all = Object.values(await read({ commands: ['git'] }));
-      assert.deepEqual([all[0], all[1]], ['ok', 'ok'], root);
-      assert.ok(!all.slice(2).includes('ok'), all.join());
+      const all = Object.values(await read({ commands: ['git'] })).map((how) => how === 'ok');
+      assert.deepEqual(all, [true, true, false, false], root);
       assert.ok(!Object.values(await read({})).includes('ok'));
-      const whole = await attempts(lines, { write: ['**'], commands: ['git'] }, { root });
-      assert.deepEqual([whole['log'], whole['write to it'] === 'ok'], ['ok', false]);
+      const { log, 'write to it': write } = await attempts(lines, { write: ['**'], commands: ['git'] }, { root });
+      assert.ok(log === 'ok' && write !== 'ok', write);
     }
   });
 
@@ -263,13 +274,11 @@ print(json.dumps(result))
     const root = join(repository, 'copy');
     const own = join(root, '.git');
     // All of this may come with an archive.
-    for (const path of ['repository/copy/src/a.txt', 'repository/copy/worktrees/x/gitdir', 'repository/copy/HEAD'])
-      put(path, `${own}\n`);
+    for (const path of ['src/a.txt', 'worktrees/x/gitdir', 'HEAD']) put(`repository/copy/${path}`, `${own}\n`);
     const lines = { outside: 'open(top + "/outside.txt").read()', 'the rest': 'open(root + "/HEAD").read()' };
     for (const to of [top, join(root, 'worktrees/x')]) {
       writeFileSync(own, `gitdir: ${to}\n`);
-      const all = await attempts(lines, { commands: ['git'] }, { root });
-      assert.ok(!Object.values(all).includes('ok'), JSON.stringify(all));
+      assert.ok(!Object.values(await attempts(lines, { commands: ['git'] }, { root })).includes('ok'), to);
     }
   });
 
@@ -280,9 +289,8 @@ print(json.dumps(result))
       'read keys': '[pathlib.Path("/etc/ssl/private").iterdir().__next__()]',
       'write to what is open': 'open("/dev/fd/%d" % os.pipe()[1], "w").close()',
     });
-    const { 'write to what is open': open, ...rest } = all;
-    assert.equal(open, 'ok');
-    for (const [what, how] of Object.entries(rest)) assert.notEqual(how, 'ok', what);
+    const reached = Object.keys(all).filter((what) => all[what] === 'ok');
+    assert.deepEqual(reached, ['write to what is open']);
   });
 
   it('reaches all but what is protected with a permission for everything', async () => {
@@ -365,11 +373,12 @@ for _ in range(3):
 time.sleep(0.2)
 os.write(1, b'1')`;
     assert.equal(await returned(run('a.py', text, { write: ['docs/**'] })), 1);
-    const file = join(repository, 'docs/alive.txt');
-    const length = readFileSync(file).length;
+    // The kernel ends what is left a moment after the program that held it.
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    const { length } = readFileSync(join(repository, 'docs/alive.txt'));
     assert.ok(length > 0);
     await new Promise((resolve) => setTimeout(resolve, 200));
-    assert.equal(readFileSync(file).length, length);
+    assert.equal(readFileSync(join(repository, 'docs/alive.txt')).length, length);
     assert.deepEqual(readdirSync(join(repository, '.coppice/tmp')), []);
   });
 
