@@ -44,14 +44,17 @@ export const prepare = async (
 export const isShort = (prepared: Prepared): boolean =>
   prepared.kind === 'call' ? prepared.wrapUp === 'budget' : prepared.lacking === 'budget';
 
-/** What one more turn and a last one cost if they are like the one before, and what two more and a last one do. */
+/** What is wanting for another turn like the one before and a last one; and what would do for more than that. */
 const aFewTurns = (
   last: Usage | null,
   available: number,
   { answerTokens, wrapUpTokens }: AgentLimits,
 ): { readonly least: number; readonly most: number } => {
   const turn = (last?.prompt ?? answerTokens) + (last?.completion ?? 0);
-  return { least: 2 * turn - available, most: 3 * turn + 2 * answerTokens + wrapUpTokens };
+  return {
+    least: Math.max(answerTokens, 2 * turn - available),
+    most: 2 * turn + answerTokens + wrapUpTokens,
+  };
 };
 
 const prepareWith = (

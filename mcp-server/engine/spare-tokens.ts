@@ -4,9 +4,6 @@ import type { Run } from '../domain/run.ts';
 import { keptBack } from '../planning/share-budget.ts';
 import type { Tx } from '../store/port.ts';
 
-/** Fewer tokens do not buy another turn. */
-const LEAST_DRAW = 1000;
-
 interface Spare {
   readonly from: AccountId;
   readonly tokens: number;
@@ -14,9 +11,9 @@ interface Spare {
 
 /**
  * Gives the agent of a planned step that runs out of tokens what the plan gave to others and they did not need: what has
- * come back to those who wait to join its work, then to the run. Never what a joiner needs itself or what is kept back
- * for fresh tries and conflicts; no more than half of what there is unless it needs more, since others may run out as
- * well; nothing when that is too little to go on with. Returns the tokens that it got.
+ * come back to those who wait to join work, of its own part first, then to the run. Never what a joiner needs itself or
+ * what is kept back for fresh tries and conflicts; no more than half of what there is unless it needs more, since others
+ * may run out as well; nothing when that is too little to go on with. Returns the tokens that it got.
  */
 export const drawSpare = async (
   tx: Tx,
@@ -29,9 +26,8 @@ export const drawSpare = async (
   if (!step || step.agent !== agent.id || step.subPlan || run.cancelRequested !== 'no') return 0;
   const spares = await sparesFor(tx, run, agent);
   const there = spares.reduce((sum, { tokens }) => sum + tokens, 0);
-  const needed = Math.max(least, LEAST_DRAW);
-  if (there < needed) return 0;
-  const drawn = Math.max(needed, Math.min(most, Math.floor(there / 2)));
+  if (there < least) return 0;
+  const drawn = Math.max(least, Math.min(most, Math.floor(there / 2)));
   let left = drawn;
   for (const { from, tokens } of spares) {
     const part = Math.min(left, tokens);
@@ -43,16 +39,17 @@ export const drawSpare = async (
   return tokens;
 };
 
-/** The nearest joiner first, the run last. */
+/** The nearest joiner above first, the run last. */
 const sparesFor = async (tx: Tx, run: Run, agent: Agent): Promise<readonly Spare[]> => {
-  const parents = new Map((await tx.agents(run.id)).map(({ id, parent }) => [id, parent]));
-  const weights = await weightsBelow(tx, run, parents);
+  const agents = new Map((await tx.agents(run.id)).map((one) => [one.id, one]));
+  const weights = await weightsBelow(tx, run, agents);
+  const above: AgentId[] = [];
+  for (let id = agent.parent; id !== null; id = agents.get(id)?.parent ?? null) above.push(id);
   const spares: Spare[] = [];
-  for (let id = agent.parent; id !== null; id = parents.get(id) ?? null) {
-    const joiner = await tx.agent(id);
-    const account = joiner?.state === 'pending' ? await tx.account(id) : undefined;
+  for (const id of new Set([...above, ...weights.keys()])) {
+    const account = agents.get(id)?.state === 'pending' ? await tx.account(id) : undefined;
     const weight = weights.get(id);
-    if (!account || !weight) continue;
+    if (!account || !weight || weight.own === weight.subtree) continue;
     const own = Math.ceil((account.granted * weight.own) / weight.subtree);
     spares.push({ from: id, tokens: Math.max(0, account.available - own) });
   }
@@ -90,12 +87,12 @@ interface Weights {
 const weightsBelow = async (
   tx: Tx,
   run: Run,
-  parents: ReadonlyMap<AgentId, AgentId | null>,
+  agents: ReadonlyMap<AgentId, Agent>,
 ): Promise<ReadonlyMap<AgentId, Weights>> => {
   const found = new Map<AgentId, Weights>();
   for (const { agent, weight, subPlan } of await tx.steps(run.id)) {
     if (subPlan) continue;
-    for (let id: AgentId | null = agent; id !== null; id = parents.get(id) ?? null) {
+    for (let id: AgentId | null = agent; id !== null; id = agents.get(id)?.parent ?? null) {
       const weights = found.get(id) ?? { own: 0, subtree: 0 };
       if (id === agent) weights.own = weight;
       weights.subtree += weight;
