@@ -358,6 +358,8 @@ export const releaseAfterMerge = async (
   if (step?.state !== 'running') return;
   const open = await tx.jobs({ run: run.id, states: ['queued', 'running', 'parked'] });
   if (open.some((job) => job.kind === 'merge' && job.agent === into.id && job.id !== current)) return;
+  // What a resolver joins is still to come.
+  if ((await tx.children(into.id)).some((one) => one.role === 'resolver' && !isOver(one))) return;
   await releaseAgent(makes, tx, run, step, into);
 };
 

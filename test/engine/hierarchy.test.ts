@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { type Bench, openBench } from '../support/engine.ts';
 import { call, calls, finish, type ParsedRequest, type ScriptedAnswer, say } from '../support/scripted-server.ts';
+import { taskOf } from '../support/team.ts';
 
 const plan = (n: number, needs: Record<number, number[]> = {}): ScriptedAnswer =>
   say(
@@ -226,6 +227,54 @@ describe('a hierarchy', () => {
     assert.equal(bench.repo.git('show', `${view.branch}:shared.txt`), 'start\nalpha\nbeta\ngamma');
     const { agents } = await bench.engine.listAgents({ run: view.run });
     assert.equal(agents.filter((agent) => agent.role === 'resolver').length, 2);
+  });
+
+  it('lets a step that needs others start when a resolver has joined them, though the last of them merged cleanly', async () => {
+    let seen = '';
+    const step = (key: string, task: string, needs: readonly string[] = []) => ({
+      key,
+      title: key,
+      task,
+      role: 'worker',
+      needs,
+    });
+    bench = await openBench({
+      files: { 'shared.txt': 'start\n' },
+      script: (request) => {
+        const own = taskOf(request);
+        if (isPlanner(request))
+          return say(
+            JSON.stringify({
+              steps: [
+                step('left', 'Append left, the greeting of the morning crew'),
+                step('right', 'Add right as the auditors want'),
+                step('other', 'Create another file for visitors'),
+                step('notes', 'Say in words what was never decided'),
+                step('names', 'Name whoever is to be asked later'),
+                step('check', 'Check that what the teams wrote is whole', ['left', 'right', 'other']),
+              ],
+            }),
+          );
+        const tool = request.lastTool;
+        if (request.firstUser.includes('conflict markers')) {
+          const both = call('write_file', { path: 'shared.txt', content: 'start\nleft\nright\n' });
+          return tool ? finish('Kept both.') : { ...both, latencyMs: 700 };
+        }
+        if (/^(?:Say|Name|The work)/.test(own)) return finish('Said.');
+        if (own.startsWith('Check')) {
+          if (!tool) return call('read_file', { path: 'shared.txt' });
+          seen = tool.content;
+          return finish('Whole.');
+        }
+        if (tool) return finish('Done.');
+        if (own.startsWith('Create')) return call('write_file', { path: 'other.txt', content: 'other\n' });
+        const word = own.includes('left') ? 'left' : 'right';
+        return call('write_file', { path: 'shared.txt', content: `start\n${word}\n` });
+      },
+    });
+    const view = await bench.run(task);
+    assert.equal(view.state, 'completed', JSON.stringify(view, null, 1));
+    assert.match(seen, /left[^]*right/);
   });
 
   it('keeps both branches and ends as partial when the resolver leaves the markers', async () => {
