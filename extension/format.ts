@@ -35,7 +35,7 @@ export const duration = (ms: number): string => {
 export const percent = (part: number, whole: number): string => `${whole > 0 ? Math.round((part / whole) * 100) : 0} %`;
 
 /** `1 file`, `2 files`. */
-export const count = (n: number, noun: string): string => `${n} ${noun}${n === 1 ? '' : 's'}`;
+export const count = (n: number, noun: string): string => `${n} ${noun}${n === 1 || noun.endsWith('s') ? '' : 's'}`;
 
 const HIDDEN =
   /[\ufff9-\ufffb]|(?![\t\n\r])\p{Cc}|(?!(?<=[^\0-\x7f])[\u200c-\u200f\p{Variation_Selector}])\p{Default_Ignorable_Code_Point}/gu;

@@ -97,7 +97,9 @@ const thousands = (tokens: number): string =>
   tokens < 1000 ? String(Math.round(tokens)) : `${Math.round(tokens / 1000)}k`;
 
 const summaryOf = (run: Run, said: Forecast, left: Remaining | null, now: number): string => {
-  const levels = said.levels.map(({ agents, name }) => `${agents} ${name}${agents === 1 ? '' : 's'}`).join(', ');
+  const levels = said.levels
+    .map(({ agents, name }) => `${agents} ${name}${agents === 1 || name.endsWith('s') ? '' : 's'}`)
+    .join(', ');
   const basis =
     said.basis === 'prior' ? 'by general experience, nothing was observed here yet' : 'by what was observed here';
   const parts = [

@@ -20,16 +20,19 @@ export class Tidier {
   #again = false;
   /** A run has ended since branches were looked at: git is asked only then. */
   #branches = false;
+  #calmMs = 0;
   readonly #stop = new AbortController();
 
   constructor(core: Core) {
     this.#core = core;
   }
 
-  request(runEnded = false): void {
+  /** `calm`: a run has ended just now, and its end is told first. */
+  request(runEnded = false, calm = false): void {
     if (this.#stop.signal.aborted) return;
     this.#again = true;
     this.#branches ||= runEnded;
+    if (calm) this.#calmMs = CALM_MS;
     this.#busy ??= this.#work().finally(() => {
       this.#busy = null;
       if (this.#again && !this.#stop.signal.aborted) this.request();
@@ -56,7 +59,8 @@ export class Tidier {
         if (agent && run && isOver(agent)) await removeWorktree(this.#core, run, agent, row, false);
       }
       if (this.#branches) {
-        await clock.sleep(CALM_MS, this.#stop.signal);
+        if (this.#calmMs > 0) await clock.sleep(this.#calmMs, this.#stop.signal);
+        this.#calmMs = 0;
         // The next start looks at them.
         if (this.#stop.signal.aborted) return;
         this.#branches = false;

@@ -15,7 +15,7 @@ export interface TeamBounds {
 }
 
 /** With less, an agent cannot read much more than its task. */
-const AGENT_TOKENS = 4000;
+const AGENT_TOKENS = 8000;
 const ANY_DEPTH = 3;
 
 /** Levels of workers and of who joins them. */

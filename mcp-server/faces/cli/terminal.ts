@@ -21,7 +21,7 @@ export interface Terminal {
 }
 
 /** `1 file`, `2 files`. */
-export const counted = (n: number, noun: string): string => `${n} ${noun}${n === 1 ? '' : 's'}`;
+export const counted = (n: number, noun: string): string => `${n} ${noun}${n === 1 || noun.endsWith('s') ? '' : 's'}`;
 
 /** Text from a model, a file or a repository without anything that would command the terminal. */
 export const printable = (text: string): string =>

@@ -66,9 +66,9 @@ describe('The team that a task is worth', () => {
   it('stays within agents, agents of a level and the budget, and says so', () => {
     assert.deepEqual(rangeOf(sizeOf('moderate'), { maxAgentsPerLevel: 3 }), [3, 3, 3]);
     assert.deepEqual(rangeOf(sizeOf('moderate'), { maxAgents: 7 }), [5, 5, 5]);
-    assert.deepEqual(rangeOf(sizeOf('complex'), { budget: 24_000 }), [5, null, 5]);
+    assert.deepEqual(rangeOf(sizeOf('complex'), { budget: 48_000 }), [5, null, 5]);
     assert.deepEqual(rangeOf(sizeOf('complex'), { maxAgents: 1 }), [1, null, 1]);
-    assert.match(because(sizeOf('complex'), { budget: 24_000 }), /: 10 or more workers, of which the budget leaves 5/);
+    assert.match(because(sizeOf('complex'), { budget: 48_000 }), /: 10 or more workers, of which the budget leaves 5/);
   });
 
   it('is told in a sentence', () => {
