@@ -179,8 +179,12 @@ describe('the engine of a repository', function () {
     const ids = stdout
       .trim()
       .split('\n')
-      .map((line) => (JSON.parse(line) as { id: number }).id);
-    assert.deepEqual(ids, [1, 2]);
+      .map((line) => (JSON.parse(line) as { id?: number }).id);
+    // Between the answers there may be news, which have no number.
+    assert.deepEqual(
+      ids.filter((id) => id !== undefined),
+      [1, 2],
+    );
   });
 
   it('tells through the pipe why it cannot start, and leaves the folder as it was', async () => {
