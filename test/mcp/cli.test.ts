@@ -411,7 +411,7 @@ describe('the other commands', function () {
   });
 
   it('pause a run, cancel it, and stop the engine', async () => {
-    stage.close();
+    await stage.close();
     // Nothing is over before it is paused, however busy the machine is.
     stage = openStage({ environment: { COPPICE_REHEARSAL_LATENCY_MS: '4000' } });
     const started = await stage.run('run', TASK, '--server', 'rehearsal', '--detach', '--yes');
