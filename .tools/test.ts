@@ -10,26 +10,20 @@ const node = process.execPath;
 const parts: Record<string, readonly (readonly string[])[]> = {
   check: [[node, join(root, '.tools/check.ts')]],
   build: [[node, join(root, '.tools/build.ts'), '--quiet']],
-  // Together: tests of processes wait while those of the engine reckon. The longest file is one of MCP's, so it is begun early.
-  'engine and mcp': [[mocha, '--parallel', '--jobs', '4', 'test/mcp/**/*.test.ts', 'test/engine/**/*.test.ts']],
-  editor: [[node, join(root, 'test/editor/main.ts')]],
-};
-/** Only when they are named. */
-const alone: typeof parts = {
   engine: [[mocha, '--parallel', '--jobs', '3', 'test/engine/**/*.test.ts']],
   mcp: [[mocha, '--parallel', '--jobs', '2', 'test/mcp/**/*.test.ts']],
+  editor: [[node, join(root, 'test/editor/main.ts')]],
 };
 
 const wanted = process.argv.slice(2);
-const all = { ...parts, ...alone };
-const unknown = wanted.filter((name) => !(name in all));
+const unknown = wanted.filter((name) => !(name in parts));
 if (unknown.length > 0) {
-  console.error(`Unknown part ${unknown.join(', ')}. Parts: ${Object.keys(all).join(', ')}.`);
+  console.error(`Unknown part ${unknown.join(', ')}. Parts: ${Object.keys(parts).join(', ')}.`);
   process.exit(2);
 }
 let passed = 0;
 let failed = 0;
-for (const [name, commands] of Object.entries(wanted.length > 0 ? all : parts)) {
+for (const [name, commands] of Object.entries(parts)) {
   if (wanted.length > 0 && !wanted.includes(name)) continue;
   const started = performance.now();
   const good = commands.every(

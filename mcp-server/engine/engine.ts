@@ -44,7 +44,7 @@ export const createEngine = async (parts: EngineParts, limits: Partial<AgentLimi
       keeper?.note(run);
     },
     wake: () => scheduler?.wake(),
-    tidy: (runEnded) => tidier?.request(runEnded, runEnded),
+    tidy: (runEnded) => tidier?.request(runEnded),
   };
   await endOrphans(parts.repository.stateDir);
   await recover(core);

@@ -7,9 +7,6 @@ import type { Core } from './core.ts';
 import { leaseOf } from './leases.ts';
 import { isOver } from './settle.ts';
 
-/** How long after a run's end its branches are looked at: starting git holds up whoever is told of the end. */
-const CALM_MS = 50;
-
 /**
  * Removes worktrees and branches of agents that have ended, wherever the one deletion rule allows it; what it does not
  * allow is kept, with the reason. Runs one at a time, and again when it was asked for meanwhile.
@@ -20,22 +17,19 @@ export class Tidier {
   #again = false;
   /** A run has ended since branches were looked at: git is asked only then. */
   #branches = false;
-  #calmMs = 0;
-  readonly #stop = new AbortController();
+  #stopped = false;
 
   constructor(core: Core) {
     this.#core = core;
   }
 
-  /** `calm`: a run has ended just now, and its end is told first. */
-  request(runEnded = false, calm = false): void {
-    if (this.#stop.signal.aborted) return;
+  request(runEnded = false): void {
+    if (this.#stopped) return;
     this.#again = true;
     this.#branches ||= runEnded;
-    if (calm) this.#calmMs = CALM_MS;
     this.#busy ??= this.#work().finally(() => {
       this.#busy = null;
-      if (this.#again && !this.#stop.signal.aborted) this.request();
+      if (this.#again && !this.#stopped) this.request();
     });
   }
 
@@ -44,25 +38,21 @@ export class Tidier {
   }
 
   async stop(): Promise<void> {
-    this.#stop.abort();
+    this.#stopped = true;
     await this.#busy;
   }
 
   async #work(): Promise<void> {
     this.#again = false;
-    const { store, clock, log } = this.#core.parts;
+    const { store, log } = this.#core.parts;
     try {
       for (const row of await store.worktrees({ states: ['ready', 'creating'] })) {
-        if (this.#stop.signal.aborted) return;
+        if (this.#stopped) return;
         const agent = await store.agent(row.agent);
         const run = await store.run(row.run);
         if (agent && run && isOver(agent)) await removeWorktree(this.#core, run, agent, row, false);
       }
       if (this.#branches) {
-        if (this.#calmMs > 0) await clock.sleep(this.#calmMs, this.#stop.signal);
-        this.#calmMs = 0;
-        // The next start looks at them.
-        if (this.#stop.signal.aborted) return;
         this.#branches = false;
         await this.#dropMergedBranches();
       }
@@ -83,7 +73,7 @@ export class Tidier {
         (await store.worktrees({ run: run.id, states: ['creating', 'ready', 'kept'] })).map((w) => w.branch),
       );
       for (const [branch, commit] of own) {
-        if (this.#stop.signal.aborted) return;
+        if (this.#stopped) return;
         if (leased.has(branch)) continue;
         const agent = await store.agent(branch.slice(run.branch.length + 1) as AgentId);
         // A commit that the database never acknowledged was made again, or its turn was cut off for good.

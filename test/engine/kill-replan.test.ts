@@ -125,6 +125,6 @@ describe('an engine that is killed while agents re-plan', () => {
     });
   };
   const stride = Number(process.env['COPPICE_KILL_STRIDE'] ?? 0);
-  sweep('store', stride ? 1 : 9, stride || 131);
+  sweep('store', stride ? 1 : 9, stride || 71);
   sweep('git', stride ? 1 : 4, stride || 47);
 });

@@ -121,7 +121,7 @@ describe('an engine that is killed while it undoes', () => {
 
   /** Kills at every n-th point; `COPPICE_KILL_STRIDE=1` tries them all. */
   for (const [where, usual] of [
-    ['store', 47],
+    ['store', 23],
     ['git', 31],
   ] as const)
     it(`goes on where it was, killed at many a ${where} step`, async function () {

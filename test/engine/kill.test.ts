@@ -155,7 +155,7 @@ describe('an engine that is killed', () => {
     });
   };
   const stride = Number(process.env['COPPICE_KILL_STRIDE'] ?? 0);
-  sweep('store', stride ? 1 : 3, stride || 71);
+  sweep('store', stride ? 1 : 3, stride || 29);
   sweep('git', stride ? 1 : 2, stride || 37);
 
   it('comes to its end although every engine is killed after a few steps', async function () {
