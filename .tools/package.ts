@@ -23,7 +23,7 @@ const BINARIES: Readonly<Record<string, string>> = {
 };
 
 /** A tenth of the package would be a picture that the repository shows too. */
-const NOT_SHIPPED = /\.(?:map|vsix)$|[\\/]media[\\/]screenshot\.png$/;
+const NOT_SHIPPED = /\.(?:map|vsix|compiled)$|[\\/]media[\\/]screenshot\.png$/;
 
 /** Keys of package.json that only matter while the project is being worked on. */
 const DEVELOPMENT_KEYS = ['scripts', 'devDependencies', 'allowScripts', 'private'];

@@ -101,7 +101,7 @@ const stageExtension = async (stage: string, real: boolean): Promise<string> => 
 
 /** What the program needs beside it, as in the package. */
 const stageEngine = async (extension: string): Promise<void> => {
-  for (const path of ['dist/coppice.js', 'dist/migrations', 'skills'])
+  for (const path of ['dist/coppice.js', 'dist/program.js', 'dist/migrations', 'skills'])
     await cp(join(ROOT, path), join(extension, path), { recursive: true });
   await mkdir(join(extension, 'node_modules'));
   await symlink(join(ROOT, 'node_modules/better-sqlite3'), join(extension, 'node_modules/better-sqlite3'));
