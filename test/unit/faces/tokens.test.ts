@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -42,9 +42,13 @@ describe('Tokens that many processes write at once', () => {
     return { begin: () => void ready.then(() => child.stdin.write('go')), ended };
   };
 
-  it('are all there afterwards', async () => {
+  it('are all there afterwards, also over the lock of a process that died', async () => {
+    const gone = spawn(process.execPath, ['-e', '0'], { stdio: 'ignore' });
+    await once(gone, 'exit');
+    await mkdir(dirname(place.list), { recursive: true, mode: 0o700 });
+    await writeFile(`${place.list}.lock`, `${gone.pid} abc123\n`);
     const own = `await ensureOwnToken(place, 'run', 1)`;
-    const writers = Array.from({ length: 6 }, (_, at) =>
+    const writers = Array.from({ length: 8 }, (_, at) =>
       writer(
         `${own}; for (let n = 0; n < 5; n += 1) await addToken(place, { name: 'w${at}-' + n, scope: 'read', now: 1 })`,
       ),
@@ -54,7 +58,7 @@ describe('Tokens that many processes write at once', () => {
     const texts = await Promise.all(here);
     await Promise.all(writers.map(({ ended }) => ended));
     const tokens = await readTokens(place.list);
-    assert.equal(tokens.length, 6 * 5 + 20 + 1);
+    assert.equal(tokens.length, 8 * 5 + 20 + 1);
     assert.equal(new Set(tokens.map(({ name }) => name)).size, tokens.length);
     for (const text of texts) assert.ok(tokens.some(({ sha256 }) => sha256 === digestOf(text)));
     const kept = (await readFile(place.own, 'utf8')).trim();
