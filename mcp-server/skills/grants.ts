@@ -1,8 +1,8 @@
-import { mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { open, readFile, rename, rm } from 'node:fs/promises';
 import { z } from 'zod';
 import type { Clock } from '../domain/clock.ts';
 import { isDenied, messageOf, UserError } from '../domain/errors.ts';
+import { type Held, withFileLock } from '../domain/file-lock.ts';
 import { oneLine } from '../domain/text.ts';
 import type { SkillDiagnostic } from './port.ts';
 
@@ -24,10 +24,6 @@ type GrantsFile = z.infer<typeof GrantsFile>;
 type OfRepository = z.infer<typeof OfRepository>;
 
 const VERSION = 1;
-const LOCK_WAIT_MS = 20;
-const LOCK_TRIES = 250;
-/** Nobody holds the lock for longer than this; what is older was left behind. */
-const LOCK_STALE_MS = 10_000;
 
 export interface GrantsOptions {
   /** Absolute; outside of every repository, because a repository must not bring its own grants. */
@@ -151,10 +147,10 @@ export class Grants {
       const said = `${this.#options.file}, where your grants to skills are kept, cannot be written: ${error.message}`;
       throw new UserError('permission-denied', said, { cause: error });
     };
-    return this.#inLine(() => this.#locked(() => this.#rewrite(change)).catch(denied));
+    return this.#inLine(() => this.#locked((held) => this.#rewrite(change, held)).catch(denied));
   }
 
-  async #rewrite(change: (now: OfRepository) => OfRepository): Promise<void> {
+  async #rewrite(change: (now: OfRepository) => OfRepository, held: Held): Promise<void> {
     const loaded = await this.#loadOrMoveAside();
     if (loaded.kind !== 'read') throw new UserError('wrong-state', `${this.#options.file}: ${loaded.why}`);
     const { repositories } = loaded.content;
@@ -165,7 +161,7 @@ export class Grants {
     try {
       const changed = addUses(change(own(repositories, repository) ?? none()), counted);
       const content: GrantsFile = { version: VERSION, repositories: { ...repositories, [repository]: changed } };
-      await this.#write(content);
+      await this.#write(content, held);
       this.#take({ kind: 'read', content });
     } catch (error) {
       for (const [name, count] of counted) this.#uses.set(name, (this.#uses.get(name) ?? 0) + count);
@@ -203,46 +199,27 @@ export class Grants {
     return { file: this.#options.file, line: 0, severity: 'warning', code, message };
   }
 
-  async #write(content: GrantsFile): Promise<void> {
+  async #write(content: GrantsFile, held: Held): Promise<void> {
     const temporary = `${this.#options.file}.${process.pid}.tmp`;
     await rm(temporary, { force: true });
-    const handle = await open(temporary, 'wx', 0o600);
     try {
-      await handle.writeFile(`${JSON.stringify(content, null, 2)}\n`);
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
-    await rename(temporary, this.#options.file);
-  }
-
-  async #locked<T>(work: () => Promise<T>): Promise<T> {
-    const lock = `${this.#options.file}.lock`;
-    await mkdir(dirname(lock), { recursive: true, mode: 0o700 });
-    for (let attempt = 0; ; attempt += 1) {
+      const handle = await open(temporary, 'wx', 0o600);
       try {
-        await (await open(lock, 'wx', 0o600)).close();
-        break;
-      } catch (error) {
-        if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-        if (attempt >= LOCK_TRIES)
-          throw new UserError('wrong-state', `${lock} is held by another process. Delete it if there is none.`, {
-            cause: error,
-          });
-        await this.#waitForLock(lock);
+        await handle.writeFile(`${JSON.stringify(content, null, 2)}\n`);
+        await handle.sync();
+      } finally {
+        await handle.close();
       }
-    }
-    try {
-      return await work();
-    } finally {
-      await rm(lock, { force: true });
+      await held.check();
+      await rename(temporary, this.#options.file);
+    } catch (error) {
+      await rm(temporary, { force: true });
+      throw error;
     }
   }
 
-  async #waitForLock(lock: string): Promise<void> {
-    const found = await stat(lock).catch(() => null);
-    if (found && this.#options.clock.now() - found.mtimeMs > LOCK_STALE_MS) await rm(lock, { force: true });
-    else await this.#options.clock.sleep(LOCK_WAIT_MS);
+  #locked<T>(work: (held: Held) => Promise<T>): Promise<T> {
+    return withFileLock(`${this.#options.file}.lock`, work, this.#options.clock);
   }
 }
 

@@ -3,7 +3,7 @@ import { lstat, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
 import { UserError } from '../../domain/errors.ts';
-import { withFileLock } from './file-lock.ts';
+import { withFileLock } from '../../domain/file-lock.ts';
 import { SCOPES, type Scope } from './scopes.ts';
 
 /** Where the tokens of one repository are kept: outside of it, where no agent's file tools reach. */

@@ -1,9 +1,15 @@
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { systemClock } from '../../../mcp-server/domain/clock.ts';
 import { type Grants, openGrants } from '../../../mcp-server/skills/grants.ts';
 import { removeFoldersAfterwards, temporaryFolder } from './places.ts';
+
+const sourceOf = (path: string): string =>
+  JSON.stringify(pathToFileURL(join(import.meta.dirname, '../../../mcp-server', path)).href);
 
 const HASH = 'a'.repeat(64);
 const OTHER = 'b'.repeat(64);
@@ -79,6 +85,40 @@ describe('What a person granted', () => {
     assert.equal(one.isPinned('p'), true);
     assert.equal((await open(at, '/home/ada/two')).uses('a'), 20);
   });
+
+  it('is all there after eight processes wrote at once, also over the lock of one that died', async () => {
+    const folder = temporaryFolder();
+    const at = join(folder, 'grants.json');
+    const gone = spawn(process.execPath, ['-e', '0'], { stdio: 'ignore' });
+    await once(gone, 'exit');
+    writeFileSync(`${at}.lock`, `${gone.pid} abc123\n`);
+    const writers = Array.from({ length: 8 }, (_, number) => {
+      const program = `
+        import { once } from 'node:events';
+        import { systemClock } from ${sourceOf('domain/clock.ts')};
+        import { openGrants } from ${sourceOf('skills/grants.ts')};
+        const grants = await openGrants({ file: ${JSON.stringify(at)}, repository: '/r', clock: systemClock });
+        process.stdout.write('ready');
+        await once(process.stdin, 'data');
+        for (let n = 0; n < 5; n += 1) {
+          await grants.noteUse('a');
+          await grants.trust('w${number}-' + n, '${HASH}');
+        }
+        process.exit(0);`;
+      const child = spawn(process.execPath, ['--input-type=module', '-e', program], {
+        stdio: ['pipe', 'pipe', 'inherit'],
+      });
+      return { child, ready: once(child.stdout, 'data'), ended: once(child, 'exit') };
+    });
+    await Promise.all(writers.map(({ ready }) => ready));
+    for (const { child } of writers) child.stdin.write('go');
+    for (const { ended } of writers) assert.deepEqual(await ended, [0, null]);
+    const grants = await open(at, '/r');
+    assert.equal(grants.uses('a'), 40);
+    for (let number = 0; number < 8; number += 1)
+      for (let n = 0; n < 5; n += 1) assert.ok(grants.isTrusted(`w${number}-${n}`, HASH), `w${number}-${n}`);
+    assert.deepEqual(readdirSync(folder), ['grants.json']);
+  }).timeout(30_000);
 
   it('pins and unpins by name', async () => {
     const grants = await open(file());

@@ -1,13 +1,13 @@
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { link, mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { type Clock, systemClock } from '../../domain/clock.ts';
-import { UserError } from '../../domain/errors.ts';
+import { type Clock, systemClock } from './clock.ts';
+import { UserError } from './errors.ts';
 
 const WAIT_MS = 10;
 /** Whoever holds a lock has done within a moment; after this it is not waited for. */
 const LONGEST_WAIT_MS = 10_000;
-/** A lock whose holder cannot be told is given up after this. */
+/** Not even a process that lives is waited for longer: it may be asleep, or another one that got the number of a dead one. */
 const STALE_MS = 5_000;
 
 /** What the work under a lock may ask. */
@@ -19,6 +19,10 @@ export interface Held {
 /**
  * Does `work` while no other process does work under the lock at `path`, a file that is there only meanwhile. The lock of a
  * process that has died is taken over. Throws UserError `wrong-state` when others hold it for ten seconds.
+ *
+ * It stands in `domain/`, though it touches files, as the system's clock does: faces keep tokens with it and skills keep
+ * grants, and this is the only folder that both import from. To hand it in would mean that each caller could hand in
+ * another one, and two locks on one file are none.
  */
 export const withFileLock = async <T>(
   path: string,
@@ -50,35 +54,49 @@ const created = async (path: string, mine: string): Promise<boolean> => {
     await writeFile(path, mine, { flag: 'wx', mode: 0o600 });
     return true;
   } catch (error) {
+    const { code = '' } = error as NodeJS.ErrnoException;
     // Windows says EPERM while a removed file is still open somewhere.
-    if (['EEXIST', 'EPERM', 'EBUSY'].includes((error as NodeJS.ErrnoException).code ?? '')) return false;
+    if (code === 'EEXIST' || (process.platform === 'win32' && ['EPERM', 'EBUSY'].includes(code))) return false;
     throw error;
   }
 };
 
 const contentOf = (path: string): Promise<string | null> => readFile(path, 'utf8').catch(() => null);
 
-/** Removes a lock whose holder is gone. It is moved first, so that of many only one does that, and looked at again. */
+/**
+ * Removes a lock whose holder is gone. Only one may do that, by a second file that is named after what the first one holds:
+ * whoever saw the same but comes later finds another lock there, and leaves it.
+ */
 const takenAway = async (path: string, clock: Clock): Promise<boolean> => {
   const seen = await contentOf(path);
   if (seen === null || !(await isStale(path, seen, clock))) return false;
-  const aside = `${path}.${randomBytes(6).toString('hex')}`;
-  try {
-    await rename(path, aside);
-  } catch {
+  const aside = `${path}.${createHash('sha256').update(seen).digest('hex').slice(0, 16)}`;
+  if (!(await created(aside, seen))) {
+    // Whoever made it has died within a moment that is shorter than most.
+    if (await isOld(aside, clock)) await rm(aside, { force: true });
     return false;
   }
-  // What was moved may be the lock of somebody who was quicker.
-  if ((await contentOf(aside)) !== seen) await link(aside, path).catch(() => undefined);
-  await rm(aside, { force: true });
-  return true;
+  try {
+    if ((await contentOf(path)) !== seen) return false;
+    await rename(path, aside);
+    // Its holder was only asleep, woke up and removed it, and somebody was quick: that one gets it back.
+    if ((await contentOf(aside)) !== seen) await link(aside, path);
+    return true;
+  } catch {
+    return false;
+  } finally {
+    await rm(aside, { force: true });
+  }
+};
+
+const isOld = async (path: string, clock: Clock): Promise<boolean> => {
+  const found = await stat(path).catch(() => null);
+  return found !== null && clock.now() - found.mtimeMs > STALE_MS;
 };
 
 const isStale = async (path: string, seen: string, clock: Clock): Promise<boolean> => {
   const pid = Number(/^(\d+) [0-9a-f]+\n$/.exec(seen)?.[1] ?? 0);
-  if (pid > 0 && !isAlive(pid)) return true;
-  const found = await stat(path).catch(() => null);
-  return found !== null && clock.now() - found.mtimeMs > STALE_MS;
+  return (pid > 0 && !isAlive(pid)) || isOld(path, clock);
 };
 
 const isAlive = (pid: number): boolean => {
