@@ -1,32 +1,11 @@
 import assert from 'node:assert/strict';
-import { llamaUrl } from '../../support/env.ts';
 import { eventData, rawPost } from '../../support/raw-http.ts';
-import { type Rehearsal, startRehearsal } from '../../support/scripted-server.ts';
+import { startRehearsal } from '../../support/scripted-server.ts';
+import { at, chunksOf, describeServers, has, type Json, json } from './any-server.ts';
 
-type Json = Record<string, unknown>;
-
-const json = (text: string): Json => JSON.parse(text) as Json;
-const at = (value: unknown, ...path: readonly (string | number)[]): unknown =>
-  path.reduce<unknown>((inner, key) => (inner as Record<string | number, unknown> | undefined)?.[key], value);
-const has = (value: unknown, ...keys: readonly string[]): void => {
-  for (const key of keys) assert.ok(key in (value as Json), `${key} is missing in ${JSON.stringify(value)}`);
-};
-const chunksOf = (text: string): readonly Json[] =>
-  eventData(text)
-    .filter((data) => data !== '[DONE]')
-    .map(json);
-
-/** The same facts about any server that can save its slots. */
-const describeServer = (name: string, open: () => Promise<{ url: string; close(): Promise<void> }>): void => {
-  describe(name, () => {
-    let server: { url: string; close(): Promise<void> };
-    before(async () => {
-      server = await open();
-    });
-    after(() => server.close());
-
-    const post = (path: string, body: unknown): ReturnType<typeof rawPost> => rawPost(server.url + path, body);
-    const chat = (body: Json): ReturnType<typeof rawPost> => post('/v1/chat/completions', { max_tokens: 8, ...body });
+describe('plain completions and slot files', () => {
+  describeServers({ slotSavePath: 'memory' }, (server) => {
+    const { post, chat, props } = server;
     const errorOf = async (body: unknown, path: string): Promise<Json & { status: number }> => {
       const response = await post(path, body);
       return { ...(at(json(response.text), 'error') as Json), status: response.status };
@@ -52,8 +31,7 @@ const describeServer = (name: string, open: () => Promise<{ url: string; close()
       post('/v1/completions', { prompt, max_tokens: 1, temperature: 0, ...more });
     const act = (slot: number | string, action: string, body: unknown = { filename: 'protocol-test.bin' }) =>
       post(`/slots/${slot}?action=${action}`, body);
-    const totalSlots = async (): Promise<number> =>
-      ((await (await fetch(`${server.url}/props`)).json()) as { total_slots: number }).total_slots;
+    const totalSlots = async (): Promise<number> => Number((await props())['total_slots']);
 
     it('completes a list of tokens, and says in detail in which slot', async () => {
       const prompt = await tokensOf(`tokens ${Math.random()}`);
@@ -156,12 +134,6 @@ const describeServer = (name: string, open: () => Promise<{ url: string; close()
       }
     });
   });
-};
-
-describe('plain completions and slot files', () => {
-  describeServer('of the scripted server', (): Promise<Rehearsal> => startRehearsal({ slotSavePath: 'memory' }));
-  if (llamaUrl)
-    describeServer('of a real llama-server', async () => ({ url: llamaUrl as string, close: async () => undefined }));
 
   it('of a server that has no folder for slot files is a 501, whatever is asked', async () => {
     const server = await startRehearsal();
