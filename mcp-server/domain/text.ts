@@ -74,3 +74,7 @@ export const inTime = (ms: number): string => {
   if (ms < 90_000) return `${Math.max(1, Math.round(ms / 1000))} s`;
   return ms < 5_400_000 ? `${Math.round(ms / 60_000)} min` : `${(ms / 3_600_000).toFixed(1)} h`;
 };
+
+/** `1 file`, `2 files`, `0 files`. `plural` where it is not the noun with an s; a noun that ends in one stays as it is. */
+export const counted = (n: number, noun: string, plural = noun.endsWith('s') ? noun : `${noun}s`): string =>
+  `${n} ${n === 1 ? noun : plural}`;

@@ -3,7 +3,7 @@ import type { Forecast, ForecastFacts, PastForecast, Remaining, ShrunkPlan } fro
 import type { Commit, RunId } from '../domain/ids.ts';
 import type { Plan } from '../domain/plan.ts';
 import { planningOf, type Run } from '../domain/run.ts';
-import { inTime } from '../domain/text.ts';
+import { counted, inTime } from '../domain/text.ts';
 import { hasEnded } from '../domain/transitions.ts';
 import { forecast, type History } from '../planning/forecast.ts';
 import { remaining } from '../planning/remaining.ts';
@@ -97,16 +97,14 @@ const thousands = (tokens: number): string =>
   tokens < 1000 ? String(Math.round(tokens)) : `${Math.round(tokens / 1000)}k`;
 
 const summaryOf = (run: Run, said: Forecast, left: Remaining | null, now: number): string => {
-  const levels = said.levels
-    .map(({ agents, name }) => `${agents} ${name}${agents === 1 || name.endsWith('s') ? '' : 's'}`)
-    .join(', ');
+  const levels = said.levels.map(({ agents, name }) => counted(agents, name)).join(', ');
   const basis =
     said.basis === 'prior' ? 'by general experience, nothing was observed here yet' : 'by what was observed here';
   const parts = [
-    `${said.agents} agents (${levels}): ${thousands(said.tokens.p50)} tokens, ${thousands(said.tokens.p90)} in nine of ten cases; ${inTime(said.wallMs.p50)} to ${inTime(said.wallMs.p90)} at ${said.slots} slots (${basis}).`,
+    `${counted(said.agents, 'agent')} (${levels}): ${thousands(said.tokens.p50)} tokens, ${thousands(said.tokens.p90)} in nine of ten cases; ${inTime(said.wallMs.p50)} to ${inTime(said.wallMs.p90)} at ${counted(said.slots, 'slot')} (${basis}).`,
   ];
   const off = said.pastError.tokens;
-  if (off) parts.push(`Forecasts were off by ${off.percent} % here so far (${off.runs} runs).`);
+  if (off) parts.push(`Forecasts were off by ${off.percent} % here so far (${counted(off.runs, 'run')}).`);
   if (left)
     parts.push(
       `Left: ${thousands(left.tokens.p50)} to ${thousands(left.tokens.p90)} tokens, about ${inTime(Math.max(0, left.eta.p50 - now))}.`,

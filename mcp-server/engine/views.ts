@@ -3,6 +3,7 @@ import { UserError } from '../domain/errors.ts';
 import type { AgentId, RunId } from '../domain/ids.ts';
 import type { Account } from '../domain/ledger.ts';
 import type { Run } from '../domain/run.ts';
+import { counted } from '../domain/text.ts';
 import type { AgentState } from '../domain/transitions.ts';
 import type { Call, Turn } from '../domain/turn.ts';
 import type { Reader } from '../store/port.ts';
@@ -89,14 +90,14 @@ const stuck = async (
   if (trouble) return trouble;
   const paused = await pausedWhole(reader, run);
   if (paused > 0)
-    return `${paused} paused ${paused === 1 ? 'agent' : 'agents'}. agent_continue lets ${paused === 1 ? 'it' : 'them'} go on.`;
+    return `${counted(paused, 'paused agent')}. agent_continue lets ${paused === 1 ? 'it' : 'them'} go on.`;
   const open = await reader.jobs({ run: run.id, states: ['queued', 'running', 'parked'] });
   const parked = open.filter((job) => job.state === 'parked');
   // Steps may have servers of their own.
   const away = open.map((job) => (job.state === 'queued' && job.kind === 'turn' ? troubleOf(job.server) : undefined));
   if (away[0] !== undefined && away.every((one) => one !== undefined)) return away[0];
   if (parked.length === 0 || parked.length < open.length) return null;
-  return `${parked.length} parked ${parked.length === 1 ? 'job' : 'jobs'}: ${parked[0]?.error ?? 'failed too often'}. run_resume lets them try again.`;
+  return `${counted(parked.length, 'parked job')}: ${parked[0]?.error ?? 'failed too often'}. run_resume lets them try again.`;
 };
 
 const filesChanged = async (repository: Repository, run: Run): Promise<number> =>

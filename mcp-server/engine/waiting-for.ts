@@ -1,5 +1,6 @@
 import type { Agent } from '../domain/agent.ts';
 import { agentOfInbox } from '../domain/message.ts';
+import { counted } from '../domain/text.ts';
 import { AGENT_STATES, isFinal } from '../domain/transitions.ts';
 import type { Call } from '../domain/turn.ts';
 import type { Reader } from '../store/port.ts';
@@ -16,5 +17,5 @@ export const waitingFor = async (
   const inbox = waiting.map(({ waitsFor }) => agentOfInbox(waitsFor)).find((id) => id !== null);
   if (inbox) return `waits for room in the inbox of ${(await reader.agent(inbox))?.name ?? inbox}`;
   const open = (await reader.children(agent.id)).filter((child) => !isFinal(AGENT_STATES, child.state)).length;
-  return `waits for ${open} ${open === 1 ? 'child' : 'children'}`;
+  return `waits for ${counted(open, 'child', 'children')}`;
 };

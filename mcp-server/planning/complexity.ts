@@ -1,4 +1,5 @@
 import type { Complexity } from '../domain/plan.ts';
+import { counted } from '../domain/text.ts';
 import { namedPaths } from './named-paths.ts';
 import { isSurvey, type TaskParts, taskParts } from './task-parts.ts';
 
@@ -57,11 +58,9 @@ const byComponents = (components: number, folders: number): number => {
   return components > 15 ? 4 : folders >= 3 ? 3 : 2;
 };
 
-const plural = (count: number, word: string): string => `${count} ${word}${count === 1 ? '' : 's'}`;
-
 const partHints = ({ by, parts }: TaskParts, words: number): readonly Hint[] => [
   { rank: byParts(parts.length), because: parts.length > 1 ? `${parts.length} parts (${by})` : 'one part' },
-  { rank: bySize(words), because: plural(words, 'word') },
+  { rank: bySize(words), because: counted(words, 'word') },
 ];
 
 /** Files and folders of the repository that the task speaks of. */
@@ -73,7 +72,7 @@ const componentHints = (said: string, files: readonly string[]): readonly Hint[]
   const rank = byComponents(named.size, tops.size);
   if (rank === 0) return [];
   const touches = tops.size > 1 ? `, touches ${tops.size} top-level folders` : '';
-  return [{ rank, because: `${plural(named.size, 'component')} named${touches}` }];
+  return [{ rank, because: `${counted(named.size, 'component')} named${touches}` }];
 };
 
 const bare = (word: string): string => word.replace(/^\.\//, '').replace(/[/.-]+$/, '');
@@ -81,10 +80,10 @@ const bare = (word: string): string => word.replace(/^\.\//, '').replace(/[/.-]+
 const wordHints = (said: string, files: number): readonly Hint[] => {
   const hints: Hint[] = [];
   if (isSurvey(said))
-    hints.push({ rank: Math.min(2, byFiles(files)), because: `a survey of ${plural(files, 'file')}` });
+    hints.push({ rank: Math.min(2, byFiles(files)), because: `a survey of ${counted(files, 'file')}` });
   else if (BREADTH.test(said))
     hints.push({ rank: Math.min(2, byFiles(files)), because: 'it goes through many places' });
-  if (OVERHAUL.test(said)) hints.push({ rank: byFiles(files), because: `an overhaul among ${plural(files, 'file')}` });
+  if (OVERHAUL.test(said)) hints.push({ rank: byFiles(files), because: `an overhaul among ${counted(files, 'file')}` });
   const several = SEVERAL.exec(said)?.[0].replace(/\s+/g, ' ');
   if (several) hints.push({ rank: MAKES.test(said) ? 2 : 1, because: `"${several}"` });
   const concerns = Object.keys(CONCERNS).filter((name) => CONCERNS[name]?.test(said));

@@ -1,3 +1,4 @@
+import { counted } from '../domain/text.ts';
 import { isWhole, splitStep, splitsInto } from './split-step.ts';
 import { inOrder, joinNeighbours, type PlannedStep } from './steps.ts';
 
@@ -6,8 +7,6 @@ export interface FittedSteps {
   /** What was done, and why it is not the wished number where it is not; sentences for a person. */
   readonly notes: readonly string[];
 }
-
-const plural = (count: number, word: string): string => `${count} ${word}${count === 1 ? '' : 's'}`;
 
 /** How much work a step seems to be; only good to compare steps of one plan. */
 const sizeOf = (step: PlannedStep): number =>
@@ -128,9 +127,9 @@ export const fitSteps = (
     const fewer = joinSmallest(steps, target);
     const why =
       wished !== null && wished <= most
-        ? `${plural(wished, 'worker')} were wished for`
-        : `the run allows ${plural(most, 'step')}`;
-    const what = `${plural(steps.length, 'step')} became ${fewer.length}: ${why}.`;
+        ? `${counted(wished, 'worker')} were wished for`
+        : `the run allows ${counted(most, 'step')}`;
+    const what = `${counted(steps.length, 'step')} became ${fewer.length}: ${why}.`;
     return {
       steps: fewer,
       notes: fewer.length > target ? [what, 'The others cannot be joined: each has conditions of its own.'] : [what],
@@ -140,10 +139,12 @@ export const fitSteps = (
   const more = splitBiggest(steps, target, wish.files);
   const notes = [
     ...(more.length > steps.length
-      ? [`${plural(steps.length, 'step')} became ${more.length} along their files and parts.`]
+      ? [`${counted(steps.length, 'step')} became ${more.length} along their files and parts.`]
       : []),
     ...(more.length < target
-      ? [`${plural(wished ?? target, 'worker')} were wished for, but the work could only be split into ${more.length}.`]
+      ? [
+          `${counted(wished ?? target, 'worker')} were wished for, but the work could only be split into ${more.length}.`,
+        ]
       : []),
     ...(wished !== null && wished > most ? [tooMany(wished, most)] : []),
   ];
@@ -167,13 +168,13 @@ const fitToWorth = (
   const most = Math.max(1, Math.min(worth.most, allowed));
   if (steps.length > most) {
     const fewer = joinSmallest(steps, most);
-    const why = allowed < worth.most ? `the run allows ${plural(allowed, 'step')}` : worth.because;
-    return { steps: fewer, notes: [`${plural(steps.length, 'step')} became ${fewer.length}: ${why}.`] };
+    const why = allowed < worth.most ? `the run allows ${counted(allowed, 'step')}` : worth.because;
+    return { steps: fewer, notes: [`${counted(steps.length, 'step')} became ${fewer.length}: ${why}.`] };
   }
   const more = splitBiggest(steps, Math.min(worth.least, most), files);
   if (more.length === steps.length) return { steps, notes: [] };
-  return { steps: more, notes: [`${plural(steps.length, 'step')} became ${more.length} along their parts.`] };
+  return { steps: more, notes: [`${counted(steps.length, 'step')} became ${more.length} along their parts.`] };
 };
 
 const tooMany = (wished: number, most: number): string =>
-  `${plural(wished, 'worker')} were wished for; the run allows ${most}.`;
+  `${counted(wished, 'worker')} were wished for; the run allows ${most}.`;

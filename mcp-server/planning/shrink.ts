@@ -1,6 +1,6 @@
 import type { ForecastFacts, ShrinkWay, ShrunkPlan } from '../domain/forecast.ts';
 import type { Plan, PlanStep } from '../domain/plan.ts';
-import { oneLine } from '../domain/text.ts';
+import { counted, oneLine } from '../domain/text.ts';
 import { stepsAsked } from './conditions.ts';
 import { estimator, isByAgent } from './estimate.ts';
 import { forecast, type History } from './forecast.ts';
@@ -13,8 +13,6 @@ export interface ShrinkKnowledge {
   readonly history: History;
   readonly facts: ForecastFacts;
 }
-
-const plural = (count: number, word: string): string => `${count} ${word}${count === 1 ? '' : 's'}`;
 
 /** Steps that another step names outside its needs: renaming or dropping them would change what that means. */
 const namedElsewhere = (steps: readonly PlanStep[]): ReadonlySet<string> =>
@@ -93,9 +91,9 @@ const retold = (step: PlanStep, a: PlanStep, b: PlanStep, joined: PlanStep): str
     .filter((line) => line !== `- ${b.title}`)
     .map((line) => (line === `- ${a.title}` ? `- ${joined.title}` : line))
     .join('\n')
-    .replace(/\bthe work of (\d+) agents\b/, (_whole, count: string) => {
+    .replace(/\bthe work of (\d+) agents?\b/, (_whole, count: string) => {
       const left = Number(count) - 1;
-      return `the work of ${left} agent${left === 1 ? '' : 's'}`;
+      return `the work of ${counted(left, 'agent')}`;
     });
 };
 
@@ -163,9 +161,9 @@ const fewerAgents = (plan: Plan): ShrunkPlan => {
     plan: { ...plan, steps, pattern: steps.length === 1 ? 'single' : plan.pattern },
     budget: null,
     changes: [
-      `${plural(before, 'worker')} became ${after}: each does more, one part after another.`,
+      `${counted(before, 'worker')} became ${after}: each does more, one part after another.`,
       ...(joiners > 0
-        ? [`${plural(joiners, 'agent')} that joined their work ${joiners === 1 ? 'is' : 'are'} not needed any more.`]
+        ? [`${counted(joiners, 'agent')} that joined their work ${joiners === 1 ? 'is' : 'are'} not needed any more.`]
         : []),
     ],
   };
@@ -197,7 +195,7 @@ const cheaperTiers = (plan: Plan): ShrunkPlan => {
     const step = steps.find((one) => one.key === key);
     if (step) steps = without(steps, step);
   }
-  const what = `${plural(gone.length, tier)} (${oneLine(gone.map((step) => step.title).join(', '), 80)})`;
+  const what = `${counted(gone.length, tier)} (${oneLine(gone.map((step) => step.title).join(', '), 80)})`;
   return {
     plan: { ...plan, steps },
     budget: null,
@@ -232,9 +230,9 @@ const tighterSteps = (plan: Plan, { history, facts }: ShrinkKnowledge): ShrunkPl
   });
   if (limits.length > 0)
     changes.push(
-      `${plural(limits.length, 'step')} must wrap up after ${[...new Set([Math.min(...limits), Math.max(...limits)])].map(inWords).join(' to ')}, and report what there is by then.`,
+      `${counted(limits.length, 'step')} must wrap up after ${[...new Set([Math.min(...limits), Math.max(...limits)])].map(inWords).join(' to ')}, and report what there is by then.`,
     );
-  if (retried > 0) changes.push(`${plural(retried, 'step')} will not be tried again after a failure.`);
+  if (retried > 0) changes.push(`${counted(retried, 'step')} will not be tried again after a failure.`);
   const tighter = { ...plan, steps };
   const needed = Math.ceil((SPARE * forecast(tighter, history, { ...facts, budget: null }).tokens.p50) / 1000) * 1000;
   const budget = facts.budget === null || needed < facts.budget ? needed : null;

@@ -1,5 +1,6 @@
 import type { Complexity } from '../domain/plan.ts';
 import type { Team } from '../domain/run.ts';
+import { counted } from '../domain/text.ts';
 import type { TaskSize } from './complexity.ts';
 import { levelsOf, tiersFor } from './patterns/tiers.ts';
 
@@ -82,17 +83,15 @@ const worthOf = (size: TaskSize, least: number, usual: number | null, fanIn: num
   return { from, to: usual === null ? from : levelsWith(usual, fanIn, ANY_DEPTH) };
 };
 
-const plural = (count: number, word: string): string => `${count} ${word}${count === 1 ? '' : 's'}`;
-
 const levelWords = ({ from, to }: Worth): string => {
-  if (to === null) return `${plural(from, 'level')} or more`;
-  return from === to ? plural(from, 'level') : `${from} to ${plural(to, 'level')}`;
+  if (to === null) return `${counted(from, 'level')} or more`;
+  return from === to ? counted(from, 'level') : `${from} to ${counted(to, 'level')}`;
 };
 
 /** `2 to 4 workers`, `10 or more workers`. */
 const workerWords = (least: number, usual: number | null): string => {
   if (usual === null) return `${least} or more workers`;
-  return usual > least ? `${least} to ${usual} workers` : plural(least, 'worker');
+  return usual > least ? `${least} to ${usual} workers` : counted(least, 'worker');
 };
 
 const inWords = (worth: Worth, workers: string, room: string | null, maxDepth: number, reach: number): string => {

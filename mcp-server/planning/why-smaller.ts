@@ -1,8 +1,6 @@
 import type { Plan, PlanStep } from '../domain/plan.ts';
-import { inTime } from '../domain/text.ts';
+import { counted, inTime } from '../domain/text.ts';
 import { isByAgent } from './estimate.ts';
-
-const count = (number: number, word: string): string => `${number} ${word}${number === 1 ? '' : 's'}`;
 
 const listed = (texts: readonly string[]): string =>
   texts.length < 2 ? texts.join('') : `${texts.slice(0, -1).join(', ')} and ${texts.at(-1)}`;
@@ -17,12 +15,12 @@ const team = ({ steps }: Plan): string => {
   const joiners = (['synthesizer', 'executive'] as const)
     .map((tier) => [tier, agents.filter((step) => step.tier === tier).length] as const)
     .filter(([, number]) => number > 0)
-    .map(([tier, number]) => count(number, tier));
+    .map(([tier, number]) => counted(number, tier));
   const processors = steps.length - agents.length;
-  if (processors > 0) joiners.push(count(processors, 'processor'));
+  if (processors > 0) joiners.push(counted(processors, 'processor'));
   const alone = joiners.length === 0 && endsOf(steps) > 1;
   const joined = alone ? 'nobody joins their work' : joiners.length > 0 ? `joined by ${listed(joiners)}` : '';
-  return `${[`${count(workers.length, 'worker')}${share}`, joined].filter(Boolean).join('; ')}.`;
+  return `${[`${counted(workers.length, 'worker')}${share}`, joined].filter(Boolean).join('; ')}.`;
 };
 
 /** Steps that nobody needs. */
@@ -32,7 +30,7 @@ const endsOf = (steps: readonly PlanStep[]): number => {
 };
 
 const some = (steps: readonly PlanStep[], of: readonly PlanStep[]): string =>
-  steps.length === of.length ? 'Every step' : `${count(steps.length, 'step')} of ${of.length}`;
+  steps.length === of.length ? 'Every step' : `${counted(steps.length, 'step')} of ${of.length}`;
 
 /** How patient the plan is with its steps. */
 const patience = (steps: readonly PlanStep[]): readonly string[] => {

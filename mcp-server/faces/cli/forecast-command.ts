@@ -1,4 +1,4 @@
-import { inTime } from '../../domain/text.ts';
+import { counted, inTime } from '../../domain/text.ts';
 import type { ForecastView, PatternHistory, RecommendationView } from '../../engine/planning-facade.ts';
 import type { RunView } from '../../operations/views.ts';
 import { type CliContext, EXIT } from './context.ts';
@@ -6,7 +6,7 @@ import { remainingLine, renderForecast } from './plan-text.ts';
 import type { Following, PlanningInvocation } from './planning-arguments.ts';
 import { resumeAndFollow } from './run-command.ts';
 import { SteadyClient } from './run-events.ts';
-import { counted, human, printable } from './terminal.ts';
+import { human, printable } from './terminal.ts';
 
 /** `coppice forecast RUN`: what a run was said to cost, and while it goes on what is left. */
 export const forecastCommand = async (context: CliContext, run: string, json: boolean): Promise<number> => {

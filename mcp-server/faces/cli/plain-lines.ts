@@ -1,7 +1,8 @@
 import { cutShort } from '../../domain/agent.ts';
 import type { EngineEvent as DomainEvent } from '../../domain/event.ts';
+import { counted } from '../../domain/text.ts';
 import type { EngineEvent } from '../../operations/views.ts';
-import { counted, duration, human, printable } from './terminal.ts';
+import { duration, human, printable } from './terminal.ts';
 
 /** Turns events into lines for a terminal that cannot be drawn over, or a log; null for events of no interest there. `known`: names of agents that are there already, by id. */
 export const createLineWriter = (
@@ -57,7 +58,7 @@ const textOf = (event: DomainEvent, nameOf: (agent: string | null) => string): s
     case 'engine.noticed':
       return `engine: ${event.notice}`;
     case 'engine.recovered':
-      return `engine recovered: ${event.jobs} jobs, ${event.turns} turns go on`;
+      return `engine recovered: ${counted(event.jobs, 'job')}, ${counted(event.turns, 'turn')} go on`;
     case 'prefix.shared':
       return `${counted(event.slots, 'slot')} begin with the same ${human(event.tokens)} tokens, evaluated once`;
     case 'prefix.unsupported':

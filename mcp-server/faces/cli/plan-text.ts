@@ -1,8 +1,8 @@
 import type { Forecast, PastError, Quantiles, Remaining } from '../../domain/forecast.ts';
-import { inTime } from '../../domain/text.ts';
+import { counted, inTime } from '../../domain/text.ts';
 import type { PlanView, StepView } from '../../engine/planning-facade.ts';
 import { undoWord } from './plain-lines.ts';
-import { counted, displayWidth, fit, human, printable } from './terminal.ts';
+import { displayWidth, fit, human, printable } from './terminal.ts';
 
 /** Where a plan is shown. */
 export interface Page {

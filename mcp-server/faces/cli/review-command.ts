@@ -1,9 +1,10 @@
+import { counted } from '../../domain/text.ts';
 import type { FileChange, LandOutcome, ReviewView } from '../../operations/views.ts';
 import type { ReviewAction } from './arguments.ts';
 import { type CliContext, EXIT } from './context.ts';
 import type { EngineClient } from './engine-client.ts';
 import { SteadyClient } from './run-events.ts';
-import { counted, fit, printable } from './terminal.ts';
+import { fit, printable } from './terminal.ts';
 
 /** A run's diff as the engine gives it. */
 export interface ReviewDiff {

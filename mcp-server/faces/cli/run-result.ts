@@ -1,8 +1,9 @@
 import type { Commit, RunId } from '../../domain/ids.ts';
 import type { RunResult } from '../../domain/run.ts';
+import { counted } from '../../domain/text.ts';
 import type { RunView } from '../../operations/views.ts';
 import { EXIT } from './context.ts';
-import { counted, duration, human, printable } from './terminal.ts';
+import { duration, human, printable } from './terminal.ts';
 
 /** The last line of `coppice run --json`; `now` counts for a run that goes on while its follower leaves. */
 export const runResult = (run: RunView, now = run.createdAt): RunResult => ({

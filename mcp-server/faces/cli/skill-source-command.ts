@@ -1,12 +1,13 @@
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { z } from 'zod';
+import { counted } from '../../domain/text.ts';
 import type { importResult } from '../../operations/skill-views.ts';
 import { askYes, canAsk, hasConsent } from './consent.ts';
 import { type CliContext, EXIT } from './context.ts';
 import type { EngineClient } from './engine-client.ts';
 import type { ImportFrom, SkillAction } from './skill-arguments.ts';
-import { counted, printable } from './terminal.ts';
+import { printable } from './terminal.ts';
 
 type ImportResult = z.infer<typeof importResult>;
 type Preview = NonNullable<ImportResult['preview']>;

@@ -1,5 +1,5 @@
 import { relative } from 'node:path';
-import { visible } from '../../domain/text.ts';
+import { counted, visible } from '../../domain/text.ts';
 import type {
   DraftReview,
   DraftTest,
@@ -9,7 +9,7 @@ import type {
   SkillText,
   SkillView,
 } from '../../engine/skills-facade.ts';
-import { counted, displayWidth, duration, fit, human, printable } from './terminal.ts';
+import { displayWidth, duration, fit, human, printable } from './terminal.ts';
 
 const STATES: Readonly<Record<SkillView['state'], string>> = {
   bundled: 'bundled',

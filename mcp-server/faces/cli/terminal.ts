@@ -20,9 +20,6 @@ export interface Terminal {
   onTerminate?(listener: () => void): () => void;
 }
 
-/** `1 file`, `2 files`. */
-export const counted = (n: number, noun: string): string => `${n} ${noun}${n === 1 || noun.endsWith('s') ? '' : 's'}`;
-
 /** Text from a model, a file or a repository without anything that would command the terminal. */
 export const printable = (text: string): string =>
   // oxlint-disable-next-line no-control-regex -- control characters are what this is about

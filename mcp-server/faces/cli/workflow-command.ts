@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { messageOf, UserError } from '../../domain/errors.ts';
+import { counted } from '../../domain/text.ts';
 import type { WorkflowView } from '../../engine/planning-facade.ts';
 import type { RunView } from '../../operations/views.ts';
 import { type CliContext, EXIT } from './context.ts';
@@ -7,7 +8,7 @@ import type { EngineClient } from './engine-client.ts';
 import type { WorkflowAction } from './planning-arguments.ts';
 import { startAndFollow } from './run-command.ts';
 import { SteadyClient } from './run-events.ts';
-import { counted, fit, printable } from './terminal.ts';
+import { fit, printable } from './terminal.ts';
 
 type Fault = WorkflowView['faults'][number];
 

@@ -1,3 +1,4 @@
+import { counted } from '../../domain/text.ts';
 import { firstNumber } from '../conditions.ts';
 import { findJson } from '../find-json.ts';
 import { answerLine, rounded, weighting } from './answers.ts';
@@ -42,10 +43,6 @@ export const weightedAverage: BuiltIn = (inputs, options) => {
   const mean = read.reduce((total, { value, weight }) => total + value * (weight / sum), 0);
   const lines = read.map(({ input, value, weight }) => `- ${nameOf(input)}: ${rounded(value)} × ${rounded(weight)}`);
   return done(
-    paragraphs(
-      `Answer: ${rounded(mean)}`,
-      [read.length === 1 ? 'Of 1 number.' : `Of ${read.length} numbers.`, ...lines].join('\n'),
-      ...absent,
-    ),
+    paragraphs(`Answer: ${rounded(mean)}`, [`Of ${counted(read.length, 'number')}.`, ...lines].join('\n'), ...absent),
   );
 };

@@ -1,3 +1,4 @@
+import { counted } from '../../domain/text.ts';
 import type { ParsedRequest, ScriptedAnswer } from '../script.ts';
 import { askedFor, type Exchange, exchangesOf, ownTask } from './conversation.ts';
 import { listedPaths, readText } from './findings.ts';
@@ -26,7 +27,7 @@ const overviewPage = (title: string, pages: readonly string[], exchanges: readon
   [
     `# ${title}`,
     '',
-    `${pages.length} page${pages.length === 1 ? '' : 's'} of this map.`,
+    `${counted(pages.length, 'page')} of this map.`,
     '',
     ...pages.map((page) => entry(page, exchanges)),
     '',
@@ -87,6 +88,6 @@ export const writeOverview = (request: ParsedRequest, kind: JoinerKind): Scripte
   if (!written) return make([writeFile(own, overviewPage(titleOf(own), pages, exchanges))]);
   if (!written.ok)
     return report(request, `\`${own}\` could not be written: ${written.output.slice(0, 200)}`, 'blocked');
-  const text = `Joined by rules, not intelligence.\n- Wrote \`${own}\` with links to ${pages.length} pages: ${pages.join(', ')}.`;
+  const text = `Joined by rules, not intelligence.\n- Wrote \`${own}\` with links to ${counted(pages.length, 'page')}: ${pages.join(', ')}.`;
   return report(request, text, 'done');
 };

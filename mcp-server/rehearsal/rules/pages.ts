@@ -1,3 +1,4 @@
+import { counted } from '../../domain/text.ts';
 import type { FileFinding, FolderFinding } from './findings.ts';
 import { FOOTER } from './introduction.ts';
 
@@ -42,15 +43,14 @@ const row = (file: FileFinding, folder: string): string => {
   return `| ${linkToFile(file.path, cell(name))} | ${file.lines ?? ''} | ${cell(file.about)} | ${names(file)} |`;
 };
 
-const count = (number: number, word: string): string => `${number} ${word}${number === 1 ? '' : 's'}`;
-
 /** What was found, in one line: for the page and for the report. */
 export const summaryOf = (finding: FolderFinding): string => {
   const exported = finding.files.reduce((sum, file) => sum + file.exports.length, 0);
   const looked = finding.subfolders.length - finding.unseen.length;
-  const within = looked > 0 ? ` in ${count(looked + 1, 'folder')}` : '';
-  const unseen = finding.unseen.length > 0 ? `, ${count(finding.unseen.length, 'folder')} inside not looked into` : '';
-  return `${count(finding.files.length, 'file')}${finding.folder === './' ? '' : within + unseen}, ${finding.read} read, ${count(exported, 'exported name')} seen${finding.moreNames ? ' (there are more)' : ''}`;
+  const within = looked > 0 ? ` in ${counted(looked + 1, 'folder')}` : '';
+  const unseen =
+    finding.unseen.length > 0 ? `, ${counted(finding.unseen.length, 'folder')} inside not looked into` : '';
+  return `${counted(finding.files.length, 'file')}${finding.folder === './' ? '' : within + unseen}, ${finding.read} read, ${counted(exported, 'exported name')} seen${finding.moreNames ? ' (there are more)' : ''}`;
 };
 
 /** The page of a folder in Markdown; rows are left out, and said so, when it would grow too long. */
@@ -70,6 +70,6 @@ export const folderPage = (finding: FolderFinding): string => {
     rows.push(text);
   }
   const missing = finding.files.length - rows.length;
-  const rest = missing > 0 ? ['', `${count(missing, 'more file')} not shown here.`] : [];
+  const rest = missing > 0 ? ['', `${counted(missing, 'more file')} not shown here.`] : [];
   return [...head, ...rows, ...rest, '', FOOTER, ''].join('\n');
 };

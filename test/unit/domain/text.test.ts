@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { hiddenIn, hiddenToShow, oneLine, visible } from '../../../mcp-server/domain/text.ts';
+import { counted, hiddenIn, hiddenToShow, oneLine, visible } from '../../../mcp-server/domain/text.ts';
 
 describe('Characters that cannot be seen', () => {
   it('are named', () => {
@@ -35,5 +35,24 @@ describe('Characters that cannot be seen', () => {
   it('are not left in one line', () => {
     assert.equal(oneLine('a\u0007\n b\u202e', 20), 'a b<U+202E>');
     assert.equal(oneLine('a\u202ebcdef', 6), 'a<U+2…');
+  });
+});
+
+describe('A number of things', () => {
+  it('is told in the singular for one only', () => {
+    assert.deepEqual(
+      [0, 1, 2, 1000].map((n) => counted(n, 'step')),
+      ['0 steps', '1 step', '2 steps', '1000 steps'],
+    );
+    assert.equal(counted(1, 'more file'), '1 more file');
+  });
+
+  it('takes another plural where there is one, and leaves a noun alone that ends in s', () => {
+    assert.deepEqual(
+      [1, 3].map((n) => counted(n, 'child', 'children')),
+      ['1 child', '3 children'],
+    );
+    assert.deepEqual([counted(1, 'branch', 'branches'), counted(2, 'branch', 'branches')], ['1 branch', '2 branches']);
+    assert.deepEqual([counted(1, 'Operations'), counted(2, 'Operations')], ['1 Operations', '2 Operations']);
   });
 });
