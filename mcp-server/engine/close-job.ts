@@ -46,7 +46,7 @@ export const runCloseJob = async (core: Core, job: Job): Promise<void> => {
     await tx.emit(now, [{ type: 'run.ended', run: run.id, agent: null, state, commit: run.headCommit, error }]);
     if (steps.length > 0) await tx.observe(await wholeRun(tx, run, state, { begun: begunAt(agents, run), at: now }));
   });
-  core.tidy(true);
+  core.tidy(run.id);
   core.runEnded(run.id);
 };
 

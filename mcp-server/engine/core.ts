@@ -27,8 +27,8 @@ export interface Core {
   runEnded(run: RunId): void;
   /** There may be a job to claim. */
   wake(): void;
-  /** Looks whether worktrees of ended agents can go; when a run has ended, its merged branches too. */
-  tidy(runEnded?: boolean): void;
+  /** Looks whether worktrees of ended agents can go; when a run has ended, merged branches too. */
+  tidy(ended?: RunId): void;
 }
 
 /** Who makes the commits of agents. */

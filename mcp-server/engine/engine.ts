@@ -44,7 +44,7 @@ export const createEngine = async (parts: EngineParts, limits: Partial<AgentLimi
       keeper?.note(run);
     },
     wake: () => scheduler?.wake(),
-    tidy: (runEnded) => tidier?.request(runEnded),
+    tidy: (ended) => tidier?.request(ended),
   };
   await endOrphans(parts.repository.stateDir);
   await recover(core);
@@ -56,7 +56,7 @@ export const createEngine = async (parts: EngineParts, limits: Partial<AgentLimi
   tidier = new Tidier(core);
   keeper = new ForecastKeeper(core);
   scheduler.wake();
-  tidier.request(true);
+  tidier.request('any');
   return facadeOf(core, scheduler, tidier, keeper);
 };
 

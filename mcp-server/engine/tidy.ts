@@ -1,11 +1,11 @@
 import type { Agent } from '../domain/agent.ts';
 import { messageOf } from '../domain/errors.ts';
-import type { AgentId, Commit } from '../domain/ids.ts';
+import type { AgentId, Commit, RunId } from '../domain/ids.ts';
 import type { Run } from '../domain/run.ts';
 import type { Worktree } from '../domain/worktree.ts';
 import type { Core } from './core.ts';
 import { leaseOf } from './leases.ts';
-import { isOver } from './settle.ts';
+import { isOver } from './retire.ts';
 
 /**
  * Removes worktrees and branches of agents that have ended, wherever the one deletion rule allows it; what it does not
@@ -15,18 +15,18 @@ export class Tidier {
   readonly #core: Core;
   #busy: Promise<void> | null = null;
   #again = false;
-  /** A run has ended since branches were looked at: git is asked only then. */
-  #branches = false;
+  /** Runs that have ended since branches were looked at; at the start that may be any. */
+  readonly #ended = new Set<RunId | 'any'>();
   #stopped = false;
 
   constructor(core: Core) {
     this.#core = core;
   }
 
-  request(runEnded = false): void {
+  request(ended?: RunId | 'any'): void {
     if (this.#stopped) return;
     this.#again = true;
-    this.#branches ||= runEnded;
+    if (ended) this.#ended.add(ended);
     this.#busy ??= this.#work().finally(() => {
       this.#busy = null;
       if (this.#again && !this.#stopped) this.request();
@@ -52,13 +52,19 @@ export class Tidier {
         const run = await store.run(row.run);
         if (agent && run && isOver(agent)) await removeWorktree(this.#core, run, agent, row, false);
       }
-      if (this.#branches) {
-        this.#branches = false;
-        await this.#dropMergedBranches();
-      }
+      const ended = [...this.#ended];
+      this.#ended.clear();
+      if (await this.#hadBranches(ended)) await this.#dropMergedBranches();
     } catch (error) {
       log(`tidy: ${messageOf(error)}`);
     }
+  }
+
+  /** Whoever only reads has no worktree, so no branch: git need not be asked. */
+  async #hadBranches(runs: readonly (RunId | 'any')[]): Promise<boolean> {
+    for (const run of runs)
+      if (run === 'any' || (await this.#core.parts.store.worktrees({ run })).length > 0) return true;
+    return false;
   }
 
   /** Branches of agents whose run has ended and holds their work. */
