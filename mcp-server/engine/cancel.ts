@@ -8,7 +8,8 @@ import { ruleReport, stoppedEnding } from './ending.ts';
 import { withdrawMessages } from './inbox.ts';
 import { continueAgent, continueRun } from './pause.ts';
 import { resumeAgent } from './resume-agent.ts';
-import { closeIfDone, endAgent, isOver } from './settle.ts';
+import { isOver } from './retire.ts';
+import { closeIfDone, endAgent } from './settle.ts';
 
 /** Deepest first, so that children have ended when their parent does. */
 const bottomUp = (agents: readonly Agent[]): readonly Agent[] => [...agents].sort((a, b) => b.depth - a.depth);

@@ -4,7 +4,8 @@ import type { Step } from '../domain/plan.ts';
 import { type Processed, type ProcessorInput, runProcessor } from '../planning/processors.ts';
 import type { Reader } from '../store/port.ts';
 import type { Core } from './core.ts';
-import { endAgent, isOver } from './settle.ts';
+import { isOver } from './retire.ts';
+import { endAgent } from './settle.ts';
 import { wordsOf } from './try-again.ts';
 
 /** Runs the processor of a step over the reports of its needs. It asks no model and costs no token. */

@@ -5,7 +5,8 @@ import type { Tx } from '../store/port.ts';
 import { cutCalls } from './cancel.ts';
 import type { Core } from './core.ts';
 import { stoppedEnding } from './ending.ts';
-import { askToStop, considerStep, endAgent, isOver } from './settle.ts';
+import { isOver } from './retire.ts';
+import { askToStop, considerStep, endAgent } from './settle.ts';
 
 /** From the word that its time is over until an agent is cut, ms. */
 export const GRACE_MS = 60_000;

@@ -3,7 +3,7 @@ import type { WrapUp } from '../agent/prepare.ts';
 import type { FinishOutcome } from '../agent/tool.ts';
 import type { Agent } from '../domain/agent.ts';
 import type { Answer, Call, Turn, TurnKind } from '../domain/turn.ts';
-import type { Ending } from './settle.ts';
+import type { Ending } from './retire.ts';
 
 /** What the agent's last turn was for, seen from its row and the turn's kind. */
 export const wrapUpOf = (agent: Agent, kind: TurnKind, turns: number, mostTurns: number): WrapUp | null => {

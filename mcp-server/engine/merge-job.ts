@@ -7,7 +7,9 @@ import type { MergeOutcome } from '../worktrees/port.ts';
 import { COMMITTER, type Core } from './core.ts';
 import { keepForeignCommit } from './foreign-commits.ts';
 import { pauseIfAsked } from './pausing.ts';
-import { heir, isOver, releaseAfterMerge, settleAgent } from './settle.ts';
+import { releaseAfterMerge } from './release-after-merge.ts';
+import { heir, isOver } from './retire.ts';
+import { settleAgent } from './settle.ts';
 import { asAgent, createdEvent, mergeJob, newAgent, turnJob } from './spawn.ts';
 
 /**

@@ -5,7 +5,7 @@ import { newId } from '../domain/ids.ts';
 import type { Tx } from '../store/port.ts';
 import type { Core } from './core.ts';
 import { resumeAgent } from './resume-agent.ts';
-import { isOver } from './settle.ts';
+import { isOver } from './retire.ts';
 
 /** Who speaks to an agent whose turn had failed too often wants it to try again. */
 const unparkTurn = async (tx: Tx, agent: Agent, now: number): Promise<void> => {

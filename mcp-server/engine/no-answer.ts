@@ -12,7 +12,8 @@ import type { Core } from './core.ts';
 import { ruleReport, stoppedEnding } from './ending.ts';
 import { pauseIfAsked } from './pausing.ts';
 import { planWithoutModel } from './plan-outcome.ts';
-import { endAgent, isOver } from './settle.ts';
+import { isOver } from './retire.ts';
+import { endAgent } from './settle.ts';
 
 type GiveUp = Extract<Prepared, { kind: 'give-up' }>;
 

@@ -20,7 +20,8 @@ import { cacheKeyOf, complexityOf, makePlan } from './make-plan.ts';
 import { adoptSubPlan } from './nested.ts';
 import { pauseIfAsked } from './pausing.ts';
 import { planScope } from './plan-scope.ts';
-import { closeIfDone, type Ending, endAgent, isOver, retire } from './settle.ts';
+import { type Ending, isOver, retire } from './retire.ts';
+import { closeIfDone, endAgent } from './settle.ts';
 import { turnJob } from './spawn.ts';
 
 export const digestOf = async (core: Core, run: Run): Promise<string> => {

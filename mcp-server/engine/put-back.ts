@@ -3,7 +3,8 @@ import { MAX_ATTEMPTS, retryDelayMs } from '../domain/policy.ts';
 import type { Tx } from '../store/port.ts';
 import type { EngineParts } from './parts.ts';
 import { pauseIfAsked } from './pausing.ts';
-import { endAgent, isOver } from './settle.ts';
+import { isOver } from './retire.ts';
+import { endAgent } from './settle.ts';
 
 type Makes = Pick<EngineParts, 'random' | 'clock'>;
 

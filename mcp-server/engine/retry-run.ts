@@ -9,8 +9,9 @@ import { asPlanned } from '../planning/sub-plan.ts';
 import type { NewAgent, Tx } from '../store/port.ts';
 import type { Core } from './core.ts';
 import { notify } from './missing.ts';
+import { isOver } from './retire.ts';
 import { sagasWithFailure } from './saga.ts';
-import { considerStep, isOver } from './settle.ts';
+import { considerStep } from './settle.ts';
 import { asAgent, createdEvent, givenRole, newAgent } from './spawn.ts';
 import { sendReports, wordsOf } from './try-again.ts';
 

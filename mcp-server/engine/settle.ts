@@ -1,36 +1,28 @@
-import type { Agent, EndReason, WrapUpWhy } from '../domain/agent.ts';
+import type { Agent, WrapUpWhy } from '../domain/agent.ts';
 import type { AgentId, JobId } from '../domain/ids.ts';
 import { newId } from '../domain/ids.ts';
-import type { Pattern, Step, SubPlan } from '../domain/plan.ts';
+import type { Step } from '../domain/plan.ts';
 import type { Run } from '../domain/run.ts';
 import { oneLine } from '../domain/text.ts';
-import { AGENT_STATES, isFinal, isSettled } from '../domain/transitions.ts';
+import { isSettled } from '../domain/transitions.ts';
 import { holds, inWords, type StepResult, stepsAsked } from '../planning/conditions.ts';
 import type { Tx } from '../store/port.ts';
+import { answerCaller, answerParent } from './answers.ts';
 import { bringsWork } from './brings-work.ts';
-import { closeInbox, withdrawMessages } from './inbox.ts';
-import { notify, tellMissing } from './missing.ts';
+import { withdrawMessages } from './inbox.ts';
+import { tellMissing } from './missing.ts';
 import type { EngineParts } from './parts.ts';
 import { continueAgent } from './pause.ts';
 import { type NeedState, readiness } from './readiness.ts';
+import { releaseParent } from './release-after-merge.ts';
 import { resumeAgent } from './resume-agent.ts';
+import { type Ending, heir, isOver, retire } from './retire.ts';
 import { isToBeUndone, undoSettled, waitsForUndo } from './saga.ts';
-import { withSources } from './sources.ts';
-import { mergeJob, releaseAgent, startStep, undoJob } from './spawn.ts';
-import { subPlanResult } from './sub-plan-results.ts';
+import { mergeJob, startStep, undoJob } from './spawn.ts';
 import { reportOf, secondChance, tryAgain } from './try-again.ts';
 import { unneeded } from './unneeded.ts';
 
 type Makes = Pick<EngineParts, 'random' | 'clock'>;
-
-export interface Ending {
-  readonly state: 'completed' | 'failed' | 'cancelled';
-  readonly reason: EndReason;
-  readonly report: string | null;
-  readonly error: string | null;
-}
-
-export const isOver = (agent: Pick<Agent, 'state'>): boolean => isFinal(AGENT_STATES, agent.state);
 
 /**
  * An agent ends: its tokens go back up, what it observed is kept, and its branch goes to its parent if it holds work that
@@ -79,70 +71,6 @@ const resolverEnding = (agent: Agent, ending: Ending): Ending => {
   };
 };
 
-/** The end of the agent alone: state, tokens, observation. What follows from it for others is `settleAgent`'s. */
-export const retire = async (
-  makes: Makes,
-  tx: Tx,
-  run: Run,
-  agent: Agent,
-  ending: Ending,
-  step?: Step,
-): Promise<void> => {
-  const now = makes.clock.now();
-  await tx.cancelJobs(agent.id);
-  const from = await tx.moveAgent(agent.id, ending.state, {
-    action: '',
-    report: await withSources(tx, agent, ending),
-    error: ending.error,
-    endReason: ending.reason,
-    endedAt: now,
-    pause: null,
-    pausedAt: null,
-  });
-  await tx.emit(now, [
-    { type: 'agent.moved', run: run.id, agent: agent.id, from, to: ending.state, reason: ending.reason },
-  ]);
-  await reclaim(makes, tx, agent, ending, now, step?.pattern);
-  await closeInbox(makes, tx, run, agent);
-};
-
-const reclaim = async (
-  makes: Makes,
-  tx: Tx,
-  agent: Agent,
-  ending: Ending,
-  now: number,
-  pattern: Pattern | undefined,
-): Promise<void> => {
-  const account = await tx.account(agent.id);
-  if (account) await tx.reclaim(agent.id, (await heir(tx, agent)) ?? agent.run, now);
-  const facts = await tx.planFacts(agent.run);
-  await tx.observe({
-    run: agent.run,
-    agent: agent.id,
-    role: agent.role,
-    tier: agent.tier,
-    pattern: pattern ?? facts?.pattern ?? '',
-    complexity: facts?.complexity ?? '',
-    tokens: account?.used ?? 0,
-    wallMs: agent.startedAt === null ? 0 : makes.clock.now() - agent.startedAt,
-    turns: 0,
-    ok: ending.state === 'completed',
-    at: now,
-  });
-};
-
-/** Who gets what an agent leaves behind, work and tokens: the nearest ancestor that still works; null: the run itself. */
-export const heir = async (tx: Tx, agent: Agent): Promise<AgentId | null> => {
-  for (let id = agent.parent; id !== null; ) {
-    const ancestor = await tx.agent(id);
-    if (!ancestor) return null;
-    if (!isOver(ancestor)) return ancestor.id;
-    id = ancestor.parent;
-  }
-  return null;
-};
-
 const stepOf = async (tx: Tx, agent: Agent): Promise<Step | undefined> =>
   agent.step ? tx.step(agent.step) : undefined;
 
@@ -186,27 +114,6 @@ const endStopped = async (makes: Makes, tx: Tx, run: Run, child: Agent, current?
 /** A resolver that has joined the work of an agent which was stopped does not make its step done. */
 const isWhole = async (tx: Tx, step: Step, agent: Agent): Promise<boolean> =>
   step.agent === agent.id || (await tx.agent(step.agent))?.state === 'completed';
-
-/** A parent that delegated gets the report as its tool's result; when it waits for nobody else, its next turn is queued. */
-const answerParent = async (makes: Makes, tx: Tx, run: Run, agent: Agent, ok: boolean): Promise<void> => {
-  if (!agent.parent) return;
-  const parent = await tx.agent(agent.parent);
-  if (!parent || isOver(parent)) return;
-  const output = reportOf(agent, ok);
-  const { settled, stillWaiting } = await tx.settleCalls(parent.id, agent.id, { ok, output });
-  if (settled > 0 && stillWaiting === 0 && parent.state === 'waiting') await resumeAgent(makes, tx, run, parent);
-};
-
-/** Once the last step of a sub-plan has settled: its caller gets the reports, or is told where they are when it does not wait. */
-const answerCaller = async (makes: Makes, tx: Tx, run: Run, subPlan: SubPlan): Promise<void> => {
-  const result = await subPlanResult(tx, run.id, subPlan);
-  const caller = result && (await tx.agent(subPlan.caller));
-  if (!caller || isOver(caller)) return;
-  const { settled, stillWaiting } = await tx.settleCalls(caller.id, subPlan.id, result);
-  if (settled === 0)
-    return notify(makes, tx, run, caller.id, `${subPlan.id} has ended. orchestrate_status gives its reports.`);
-  if (stillWaiting === 0 && caller.state === 'waiting') await resumeAgent(makes, tx, run, caller);
-};
 
 const releaseDependents = async (
   makes: Makes,
@@ -343,30 +250,6 @@ export const askToStop = async (
 const skip = async (makes: Makes, tx: Tx, run: Run, step: Step, ending: Ending, current?: JobId): Promise<void> => {
   const agent = await tx.agent(step.agent);
   if (agent && !isOver(agent)) await endAgent(makes, tx, run, agent, ending, current);
-};
-
-/** Work that was merged into a waiting agent may be the last that its own start waited for. */
-export const releaseAfterMerge = async (
-  makes: Makes,
-  tx: Tx,
-  run: Run,
-  into: Agent,
-  current?: JobId,
-): Promise<void> => {
-  if (into.state !== 'pending' || !into.step) return;
-  const step = await stepOf(tx, into);
-  if (step?.state !== 'running') return;
-  const open = await tx.jobs({ run: run.id, states: ['queued', 'running', 'parked'] });
-  if (open.some((job) => job.kind === 'merge' && job.agent === into.id && job.id !== current)) return;
-  // What a resolver joins is still to come.
-  if ((await tx.children(into.id)).some((one) => one.role === 'resolver' && !isOver(one))) return;
-  await releaseAgent(makes, tx, run, step, into);
-};
-
-/** An agent that was to start from both sides starts without the one that could not be joined. */
-const releaseParent = async (makes: Makes, tx: Tx, run: Run, resolver: Agent): Promise<void> => {
-  const parent = resolver.parent ? await tx.agent(resolver.parent) : undefined;
-  if (parent) await releaseAfterMerge(makes, tx, run, parent);
 };
 
 /** The last agent has settled: the run gets its closing job. */

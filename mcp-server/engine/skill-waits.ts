@@ -7,7 +7,7 @@ import type { Run } from '../domain/run.ts';
 import type { Tx } from '../store/port.ts';
 import type { Core } from './core.ts';
 import type { ApprovalView } from './facade.ts';
-import { isOver } from './settle.ts';
+import { isOver } from './retire.ts';
 import { isUsable, requireUsable } from './skill-permissions.ts';
 
 interface Wait {

@@ -8,8 +8,9 @@ import type { UndoRecord } from '../domain/undo.ts';
 import type { Tx } from '../store/port.ts';
 import { COMMITTER, type Core } from './core.ts';
 import { publishHead } from './merge-job.ts';
+import { isOver } from './retire.ts';
 import { endUndo, type FailedSaga, failedSagas } from './saga.ts';
-import { askToStop, closeIfDone, considerStep, endAgent, isOver } from './settle.ts';
+import { askToStop, closeIfDone, considerStep, endAgent } from './settle.ts';
 import { undoJob } from './spawn.ts';
 import { runUndoCommand, startUndoAgent, startUndoCommand } from './undo-worker.ts';
 

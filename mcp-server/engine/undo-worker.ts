@@ -12,8 +12,9 @@ import type { UndoRecord } from '../domain/undo.ts';
 import type { NewAgent, Tx } from '../store/port.ts';
 import { COMMITTER, type Core } from './core.ts';
 import { pauseIfAsked } from './pausing.ts';
+import { type Ending, isOver } from './retire.ts';
 import { endUndo } from './saga.ts';
-import { type Ending, endAgent, isOver } from './settle.ts';
+import { endAgent } from './settle.ts';
 import { asAgent, createdEvent, newAgent, turnJob, undoJob } from './spawn.ts';
 import { setUpWorktree } from './worktree-setup.ts';
 
