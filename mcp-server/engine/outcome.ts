@@ -3,7 +3,7 @@ import type { Agent, EndReason } from '../domain/agent.ts';
 import type { NewEvent } from '../domain/event.ts';
 import type { Commit, JobId } from '../domain/ids.ts';
 import { type Run, reachOf } from '../domain/run.ts';
-import { oneLine } from '../domain/text.ts';
+import { counted, oneLine } from '../domain/text.ts';
 import type { Call, ToolCall, Turn } from '../domain/turn.ts';
 import type { Tx } from '../store/port.ts';
 import { sendMessage } from './inbox.ts';
@@ -256,9 +256,9 @@ const delegate = async (
   if (agent.depth >= reach) return refused(`You are at the last of ${reach} levels: do it yourself.`);
   if (isEnding(run, agent)) return refused('The run is being ended: no new agents.');
   if ((await tx.countAgents(run.id)) >= options.maxAgents)
-    return refused(`The run already has its ${options.maxAgents} agents: do it yourself.`);
+    return refused(`The run already has its ${counted(options.maxAgents, 'agent')}: do it yourself.`);
   if ((await tx.countAgents(run.id, agent.depth + 1)) >= options.maxAgentsPerLevel)
-    return refused(`Your level already has its ${options.maxAgentsPerLevel} agents: do it yourself.`);
+    return refused(`Your level already has its ${counted(options.maxAgentsPerLevel, 'agent')}: do it yourself.`);
   const available = (await tx.account(agent.id))?.available ?? 0;
   const tokens = effect.tokens ?? Math.floor(available / 2);
   if (tokens > available || tokens < 1)

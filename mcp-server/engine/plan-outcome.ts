@@ -3,6 +3,7 @@ import type { JobId } from '../domain/ids.ts';
 import { newId } from '../domain/ids.ts';
 import type { Plan, PlanFault } from '../domain/plan.ts';
 import { planningOf, type Run } from '../domain/run.ts';
+import { counted } from '../domain/text.ts';
 import type { Answer, Turn } from '../domain/turn.ts';
 import { checkCommands } from '../planning/check-commands.ts';
 import { checkSteps } from '../planning/check-steps.ts';
@@ -116,7 +117,7 @@ const accept = async (
   plan: Plan,
 ): Promise<(tx: Tx, job: JobId) => Promise<void>> => {
   const offer = await offerOf(core, run, agent, plan);
-  const report = plan.source.by === 'rules' ? plan.source.reason : `Planned ${plan.steps.length} steps.`;
+  const report = plan.source.by === 'rules' ? plan.source.reason : `Planned ${counted(plan.steps.length, 'step')}.`;
   return async (tx, job) => {
     const now = core.parts.clock.now();
     await tx.closeTurn(turn.id, { commit: null, endedAt: now });

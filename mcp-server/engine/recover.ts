@@ -1,4 +1,5 @@
 import type { Job } from '../domain/job.ts';
+import { counted } from '../domain/text.ts';
 import { AGENT_STATES, isFinal } from '../domain/transitions.ts';
 import type { Tx } from '../store/port.ts';
 import type { Core } from './core.ts';
@@ -24,7 +25,7 @@ export const recover = async (core: Core): Promise<void> => {
   const refs = await repository.reconcile(await expectedRefs(core));
   if (counts.jobs > 0 || refs > 0)
     log(
-      `recovered ${counts.jobs} jobs, ${counts.turns} cut calls, ${refs} refs in ${Math.round(performance.now() - start)} ms`,
+      `recovered ${counted(counts.jobs, 'job')}, ${counted(counts.turns, 'cut call')}, ${counted(refs, 'ref')} in ${Math.round(performance.now() - start)} ms`,
     );
 };
 

@@ -1,6 +1,7 @@
 import { isAllowed } from '../agent/tools/command.ts';
 import { messageOf } from '../domain/errors.ts';
 import type { RunOptions } from '../domain/run.ts';
+import { counted } from '../domain/text.ts';
 import type { SetupProblem } from './facade.ts';
 import type { EngineParts } from './parts.ts';
 
@@ -62,7 +63,7 @@ const checkServer = async (parts: EngineParts, options: RunOptions): Promise<Set
     const endpoint = await parts.endpoint(options.server, options.model);
     const facts = await endpoint.facts();
     const found = [
-      ok(`Server ${facts.url}: ${facts.model}, ${facts.totalSlots} slots of ${facts.contextSize} tokens.`),
+      ok(`Server ${facts.url}: ${facts.model}, ${counted(facts.totalSlots, 'slot')} of ${facts.contextSize} tokens.`),
     ];
     if (!facts.supportsTools)
       found.push(

@@ -25,9 +25,11 @@ export const subPlanResult = async (
   const steps = await stepsOf(reader, run, subPlan);
   if (steps.some(({ state }) => !isSettled(state))) return null;
   const failed = steps.filter(({ state }) => state === 'failed' || state === 'skipped').length;
-  const head =
-    `All ${steps.length} steps have ended${failed > 0 ? `, ${failed} of them without success` : ''}. ` +
-    'What they changed is in your copy. Go on with your task.';
+  const ended =
+    steps.length === 1
+      ? `The only step has ended${failed > 0 ? ', without success' : ''}.`
+      : `All ${steps.length} steps have ended${failed > 0 ? `, ${failed} of them without success` : ''}.`;
+  const head = `${ended} What they changed is in your copy. Go on with your task.`;
   return { ok: failed === 0, output: [head, ...(await reportsOf(reader, steps, subPlan.caller))].join('\n\n') };
 };
 

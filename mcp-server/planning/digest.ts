@@ -1,4 +1,4 @@
-import { oneLine } from '../domain/text.ts';
+import { counted, oneLine } from '../domain/text.ts';
 
 /** Characters of a digest at the most, about 1,500 tokens. */
 export const DIGEST_CHARS = 5000;
@@ -177,7 +177,7 @@ export const repositoryDigest = (files: readonly string[], extras: DigestExtras 
   const folders = topFolders(files).map(({ folder, files }) => ({
     folder,
     files,
-    line: `- ${oneLine(folder, NAME_CHARS)} (${files} files)`,
+    line: `- ${oneLine(folder, NAME_CHARS)} (${counted(files, 'file')})`,
   }));
   const fit = fitting(
     folders.map(({ line }) => line),

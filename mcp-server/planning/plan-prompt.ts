@@ -1,6 +1,6 @@
 import { WISHED_PATTERNS } from '../domain/plan.ts';
 import type { Permissions, Team } from '../domain/run.ts';
-import { truncate } from '../domain/text.ts';
+import { counted, truncate } from '../domain/text.ts';
 import type { Strategy } from './strategies/strategy.ts';
 
 /** Roles that a planner may give to a step where no domain says others; any other role that it makes up is kept as plain text. */
@@ -74,8 +74,9 @@ const adviceLines = ({ strategy }: PlanOffer): readonly string[] =>
     : [];
 
 const boundLine = (maxSteps: number, workers: number | null, team: Team | null): string => {
-  if (workers === null) return [`Make at most ${maxSteps} steps.`, ...(team ? worthLines(team) : [])].join(' ');
-  if (workers >= maxSteps) return `Make at most ${maxSteps} steps.`;
+  if (workers === null)
+    return [`Make at most ${counted(maxSteps, 'step')}.`, ...(team ? worthLines(team) : [])].join(' ');
+  if (workers >= maxSteps) return `Make at most ${counted(maxSteps, 'step')}.`;
   return `Make at most ${workers} steps. ${workers} agents are wished for: make as many steps if the task can be split so far.`;
 };
 

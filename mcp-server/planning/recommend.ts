@@ -1,5 +1,6 @@
 import type { Observation } from '../domain/observation.ts';
 import { PATTERNS, type Pattern } from '../domain/plan.ts';
+import { counted } from '../domain/text.ts';
 import { inOrder, type PlannedStep } from './steps.ts';
 
 /** What is known of a task before it is planned in a pattern. */
@@ -178,7 +179,8 @@ const BETTER = 0.15;
 const CHEAPER = 0.7;
 
 const percent = (part: number): string => `${Math.round(part * 100)} %`;
-const ofRuns = (stats: PatternStats): string => `${percent(stats.success)} of its ${stats.runs} runs here went well`;
+const ofRuns = (stats: PatternStats): string =>
+  `${percent(stats.success)} of its ${counted(stats.runs, 'run')} here went well`;
 
 /** What history says for `other` against `best`; null when it says nothing. */
 const tips = (best: PatternStats | undefined, other: PatternStats | undefined): string | null => {

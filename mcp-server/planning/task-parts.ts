@@ -1,3 +1,4 @@
+import { counted } from '../domain/text.ts';
 import { topFolders } from './digest.ts';
 import { namedPaths } from './named-paths.ts';
 
@@ -96,10 +97,10 @@ const folderParts = (task: string, files: readonly string[]): TaskParts | null =
     folder === './'
       ? {
           title: 'files at the top',
-          text: `only the folder ./ (the ${files} files at the top of the repository).`,
+          text: `only the folder ./ (the ${counted(files, 'file')} at the top of the repository).`,
           follows: false,
         }
-      : { title: folder.slice(0, -1), text: `only the folder ${folder} (${files} files).`, follows: false },
+      : { title: folder.slice(0, -1), text: `only the folder ${folder} (${counted(files, 'file')}).`, follows: false },
   );
   return { by: 'folders', context: task, parts };
 };

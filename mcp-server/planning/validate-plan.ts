@@ -1,4 +1,5 @@
 import type { Plan, PlanFault, PlanStep } from '../domain/plan.ts';
+import { counted } from '../domain/text.ts';
 import { stepsAsked } from './conditions.ts';
 import { inOrder } from './steps.ts';
 
@@ -61,7 +62,7 @@ const levelFaults = (steps: readonly PlanStep[], limits: PlanLimits): readonly P
     else if (members.length > limits.maxAgentsPerLevel)
       faults.push({
         step: null,
-        message: `Level ${depth} has ${members.length} agents; ${limits.maxAgentsPerLevel} are allowed.`,
+        message: `Level ${depth} has ${counted(members.length, 'agent')}; ${limits.maxAgentsPerLevel} are allowed.`,
       });
   }
   return faults;
@@ -77,7 +78,10 @@ export const validatePlan = (plan: Pick<Plan, 'steps'>, limits: PlanLimits): rea
   );
   if (keys.size < steps.length) faults.push({ step: null, message: 'Two steps have the same key.' });
   if (steps.length > limits.maxAgents)
-    faults.push({ step: null, message: `The plan has ${steps.length} agents; ${limits.maxAgents} are allowed.` });
+    faults.push({
+      step: null,
+      message: `The plan has ${counted(steps.length, 'agent')}; ${limits.maxAgents} are allowed.`,
+    });
   if (!inOrder(steps)) faults.push({ step: null, message: 'Steps need each other in a circle.' });
   return [...faults, ...conditionFaults(steps), ...levelFaults(steps, limits)];
 };

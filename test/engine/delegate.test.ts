@@ -67,7 +67,7 @@ describe('Delegation', () => {
       },
     });
     const view = await bench.run('Lead', { maxDepth: 2, maxAgents: 9, maxAgentsPerLevel: 1 });
-    assert.match(view.report ?? '', /^Done\. \| Your level already has its 1 agents/);
+    assert.match(view.report ?? '', /^Done\. \| Your level already has its 1 agent:/);
   });
 
   it('tells the parent how a child has failed, and the parent goes on', async () => {

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { UserError } from '../../domain/errors.ts';
-import { truncate } from '../../domain/text.ts';
+import { counted, truncate } from '../../domain/text.ts';
 import { defineTool, type ToolContext, type ToolFacts } from '../tool.ts';
 import { plainFile, plainPath } from './paths.ts';
 import { linesOf, replaceOnce } from './text-edit.ts';
@@ -44,14 +44,14 @@ export const readFile = defineTool({
   run: async (context, input) => {
     const file = plainFile(input.path);
     const lines = linesOf(await readOrExplain(context, file));
-    const head = `${file} (${lines.length} lines)`;
+    const head = `${file} (${counted(lines.length, 'line')})`;
     const from = Math.max(1, input.from_line ?? 1);
     const to = Math.min(lines.length, input.to_line ?? lines.length);
     if (from === 1 && to === lines.length)
       return { ok: true, output: cutLines(head, lines, 1, context.limits.outputChars) };
     if (from > to)
       throw new UserError('bad-input', `${head} has no lines from ${from} to ${input.to_line ?? lines.length}.`);
-    const range = `${file} (${lines.length} lines, here ${from} to ${to})`;
+    const range = `${file} (${counted(lines.length, 'line')}, here ${from} to ${to})`;
     return { ok: true, output: cutLines(range, lines.slice(from - 1, to), from, context.limits.outputChars) };
   },
 });
@@ -108,7 +108,7 @@ export const editFile = defineTool({
     await (await context.writable()).write(file, found.text);
     const before = linesOf(input.old_text).length;
     const after = linesOf(input.new_text).length;
-    return { ok: true, output: `Edited ${file} at line ${found.line}: ${before} lines became ${after}.` };
+    return { ok: true, output: `Edited ${file} at line ${found.line}: ${counted(before, 'line')} became ${after}.` };
   },
 });
 
@@ -123,6 +123,6 @@ export const writeFile = defineTool({
     const tree = await context.writable();
     if (await tree.list(file)) throw new UserError('bad-input', `${file} is a folder; give the path of a file.`);
     await tree.write(file, input.content);
-    return { ok: true, output: `Wrote ${file} (${linesOf(input.content).length} lines).` };
+    return { ok: true, output: `Wrote ${file} (${counted(linesOf(input.content).length, 'line')}).` };
   },
 });

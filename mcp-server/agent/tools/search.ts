@@ -1,7 +1,7 @@
 import { createContext, Script } from 'node:vm';
 import { z } from 'zod';
 import { UserError } from '../../domain/errors.ts';
-import { oneLine, truncate } from '../../domain/text.ts';
+import { counted, oneLine, truncate } from '../../domain/text.ts';
 import type { Tree } from '../../worktrees/port.ts';
 import { defineTool } from '../tool.ts';
 import { plainPath } from './paths.ts';
@@ -101,7 +101,7 @@ const notes = (found: Found, total: number, literal: boolean): readonly string[]
     ? ['(There may be more; give a path, a sharper pattern, or a higher max_results.)']
     : []),
   ...(found.stopped === 'slow'
-    ? [`(Stopped after ${found.searched} files: the pattern is too slow. Use a simpler one.)`]
+    ? [`(Stopped after ${counted(found.searched, 'file')}: the pattern is too slow. Use a simpler one.)`]
     : []),
   ...(total > MOST_FILES ? [`(Only the first ${MOST_FILES} of ${total} files were searched; give a path.)`] : []),
 ];
@@ -129,7 +129,9 @@ export const searchFiles = defineTool({
     const found = await searchTree(tree, files.slice(0, MOST_FILES), matcher(expression), most, signal);
     const said = notes(found, files.length, expression.literal);
     const hits =
-      found.lines.length > 0 ? found.lines : [`No line matches ${input.pattern} in ${found.searched} files.`];
+      found.lines.length > 0
+        ? found.lines
+        : [`No line matches ${input.pattern} in ${counted(found.searched, 'file')}.`];
     const output = truncate(
       [...hits, ...said].join('\n'),
       context.limits.outputChars,

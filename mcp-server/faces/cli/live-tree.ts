@@ -1,4 +1,5 @@
 import { cutShort } from '../../domain/agent.ts';
+import { counted } from '../../domain/text.ts';
 import type { AgentView, RunView } from '../../operations/views.ts';
 import { fit, human, printable } from './terminal.ts';
 
@@ -149,7 +150,7 @@ const runLine = (run: RunView, screen: Screen): string => {
         ? ', its plan waits for your word'
         : '';
   const facts =
-    `${run.state}${waits}${wrapping}  ${run.agents.completed + run.agents.failed}/${run.agents.total} agents  ` +
+    `${run.state}${waits}${wrapping}  ${run.agents.completed + run.agents.failed}/${counted(run.agents.total, 'agent')}  ` +
     `${human(run.tokens.used)}/${human(run.tokens.granted)} tokens`;
   const task = clean(run.task);
   const head = fit(`${run.run}  ${facts}`, screen.columns);

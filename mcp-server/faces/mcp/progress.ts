@@ -1,5 +1,6 @@
 import type { ServerContext } from '@modelcontextprotocol/server';
 import type { RunId } from '../../domain/ids.ts';
+import { counted } from '../../domain/text.ts';
 import type { Engine, RunView } from '../../engine/facade.ts';
 
 const EVERY_MS = 1000;
@@ -49,7 +50,7 @@ export const progressOf = (run: RunView): { progress: number; total: number; mes
   return {
     progress: ended + spent,
     total: Math.max(run.agents.total, 1) + 1,
-    message: `${run.state}: ${ended} of ${run.agents.total} agents ended, ${run.tokens.used} of ${run.tokens.granted} tokens used`,
+    message: `${run.state}: ${ended} of ${counted(run.agents.total, 'agent')} ended, ${run.tokens.used} of ${run.tokens.granted} tokens used`,
   };
 };
 

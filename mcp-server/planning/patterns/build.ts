@@ -1,4 +1,5 @@
 import type { Pattern, Plan, PlanStep } from '../../domain/plan.ts';
+import { counted } from '../../domain/text.ts';
 import type { PlanLimits } from '../validate-plan.ts';
 import { forkJoinFragment, graphFragment } from './fork-join.ts';
 import type { Draft, Fragment, Scope } from './fragment.ts';
@@ -146,8 +147,8 @@ const biggest = (spec: PatternSpec, nesting: number, options: PatternOptions): P
 const sized = (plan: Plan): number => plan.steps.filter((step) => step.tier === 'worker').length;
 
 const joinedInWords = (whole: Plan, plan: Plan, limits: PlanLimits): string => {
-  const agents = `${limits.maxAgents} agents, ${limits.maxAgentsPerLevel} on a level`;
-  return `Parts were joined to fit the limits (${agents}): ${plan.steps.length} steps in place of ${whole.steps.length}.`;
+  const agents = `${counted(limits.maxAgents, 'agent')}, ${limits.maxAgentsPerLevel} on a level`;
+  return `Parts were joined to fit the limits (${agents}): ${counted(plan.steps.length, 'step')} in place of ${whole.steps.length}.`;
 };
 
 /**

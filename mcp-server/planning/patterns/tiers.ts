@@ -1,3 +1,4 @@
+import { counted } from '../../domain/text.ts';
 import { type Fragment, joinedBy, newKey, type Scope, together, type Unit } from './fragment.ts';
 
 /** How many agents join the work of `workers`. */
@@ -80,7 +81,7 @@ const synthesis = (group: readonly Unit[], number: number, of: number, scope: Sc
   const what =
     of === 1
       ? 'Join the work of all agents into one whole'
-      : `Join part ${number} of ${of}: the work of ${group.length} agents`;
+      : `Join part ${number} of ${of}: the work of ${counted(group.length, 'agent')}`;
   const title = of === 1 ? 'join the work' : `join part ${number}`;
   const key = newKey(scope, `synthesis-${number}`);
   const fragment = joinedBy(

@@ -69,7 +69,7 @@ describe('The file tools', () => {
     const context = contextFor({ 'a.ts': 'let x = 1;\nlet y = 1;\n' });
     assert.equal(
       await run(context, 'edit_file', { path: 'a.ts', old_text: 'y = 1', new_text: 'y = 2' }),
-      'ok: Edited a.ts at line 2: 1 lines became 1.',
+      'ok: Edited a.ts at line 2: 1 line became 1.',
     );
     assert.equal(context.files.entries.get('a.ts'), 'let x = 1;\nlet y = 2;\n');
     assert.match(
@@ -172,6 +172,6 @@ describe('search_files', () => {
     const start = performance.now();
     const output = await run(contextFor(evil), 'search_files', { pattern: '^(a+)+$' });
     assert.ok(performance.now() - start < 3000);
-    assert.match(output, /^failed: No line matches .* in 1 files\.\n\(Stopped after 1 files: the pattern is too slow/);
+    assert.match(output, /^failed: No line matches .* in 1 file\.\n\(Stopped after 1 file: the pattern is too slow/);
   });
 });

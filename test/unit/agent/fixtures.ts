@@ -91,7 +91,7 @@ export const callRow = (seq: number, ordinal: number, more: Partial<Call> = {}):
   arguments: '{"path":"a.ts"}',
   state: 'done',
   ok: true,
-  output: 'a.ts (1 lines)\nx',
+  output: 'a.ts (1 line)\nx',
   waitsFor: null,
   ...more,
 });

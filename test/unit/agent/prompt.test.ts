@@ -52,7 +52,7 @@ describe('A prompt', () => {
         { id: 'call-1-1-id', name: 'list_files', arguments: '{}' },
       ],
     });
-    assert.deepEqual(messages[3], { role: 'tool', callId: 'call-1-0-id', content: 'a.ts (1 lines)\nx' });
+    assert.deepEqual(messages[3], { role: 'tool', callId: 'call-1-0-id', content: 'a.ts (1 line)\nx' });
     assert.equal(textOf(messages, 4), '(no output)');
     assert.equal(textOf(messages, 5), 'Message from the person: Stop soon');
     assert.ok(!JSON.stringify(messages).includes('secret thoughts'));

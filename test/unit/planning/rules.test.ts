@@ -256,9 +256,9 @@ describe('The digest of a repository', () => {
       repositoryDigest(files),
       [
         '- ./ (2 files)',
-        '- docs/ (1 files)',
+        '- docs/ (1 file)',
         '- src/ (3 files)',
-        '- test/ (1 files)',
+        '- test/ (1 file)',
         'Files: 7. Languages: TypeScript 4, Markdown 2, JSON 1.',
         'Biggest folders inside: src/store/ 2, src/inference/ 1.',
       ].join('\n'),

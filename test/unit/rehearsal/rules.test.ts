@@ -52,7 +52,7 @@ const runTool = (files: Files, name: string, input: Input): string => {
   if (name === 'read_file') return reading(files, input);
   if (name === 'search_files') return searching(files, input);
   if (name === 'write_file') files.set(String(input['path']), String(input['content']));
-  return name === 'write_file' ? `Wrote ${String(input['path'])} (1 lines).` : 'ok';
+  return name === 'write_file' ? `Wrote ${String(input['path'])} (1 line).` : 'ok';
 };
 
 const TOOLS = ['finish', 'list_files', 'read_file', 'search_files', 'write_file'];
@@ -144,7 +144,7 @@ interface PlannedStep {
 
 const planFor = (task: string, most: number): readonly PlannedStep[] => {
   const digest =
-    '- ./ (2 files)\n- docs/ (1 files)\n- src/ (9 files)\n- test/ (3 files)\nFiles: 15. Languages: TypeScript 9.';
+    '- ./ (2 files)\n- docs/ (1 file)\n- src/ (9 files)\n- test/ (3 files)\nFiles: 15. Languages: TypeScript 9.';
   const prompt = `Task:\n${task}\n\nMake at most ${most} steps.\n\nRoles: worker, writer.\n\nThe repository:\n${digest}`;
   const messages = [
     { role: 'system', content: 'You plan.' },
