@@ -128,7 +128,7 @@ const recommendation = async (
 const shapeOfTask = async (core: Core, task: string): Promise<{ task: string; steps: readonly PlannedStep[] }> => {
   if (task.trim() === '') throw new UserError('bad-input', 'Say the task.');
   const { repository, settings } = core.parts;
-  const { head } = await repository.facts();
+  const { head } = await repository.head();
   const files = await repository.treeOf(head).files();
   return { task, steps: rulePlan({ task, files, maxSteps: settings.maxAgents }) };
 };

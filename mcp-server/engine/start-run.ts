@@ -43,16 +43,16 @@ export const startRun = async (
   const { domain } = planningOf(options);
   if (domain !== null) strategyNamed(domain);
   await (await core.parts.endpoint(options.server, options.model)).facts();
-  const facts = await repository.facts();
-  const team = input.plan ? null : await teamOf(core, { task: input.task, baseCommit: facts.head, options });
+  const { branch: baseBranch, head: baseCommit } = await repository.head();
+  const team = input.plan ? null : await teamOf(core, { task: input.task, baseCommit, options });
   const { random, clock } = core.parts;
   const row: NewRun = {
     id: newId('run', random),
     key: input.key ?? null,
     task: input.task,
     options: { ...options, ...(team ? { team } : {}) },
-    baseBranch: facts.branch,
-    baseCommit: facts.head,
+    baseBranch,
+    baseCommit,
     branch: `coppice/${slug(input.task)}-${randomSuffix(random, 6)}`,
     createdAt: clock.now(),
   };

@@ -24,13 +24,17 @@ export interface Lease {
   readonly branch: string;
 }
 
-export interface RepositoryFacts {
-  /** Top of the person's working tree. */
-  readonly root: string;
-  readonly commonDir: string;
+/** Where a person's working tree stands. */
+export interface Head {
   /** Null: detached. */
   readonly branch: string | null;
   readonly head: Commit;
+}
+
+export interface RepositoryFacts extends Head {
+  /** Top of the person's working tree. */
+  readonly root: string;
+  readonly commonDir: string;
   readonly dirtyFiles: number;
   readonly hasSubmodules: boolean;
   readonly shallow: boolean;
@@ -82,6 +86,8 @@ export type MayMove = () => Promise<void>;
 export interface Repository {
   readonly root: string;
   facts(): Promise<RepositoryFacts>;
+  /** As in `facts`, but in the same time however many files there are. */
+  head(): Promise<Head>;
   /** Creates the branch, or moves it: a ref only; no checkout. Idempotent. */
   publish(branch: string, commit: Commit, mayMove?: MayMove): Promise<void>;
   /** Publishes every branch that is not where it should be, in one go; returns how many were moved. */

@@ -1,7 +1,7 @@
 import { checkoutBytes } from './checkout-size.ts';
 import { createCommitTrees } from './commit-tree.ts';
 import type { Core } from './core.ts';
-import { readFacts } from './facts.ts';
+import { readFacts, readHead } from './facts.ts';
 import { land } from './land.ts';
 import { createLease } from './lease.ts';
 import { conflictMarkers, isAncestor, merge } from './merge.ts';
@@ -20,6 +20,7 @@ export const createRepository = (core: Core): Repository => {
     root: core.person.workTree,
     stateDir: core.stateDir,
     facts: () => readFacts(core),
+    head: () => readHead(core),
     publish: (branch, commit, mayMove) => publish(core, branch, commit, mayMove),
     reconcile: (expected) => reconcile(core, expected),
     pin: (name, commit) => pin(core, name, commit),

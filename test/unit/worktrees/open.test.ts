@@ -49,6 +49,35 @@ describe('opening a repository', () => {
     });
   });
 
+  it('tells where HEAD is as git does: on any branch, moved, packed, detached, in a linked worktree', async () => {
+    const root = makeRepository();
+    const linked = join(temporaryFolder(), 'linked');
+    git(root, 'worktree', 'add', '-q', '-b', 'aside', linked);
+    for (const place of [root, linked]) {
+      const repository = await openAt(place);
+      const assertAsGit = async (): Promise<void> => {
+        const { branch, head } = await repository.head();
+        assert.equal(branch ?? '', git(place, 'branch', '--show-current').trim());
+        assert.equal(head, headOf(place));
+      };
+      await assertAsGit();
+      put(place, 'more.txt', 'more\n');
+      commitAll(place, 'More');
+      await assertAsGit();
+      git(place, 'switch', '-q', '-c', `feature/ümlaut-${place === root}`);
+      await assertAsGit();
+      git(place, 'pack-refs', '--all');
+      await assertAsGit();
+      put(place, 'still more.txt', 'more\n');
+      commitAll(place, 'Still more');
+      await assertAsGit();
+      git(place, 'switch', '-q', '--detach', 'HEAD~1');
+      await assertAsGit();
+      git(place, 'switch', '-q', '--orphan', `empty-${place === root}`);
+      await assert.rejects(repository.head(), /has no commits on its branch yet/);
+    }
+  });
+
   it('refuses state that came with a clone, but not what people share', async () => {
     const root = makeRepository();
     for (const path of ['config.json', 'skills.lock.json', 'skills/mine/SKILL.md', 'workflows/mine.yaml'])
