@@ -1,15 +1,13 @@
 import type { Agent } from '../domain/agent.ts';
+import type { Makes } from '../domain/ids.ts';
 import type { SubPlan } from '../domain/plan.ts';
 import type { Run } from '../domain/run.ts';
 import type { Tx } from '../store/port.ts';
 import { notify } from './missing.ts';
-import type { EngineParts } from './parts.ts';
 import { resumeAgent } from './resume-agent.ts';
 import { isOver } from './retire.ts';
 import { subPlanResult } from './sub-plan-results.ts';
 import { reportOf } from './try-again.ts';
-
-type Makes = Pick<EngineParts, 'random' | 'clock'>;
 
 /** A parent that delegated gets the report as its tool's result; when it waits for nobody else, its next turn is queued. */
 export const answerParent = async (makes: Makes, tx: Tx, run: Run, agent: Agent, ok: boolean): Promise<void> => {

@@ -114,9 +114,9 @@ export const openTurn = async (
   prepared: Call,
 ): Promise<Turn | undefined> => {
   const { agent, run, pending } = conversation;
-  const { clock, random } = core.parts;
+  const { clock } = core.parts;
   const now = clock.now();
-  const id = newId('turn', random);
+  const id = newId('turn', core.parts);
   const reserved = prepared.reserve;
   const turn = await tx.openTurnRow({
     id,

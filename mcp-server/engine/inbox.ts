@@ -1,16 +1,14 @@
 import { messageText } from '../agent/tools/team.ts';
 import type { Agent } from '../domain/agent.ts';
-import type { AgentId } from '../domain/ids.ts';
+import type { AgentId, Makes } from '../domain/ids.ts';
 import { newId } from '../domain/ids.ts';
 import { agentOfInbox, INBOX_BOUND, inboxOf } from '../domain/message.ts';
 import type { Run } from '../domain/run.ts';
 import { AGENT_STATES, isFinal, isSettled } from '../domain/transitions.ts';
 import type { Call } from '../domain/turn.ts';
 import type { Tx } from '../store/port.ts';
-import type { EngineParts } from './parts.ts';
 import { resumeAgent } from './resume-agent.ts';
 
-type Makes = Pick<EngineParts, 'random' | 'clock'>;
 type Done = Pick<Call, 'state' | 'ok' | 'output' | 'waitsFor'>;
 
 const done = (ok: boolean, output: string): Done => ({ state: 'done', ok, output, waitsFor: null });
@@ -38,7 +36,7 @@ export const sendMessage = async (
 
 const put = async (makes: Makes, tx: Tx, from: AgentId, to: Agent, body: string): Promise<boolean> => {
   const now = makes.clock.now();
-  const message = { id: newId('message', makes.random), run: to.run, to: to.id, from, kind: 'note', body } as const;
+  const message = { id: newId('message', makes), run: to.run, to: to.id, from, kind: 'note', body } as const;
   if (!(await tx.send({ ...message, priority: 0, createdAt: now }))) return false;
   await tx.emit(now, [{ type: 'message.sent', run: to.run, agent: to.id, to: to.id, from, kind: 'note' }]);
   return true;

@@ -21,7 +21,7 @@ interface Delivery {
 
 /** A person's message: the answer to an open question, or else a steer that goes into the next turn before all others. */
 export const messageAgent = async (core: Core, input: { agent: AgentId; text: string }): Promise<Delivery> => {
-  const { store, clock, random } = core.parts;
+  const { store, clock } = core.parts;
   const now = clock.now();
   const result = await store.transaction(async (tx): Promise<Delivery> => {
     const agent = await tx.agent(input.agent);
@@ -31,7 +31,7 @@ export const messageAgent = async (core: Core, input: { agent: AgentId; text: st
       throw new UserError('wrong-state', `${agent.name} has ended (${agent.state}) and reads no more messages.`);
     const run = await tx.run(agent.run);
     if (!run) throw new Error('An agent without its run.');
-    const id = newId('message', random);
+    const id = newId('message', core.parts);
     const sent = {
       type: 'message.sent',
       run: run.id,

@@ -1,13 +1,10 @@
 import type { Agent } from '../domain/agent.ts';
-import { newId } from '../domain/ids.ts';
+import { type Makes, newId } from '../domain/ids.ts';
 import type { Step } from '../domain/plan.ts';
 import type { Run } from '../domain/run.ts';
 import { oneLine } from '../domain/text.ts';
 import { isSettled } from '../domain/transitions.ts';
 import type { Reader, Tx } from '../store/port.ts';
-import type { EngineParts } from './parts.ts';
-
-type Makes = Pick<EngineParts, 'random' | 'clock'>;
 
 /** Why there is nothing of a step, in a few words; null when there is, or when it was not to be. */
 export const whyMissing = (step: Pick<Step, 'state'>, agent: Agent | undefined): string | null => {
@@ -53,6 +50,6 @@ export const tellMissing = async (
 /** Something that the engine tells an agent. */
 export const notify = async (makes: Makes, tx: Tx, run: Run, to: Agent['id'], body: string): Promise<void> => {
   const createdAt = makes.clock.now();
-  const id = newId('message', makes.random);
+  const id = newId('message', makes);
   await tx.send({ id, run: run.id, to, from: 'engine', kind: 'notice', priority: 0, body, createdAt });
 };

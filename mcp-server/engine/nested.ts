@@ -1,13 +1,12 @@
 import type { Effect } from '../agent/tool.ts';
 import type { Agent } from '../domain/agent.ts';
-import type { AgentId, JobId } from '../domain/ids.ts';
+import type { AgentId, JobId, Makes } from '../domain/ids.ts';
 import type { Plan, Step } from '../domain/plan.ts';
 import type { Run } from '../domain/run.ts';
 import { oneLine } from '../domain/text.ts';
 import { isSettled } from '../domain/transitions.ts';
 import type { Turn } from '../domain/turn.ts';
 import type { Reader, Tx } from '../store/port.ts';
-import type { EngineParts } from './parts.ts';
 import { pauseIfAsked } from './pausing.ts';
 import { type Ending, isOver, retire } from './retire.ts';
 import { isEnding, levelsOf, noRoom, ownReport } from './room.ts';
@@ -16,8 +15,6 @@ import { asAgent, createdEvent, newAgent, turnJob } from './spawn.ts';
 import type { Started } from './split.ts';
 import { addSubPlan } from './sub-plan.ts';
 import { reportsOf, stepsOf } from './sub-plan-results.ts';
-
-type Makes = Pick<EngineParts, 'random' | 'clock'>;
 
 /** Fewer tokens do not buy a plan and one agent. */
 const LEAST_TOKENS = 4000;

@@ -1,7 +1,7 @@
 import type { Effect, ToolResult } from '../agent/tool.ts';
 import type { Agent, EndReason } from '../domain/agent.ts';
 import type { NewEvent } from '../domain/event.ts';
-import type { Commit, JobId } from '../domain/ids.ts';
+import type { Commit, JobId, Makes } from '../domain/ids.ts';
 import { type Run, reachOf } from '../domain/run.ts';
 import { counted, oneLine } from '../domain/text.ts';
 import type { Call, ToolCall, Turn } from '../domain/turn.ts';
@@ -9,7 +9,6 @@ import type { Tx } from '../store/port.ts';
 import { sendMessage } from './inbox.ts';
 import { notify } from './missing.ts';
 import { findNestedRun, nestedRunStatus, openNestedRuns, startNestedRun, stopNestedRun, stopOpen } from './nested.ts';
-import type { EngineParts } from './parts.ts';
 import { pauseIfAsked } from './pausing.ts';
 import { type Ending, isOver } from './retire.ts';
 import { isEnding, ownReport } from './room.ts';
@@ -17,8 +16,6 @@ import { closeIfDone, endAgent } from './settle.ts';
 import { asAgent, createdEvent, givenRole, newAgent, turnJob } from './spawn.ts';
 import { type Started, splitStep } from './split.ts';
 import { waitingFor } from './waiting-for.ts';
-
-type Makes = Pick<EngineParts, 'random' | 'clock'>;
 
 /** All that one turn did, to be made true in one transaction. */
 export interface TurnOutcome {

@@ -1,17 +1,14 @@
 import type { Agent, Pause } from '../domain/agent.ts';
 import { UserError } from '../domain/errors.ts';
-import type { AgentId, RunId } from '../domain/ids.ts';
+import type { AgentId, Makes, RunId } from '../domain/ids.ts';
 import type { Run } from '../domain/run.ts';
 import { AGENT_STATES, hasEnded, isFinal } from '../domain/transitions.ts';
 import type { Reader, Tx } from '../store/port.ts';
 import type { Core } from './core.ts';
 import type { Engine, RunView } from './facade.ts';
-import type { EngineParts } from './parts.ts';
 import { pauseIfAsked } from './pausing.ts';
 import { computeJob, turnJob } from './spawn.ts';
 import { waitingFor } from './waiting-for.ts';
-
-type Makes = Pick<EngineParts, 'random' | 'clock'>;
 
 /** Whom it concerns: a whole run, or one agent; `below`: with all that hang from it. */
 interface Paused {

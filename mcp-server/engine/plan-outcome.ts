@@ -85,12 +85,12 @@ const repair = async (
   job: JobId,
   faults: string,
 ): Promise<void> => {
-  const { clock, random } = core.parts;
+  const { clock } = core.parts;
   const now = clock.now();
   await tx.closeTurn(turn.id, { commit: null, endedAt: now });
   await tx.finishJob(job, 'done');
   await tx.send({
-    id: newId('message', random),
+    id: newId('message', core.parts),
     run: run.id,
     to: agent.id,
     from: 'engine',

@@ -1,12 +1,10 @@
+import type { Makes } from '../domain/ids.ts';
 import type { Job } from '../domain/job.ts';
 import { MAX_ATTEMPTS, retryDelayMs } from '../domain/policy.ts';
 import type { Tx } from '../store/port.ts';
-import type { EngineParts } from './parts.ts';
 import { pauseIfAsked } from './pausing.ts';
 import { isOver } from './retire.ts';
 import { endAgent } from './settle.ts';
-
-type Makes = Pick<EngineParts, 'random' | 'clock'>;
 
 /** A job that failed for a reason which it does not know of: it is tried again later, and parked when that does not help. */
 export const putBack = async (makes: Makes, tx: Tx, job: Job, error: string): Promise<void> => {

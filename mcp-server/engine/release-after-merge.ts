@@ -1,12 +1,9 @@
 import type { Agent } from '../domain/agent.ts';
-import type { JobId } from '../domain/ids.ts';
+import type { JobId, Makes } from '../domain/ids.ts';
 import type { Run } from '../domain/run.ts';
 import type { Tx } from '../store/port.ts';
-import type { EngineParts } from './parts.ts';
 import { isOver } from './retire.ts';
 import { releaseAgent } from './spawn.ts';
-
-type Makes = Pick<EngineParts, 'random' | 'clock'>;
 
 /** Work that was merged into a waiting agent may be the last that its own start waited for. */
 export const releaseAfterMerge = async (

@@ -1,10 +1,8 @@
 import type { Agent } from '../domain/agent.ts';
+import type { Makes } from '../domain/ids.ts';
 import type { Run } from '../domain/run.ts';
 import type { Tx } from '../store/port.ts';
-import type { EngineParts } from './parts.ts';
 import { turnJob } from './spawn.ts';
-
-type Makes = Pick<EngineParts, 'random' | 'clock'>;
 
 /** waiting → ready, with the next turn queued. */
 export const resumeAgent = async (makes: Makes, tx: Tx, run: Run, agent: Agent, person = false): Promise<void> => {

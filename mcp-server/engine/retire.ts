@@ -1,14 +1,11 @@
 import type { Agent, EndReason } from '../domain/agent.ts';
-import type { AgentId } from '../domain/ids.ts';
+import type { AgentId, Makes } from '../domain/ids.ts';
 import type { Pattern, Step } from '../domain/plan.ts';
 import type { Run } from '../domain/run.ts';
 import { AGENT_STATES, isFinal } from '../domain/transitions.ts';
 import type { Tx } from '../store/port.ts';
 import { closeInbox } from './inbox.ts';
-import type { EngineParts } from './parts.ts';
 import { withSources } from './sources.ts';
-
-type Makes = Pick<EngineParts, 'random' | 'clock'>;
 
 /** How an agent ends. */
 export interface Ending {

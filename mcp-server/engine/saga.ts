@@ -1,14 +1,12 @@
 import { type Agent, cutShort } from '../domain/agent.ts';
+import type { Makes } from '../domain/ids.ts';
 import type { Step } from '../domain/plan.ts';
 import type { Run } from '../domain/run.ts';
 import { isSettled } from '../domain/transitions.ts';
 import type { UndoRecord } from '../domain/undo.ts';
 import type { Reader, Tx } from '../store/port.ts';
 import { bringsWork } from './brings-work.ts';
-import type { EngineParts } from './parts.ts';
 import { undoJob } from './spawn.ts';
-
-type Makes = Pick<EngineParts, 'random' | 'clock'>;
 
 /** A saga of which a step has failed. */
 export interface FailedSaga {

@@ -1,5 +1,5 @@
 import type { Agent, WrapUpWhy } from '../domain/agent.ts';
-import type { AgentId, JobId } from '../domain/ids.ts';
+import type { AgentId, JobId, Makes } from '../domain/ids.ts';
 import { newId } from '../domain/ids.ts';
 import type { Step } from '../domain/plan.ts';
 import type { Run } from '../domain/run.ts';
@@ -11,7 +11,6 @@ import { answerCaller, answerParent } from './answers.ts';
 import { bringsWork } from './brings-work.ts';
 import { withdrawMessages } from './inbox.ts';
 import { tellMissing } from './missing.ts';
-import type { EngineParts } from './parts.ts';
 import { continueAgent } from './pause.ts';
 import { type NeedState, readiness } from './readiness.ts';
 import { releaseParent } from './release-after-merge.ts';
@@ -21,8 +20,6 @@ import { isToBeUndone, undoSettled, waitsForUndo } from './saga.ts';
 import { mergeJob, startStep, undoJob } from './spawn.ts';
 import { reportOf, secondChance, tryAgain } from './try-again.ts';
 import { unneeded } from './unneeded.ts';
-
-type Makes = Pick<EngineParts, 'random' | 'clock'>;
 
 /**
  * An agent ends: its tokens go back up, what it observed is kept, and its branch goes to its parent if it holds work that
@@ -128,7 +125,7 @@ const releaseDependents = async (
     if (step.state !== 'pending') continue;
     if (step.work?.kind !== 'compute' && !isUnwanted(author))
       await tx.send({
-        id: newId('message', makes.random),
+        id: newId('message', makes),
         run: run.id,
         to: step.agent,
         from: author.id,
@@ -258,7 +255,7 @@ export const closeIfDone = async (makes: Makes, tx: Tx, run: Run, current?: JobI
   await tx.enqueue(
     [
       {
-        id: newId('job', makes.random),
+        id: newId('job', makes),
         run: run.id,
         agent: null,
         kind: 'close',

@@ -188,8 +188,8 @@ export class SkillWaits {
 const tell = async (core: Core, tx: Tx, to: AgentId, body: string): Promise<void> => {
   const agent = await tx.agent(to);
   if (!agent || isOver(agent)) return;
-  const { clock, random } = core.parts;
-  const id = newId('message', random);
+  const { clock } = core.parts;
+  const id = newId('message', core.parts);
   const createdAt = clock.now();
   await tx.send({ id, run: agent.run, to, from: 'engine', kind: 'notice', priority: 0, body, createdAt });
 };

@@ -1,7 +1,7 @@
 import { prefixKey } from '../agent/roles.ts';
 import type { Agent, Tier } from '../domain/agent.ts';
 import type { NewEvent } from '../domain/event.ts';
-import type { AccountId, AgentId, Commit, RunId, StepId } from '../domain/ids.ts';
+import type { AccountId, AgentId, Commit, Makes, RunId, StepId } from '../domain/ids.ts';
 import { newId } from '../domain/ids.ts';
 import type { Priority } from '../domain/job.ts';
 import type { Plan, Step } from '../domain/plan.ts';
@@ -11,10 +11,7 @@ import { oneLine } from '../domain/text.ts';
 import { AGENT_STATES, isFinal } from '../domain/transitions.ts';
 import { shareBudget } from '../planning/share-budget.ts';
 import type { NewAgent, NewJob, Tx } from '../store/port.ts';
-import type { EngineParts } from './parts.ts';
 import { pauseIfAsked } from './pausing.ts';
-
-type Makes = Pick<EngineParts, 'random' | 'clock'>;
 
 export const branchOf = (run: Pick<Run, 'branch'>, agent: AgentId): string => `${run.branch}.${agent}`;
 
@@ -27,7 +24,7 @@ export const priorityOf = ({ tier, role }: Pick<Agent, 'tier' | 'role'>): Priori
 
 export const turnJob = (makes: Makes, run: Run, agent: Agent, priority = priorityOf(agent), runAt = 0): NewJob => ({
   ...(agent.urgency ? { urgency: agent.urgency } : {}),
-  id: newId('job', makes.random),
+  id: newId('job', makes),
   run: run.id,
   agent: agent.id,
   kind: 'turn',
@@ -39,7 +36,7 @@ export const turnJob = (makes: Makes, run: Run, agent: Agent, priority = priorit
 });
 
 export const mergeJob = (makes: Makes, run: RunId, into: AgentId | null, source: AgentId): NewJob => ({
-  id: newId('job', makes.random),
+  id: newId('job', makes),
   run,
   agent: into,
   kind: 'merge',
@@ -65,7 +62,7 @@ export const undoJob = (
   agent: AgentId | null = null,
   source: AgentId | null = null,
 ): NewJob => ({
-  id: newId('job', makes.random),
+  id: newId('job', makes),
   run,
   agent,
   kind: 'undo',
@@ -98,7 +95,7 @@ export const givenRole = (role: string): string => (OWN_ROLES.has(role) ? 'worke
 
 /** A row for a new agent; its branch starts at `start`. */
 export const newAgent = (makes: Makes, run: Run, spec: ChildSpec, state: NewAgent['state']): NewAgent => {
-  const id = newId('agent', makes.random);
+  const id = newId('agent', makes);
   return {
     id,
     run: run.id,
@@ -178,7 +175,7 @@ export const acceptPlan = async (makes: Makes, tx: Tx, run: Run, plan: Plan): Pr
   const steps: Step[] = [];
   const order = topDown(withSagas(plan.steps));
   for (const planned of order) {
-    const step = newId('step', makes.random);
+    const step = newId('step', makes);
     const parent = planned.parent === null ? null : agents.get(planned.parent);
     const spec = {
       ...planned,

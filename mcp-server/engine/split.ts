@@ -1,16 +1,13 @@
 import type { Effect } from '../agent/tool.ts';
 import type { Agent } from '../domain/agent.ts';
-import type { StepId } from '../domain/ids.ts';
+import type { Makes, StepId } from '../domain/ids.ts';
 import { planningOf, type Run, reachOf } from '../domain/run.ts';
 import type { Turn } from '../domain/turn.ts';
 import { KEPT_BACK } from '../planning/share-budget.ts';
 import { proposedPlan } from '../planning/sub-plan.ts';
 import type { Tx } from '../store/port.ts';
-import type { EngineParts } from './parts.ts';
 import { isEnding, LEAST_SHARE, levelsOf, noRoom, ownReport } from './room.ts';
 import { addSubPlan } from './sub-plan.ts';
-
-type Makes = Pick<EngineParts, 'random' | 'clock'>;
 
 export type Started =
   /** A call may wait for the id. */

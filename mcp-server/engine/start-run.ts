@@ -47,7 +47,7 @@ export const startRun = async (
   const team = input.plan ? null : await teamOf(core, { task: input.task, baseCommit, options });
   const { random, clock } = core.parts;
   const row: NewRun = {
-    id: newId('run', random),
+    id: newId('run', core.parts),
     key: input.key ?? null,
     task: input.task,
     options: { ...options, ...(team ? { team } : {}) },

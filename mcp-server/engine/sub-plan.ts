@@ -1,5 +1,5 @@
 import type { Agent } from '../domain/agent.ts';
-import { type AgentId, newId, type StepId } from '../domain/ids.ts';
+import { type AgentId, type Makes, newId, type StepId } from '../domain/ids.ts';
 import type { Plan, PlanStep, Step, SubPlan } from '../domain/plan.ts';
 import type { Run } from '../domain/run.ts';
 import { commonPermissions } from '../domain/run-of-agent.ts';
@@ -7,10 +7,7 @@ import { shareBudget } from '../planning/share-budget.ts';
 import { slug } from '../planning/steps.ts';
 import { below } from '../planning/sub-plan.ts';
 import type { NewAgent, Tx } from '../store/port.ts';
-import type { EngineParts } from './parts.ts';
 import { asAgent, createdEvent, givenRole, newAgent, startStep, topDown } from './spawn.ts';
-
-type Makes = Pick<EngineParts, 'random' | 'clock'>;
 
 interface SubPlanOf {
   readonly by: SubPlan['by'];
@@ -36,7 +33,7 @@ export const addSubPlan = async (
   if (!plan) throw new Error('A sub-plan without a plan.');
   const place = await placeOf(tx, caller);
   const taken = new Set(plan.steps.map(({ key }) => key));
-  const ids = local.steps.map(() => newId('step', makes.random));
+  const ids = local.steps.map(() => newId('step', makes));
   const subPlan: SubPlan = { by, id: id ?? firstOf(ids), caller: caller.id };
   const steps = below(local.steps, place.base, place.parent, taken).map((step) => ({
     ...place.retries,

@@ -1,5 +1,5 @@
 import { type Agent, cutShort, type EndReason } from '../domain/agent.ts';
-import type { AccountId } from '../domain/ids.ts';
+import type { AccountId, Makes } from '../domain/ids.ts';
 import { newId } from '../domain/ids.ts';
 import type { Step, SubPlan } from '../domain/plan.ts';
 import { retryDelayMs } from '../domain/policy.ts';
@@ -8,11 +8,8 @@ import { oneLine } from '../domain/text.ts';
 import { AGENT_STATES, isFinal } from '../domain/transitions.ts';
 import type { Tx } from '../store/port.ts';
 import { notify, tellMissing } from './missing.ts';
-import type { EngineParts } from './parts.ts';
 import { ownReport } from './room.ts';
 import { asAgent, createdEvent, givenRole, journal, newAgent, releaseAgent } from './spawn.ts';
-
-type Makes = Pick<EngineParts, 'random' | 'clock'>;
 
 /** Another agent may do better. What it would have to decide again in the same way, it does not get to decide. */
 const MAY_PASS: ReadonlySet<EndReason> = new Set(['model-failed', 'bad-answers', 'internal', 'timeout']);
@@ -149,7 +146,7 @@ export const sendReports = async (makes: Makes, tx: Tx, run: Run, step: Step): P
     const author = need.state === 'done' || need.state === 'failed' ? await tx.agent(need.agent) : undefined;
     if (!author) continue;
     await tx.send({
-      id: newId('message', makes.random),
+      id: newId('message', makes),
       run: run.id,
       to: step.agent,
       from: author.id,

@@ -186,7 +186,7 @@ describe('coppice run', function () {
     const detached = await stage.run('run', TASK, '--server', 'rehearsal', '--detach', '--yes');
     assert.equal(detached.status, 0);
     const run = detached.stdout.trim();
-    assert.match(run, /^r-\w{12}$/);
+    assert.match(run, /^r-\w{14}$/);
     await until('the run ends', async () => /completed/.test((await stage.run('status')).stdout));
     const status = await stage.run('status', run);
     assert.match(status.stdout, new RegExp(`^${run}  completed .*${TASK}`));

@@ -43,9 +43,9 @@ describe('plans in the terminal', function () {
   it('are made and shown, and wait; shrunk, edited, approved', async () => {
     const made = await stage.run('plan', TASK);
     assert.equal(made.status, 0, made.stderr);
-    assert.match(made.stdout, /^Plan of r-\w{12}: fork-join, \d+ steps on \d levels?, made by the model\n/);
+    assert.match(made.stdout, /^Plan of r-\w{14}: fork-join, \d+ steps on \d levels?, made by the model\n/);
     assert.match(made.stdout, /· Map src\/ +worker[^]*Forecast +p50 +p90[^]*By general experience: nothing/);
-    const run = /r-\w{12}/.exec(made.stdout)?.[0] ?? '';
+    const run = /r-\w{14}/.exec(made.stdout)?.[0] ?? '';
     assert.match((await stage.run('status')).stdout, new RegExp(`^${run}  planned `));
 
     const before = jsonOf(await stage.run('plan', 'show', run, '--json')) as Plan;
@@ -125,7 +125,7 @@ describe('plans in the terminal', function () {
     try {
       const failed = await stage.run('run', 'Do something', '--server', model.url, '--yes', '--retries', '0');
       assert.equal(failed.status, 1, failed.stdout);
-      const retry = /try the failed steps again: \S+ \S+ (retry r-\w{12})/.exec(failed.stdout)?.[1] ?? '';
+      const retry = /try the failed steps again: \S+ \S+ (retry r-\w{14})/.exec(failed.stdout)?.[1] ?? '';
       works = true;
       const again = await stage.run(...retry.split(' '));
       assert.equal(again.status, 0, again.stdout + again.stderr);

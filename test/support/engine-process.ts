@@ -122,7 +122,7 @@ const plant = async (steps: readonly PlanStep[]): Promise<void> => {
     ...options
   } = config;
   const planning = { retries: 0 };
-  const id = newId('run', Math.random);
+  const id = newId('run', { random: Math.random, clock });
   const row = { id, key: 'the-run', task: order.task, options: { ...options, planning }, createdAt: clock.now() };
   const place = { baseBranch: facts.branch, baseCommit: facts.head, branch: `coppice/${id}` };
   await store.transaction(async (tx) => {

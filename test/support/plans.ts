@@ -45,13 +45,13 @@ export const startPlan = async (
   const facts = await bench.repository.facts();
   const clock = bench.clock;
   const row: NewRun = {
-    id: newId('run', random),
+    id: newId('run', { random, clock }),
     key: null,
     task: 'The whole',
     options: { ...bench.settings, ...more },
     baseBranch: facts.branch,
     baseCommit: facts.head,
-    branch: `coppice/plan-${newId('run', random)}`,
+    branch: `coppice/plan-${newId('run', { random, clock })}`,
     createdAt: clock.now(),
   };
   const run: Run = {
