@@ -1,6 +1,13 @@
-import { cpSync, mkdirSync, mkdtempSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { build } from 'esbuild';
+
+/** As the built program is started: what Node compiles is kept for the next start. */
+const START = `import { enableCompileCache } from 'node:module';
+import { join } from 'node:path';
+enableCompileCache(join(import.meta.dirname, 'compiled'));
+await import('./engine-process.mjs');
+`;
 
 /**
  * Makes one program of `engine-process.ts`, so that it starts quickly. It lies in a folder of its own, which the caller
@@ -10,10 +17,12 @@ export const bundleEngineProcess = async (): Promise<string> => {
   const root = join(import.meta.dirname, '../..');
   mkdirSync(join(root, '.cache'), { recursive: true });
   const folder = mkdtempSync(join(root, '.cache', 'kill-'));
-  const program = join(folder, 'engine-process.mjs');
+  const program = join(folder, 'start.mjs');
+  writeFileSync(program, START);
   await build({
     entryPoints: [join(root, 'test/support/engine-process.ts')],
-    outfile: program,
+    outfile: join(folder, 'engine-process.mjs'),
+    minify: true,
     bundle: true,
     platform: 'node',
     format: 'esm',

@@ -1,6 +1,6 @@
 import { cutShort } from '../../domain/agent.ts';
 import { counted } from '../../domain/text.ts';
-import type { AgentView, RunView } from '../../operations/views.ts';
+import type { AgentView, JobView, RunView, ServerView } from '../../operations/views.ts';
 import { fit, human, printable } from './terminal.ts';
 
 /** What the tree shows of slots and waiting jobs. */
@@ -12,6 +12,22 @@ export interface QueueLine {
   /** Why a server cannot be reached; empty when all is well. */
   readonly trouble: string;
 }
+
+/** What the tree's last line says of the run's server and of all jobs. */
+export const queueLineOf = (
+  queue: { readonly servers: readonly ServerView[]; readonly jobs: readonly JobView[] },
+  url: string,
+): QueueLine => {
+  // The built-in server is listed under the address that it happens to have; runs' servers come after the settings' one.
+  const server = queue.servers.find((candidate) => candidate.url === url) ?? queue.servers.at(-1);
+  return {
+    busy: server?.slots.busy ?? 0,
+    total: server?.slots.total ?? 0,
+    waiting: queue.jobs.filter((job) => job.state === 'queued').length,
+    parked: queue.jobs.filter((job) => job.state === 'parked').length,
+    trouble: server?.error ?? '',
+  };
+};
 
 /** Where the tree is drawn. */
 export interface Screen {

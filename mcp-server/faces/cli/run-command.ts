@@ -11,7 +11,7 @@ import { Questions } from './questions.ts';
 import { remainingOf } from './remaining.ts';
 import { type Batch, runEvents, SteadyClient } from './run-events.ts';
 import { describeEnd, exitStatusOf, runResult } from './run-result.ts';
-import { jsonScreen, liveScreen, plainScreen, type RunScreen } from './run-screen.ts';
+import { jsonScreen, plainScreen, type RunScreen } from './run-screen.ts';
 
 /** How `coppice run` was called. */
 export interface RunOptions {
@@ -86,7 +86,7 @@ export const followRun = async (
 ): Promise<number> => {
   const { terminal } = context;
   const leaving = new AbortController();
-  const screen = screenFor(context, client, run.run, options.json, before.agents);
+  const screen = await screenFor(context, client, run.run, options.json, before.agents);
   const attended = isAttended(context, options);
   const questions = new Questions(terminal, client, screen, attended);
   const parts = { context, client, run: run.run, screen, leave: () => leaving.abort() };
@@ -159,17 +159,18 @@ const gateOf = (set: GateWord, attended: boolean, detach: boolean): GateWord => 
   return attended ? (set ?? 'ask') : 'go';
 };
 
-const screenFor = (
+const screenFor = async (
   context: CliContext,
   client: EngineClient,
   run: string,
   json: boolean,
   known: readonly AgentView[],
-): RunScreen => {
+): Promise<RunScreen> => {
   const { terminal, clock } = context;
   if (json) return jsonScreen(terminal);
   const remaining = remainingOf(client, run, clock);
-  if (terminal.live) return liveScreen(terminal, client, run, remaining);
+  // What measures the width of characters takes a sixth of the time that a command takes.
+  if (terminal.live) return (await import('./live-screen.ts')).liveScreen(terminal, client, run, remaining);
   return plainScreen(terminal, remaining, new Map(known.map(({ agent, name }) => [agent, name])));
 };
 

@@ -1,10 +1,9 @@
 import type { AgentView, EngineEvent, JobView, RunView, ServerView } from '../../operations/views.ts';
 import { type CliContext, EXIT } from './context.ts';
-import { approvalLine, renderTree } from './live-tree.ts';
+import { approvalLine, queueLineOf, renderTree } from './live-tree.ts';
 import { warnOfNotices } from './notices.ts';
 import { createLineWriter } from './plain-lines.ts';
 import { SteadyClient } from './run-events.ts';
-import { queueLineOf } from './run-screen.ts';
 import { fit, human, printable } from './terminal.ts';
 
 /** `coppice status [RUN]`: all runs, or one run with its agents. */

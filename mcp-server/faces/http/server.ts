@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net';
 import { messageOf, UserError } from '../../domain/errors.ts';
 import type { McpFace } from '../mcp/face.ts';
-import type { HttpClient } from '../mcp/http.ts';
+import type { HttpClient, McpHttp } from '../mcp/http.ts';
 import { HttpError, STATUS_OF, sendError, sendJson } from './exchange.ts';
 import { authenticate, checkHost, checkOrigin } from './guard.ts';
 import { createRequestCounts } from './metrics.ts';
@@ -46,7 +46,7 @@ export interface HttpFace {
 
 /** Listens on 127.0.0.1 and nowhere else. Throws UserError when the port is taken. */
 export const startHttp = async (parts: HttpParts): Promise<HttpFace> => {
-  const server = new LoopbackServer(parts);
+  const server = new LoopbackServer(parts, await parts.face.openHttp());
   await server.listen();
   return server;
 };
@@ -61,13 +61,13 @@ class LoopbackServer implements HttpFace {
   readonly #limits: HttpLimits;
   #sweeper: NodeJS.Timeout | undefined;
 
-  constructor(parts: HttpParts) {
+  constructor(parts: HttpParts, mcp: McpHttp) {
     this.#parts = parts;
     this.#limits = { ...LIMITS, ...parts.limits };
     const { headersMs, requestMs, connections } = this.#limits;
     this.#routes = {
       face: parts.face,
-      mcp: parts.face.openHttp(),
+      mcp,
       counts: this.#counts,
       closing: this.#closing.signal,
     };

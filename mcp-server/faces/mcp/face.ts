@@ -10,7 +10,7 @@ import { type Approvals, type AskState, createAskCodec } from './approvals.ts';
 import { type ListSource, openChanges } from './changes.ts';
 import { serveConnection } from './connection.ts';
 import type { McpCore } from './core.ts';
-import { type McpHttp, openMcpHttp } from './http.ts';
+import type { McpHttp } from './http.ts';
 import { joinPrompts, ownPrompts, type PromptSource, skillPrompts } from './prompts.ts';
 import { type Skills, skillSource } from './skill-source.ts';
 
@@ -40,7 +40,7 @@ export interface McpFace {
   /** Serves one connection of the private socket; returns how to end it. */
   serve(socket: Socket, control: ControlHandler): () => void;
   /** MCP on an HTTP server that has already told who asks. */
-  openHttp(): McpHttp;
+  openHttp(): Promise<McpHttp>;
   close(): void;
 }
 
@@ -52,7 +52,8 @@ export const openMcpFace = (parts: McpFaceParts): McpFace => {
     version: core.version,
     operations: core.operations,
     serve: (socket, control) => serveConnection(socket, core, control),
-    openHttp: () => openMcpHttp(core),
+    // A tenth of an engine's start, which most engines never need.
+    openHttp: async () => (await import('./http.ts')).openMcpHttp(core),
     close: () => core.changes.close(),
   };
 };
