@@ -11,7 +11,7 @@ const parts: Record<string, readonly (readonly string[])[]> = {
   check: [[node, join(root, '.tools/check.ts')]],
   build: [[node, join(root, '.tools/build.ts'), '--quiet']],
   engine: [[mocha, '--parallel', '--jobs', '3', 'test/engine/**/*.test.ts']],
-  mcp: [[mocha, '--parallel', '--jobs', '2', 'test/mcp/**/*.test.ts']],
+  mcp: [[mocha, '--parallel', '--jobs', '3', 'test/mcp/**/*.test.ts']],
   editor: [[node, join(root, 'test/editor/main.ts')]],
 };
 
@@ -21,6 +21,8 @@ if (unknown.length > 0) {
   console.error(`Unknown part ${unknown.join(', ')}. Parts: ${Object.keys(parts).join(', ')}.`);
   process.exit(2);
 }
+// What Node compiles of the tests themselves is kept for the next process.
+process.env['NODE_COMPILE_CACHE'] ??= join(root, '.cache/compiled');
 let passed = 0;
 let failed = 0;
 for (const [name, commands] of Object.entries(parts)) {

@@ -138,6 +138,7 @@ const deleteBranch = async (core: Core, branch: string, commit: Commit): Promise
 const isMerged = async (core: Core, run: Run, agent: Agent, parent: Agent | undefined): Promise<boolean> => {
   const { repository } = core.parts;
   if (!agent.headCommit) return true;
-  if (await repository.isAncestor(agent.headCommit, run.headCommit)) return true;
-  return parent?.headCommit ? repository.isAncestor(agent.headCommit, parent.headCommit) : false;
+  // Where its work goes first is asked first.
+  if (parent?.headCommit && (await repository.isAncestor(agent.headCommit, parent.headCommit))) return true;
+  return repository.isAncestor(agent.headCommit, run.headCommit);
 };

@@ -2,6 +2,7 @@ import type { Clock } from '../domain/clock.ts';
 import type { Commit, Random } from '../domain/ids.ts';
 import type { Place } from './git-environment.ts';
 import type { Git } from './git-exec.ts';
+import type { Lineage } from './lineage.ts';
 import type { ObjectReader } from './objects.ts';
 import type { Author } from './port.ts';
 import type { createQueues, Queue } from './queue.ts';
@@ -10,6 +11,7 @@ import type { createQueues, Queue } from './queue.ts';
 export interface Core {
   readonly git: Git;
   readonly objects: ObjectReader;
+  readonly lineage: Lineage;
   readonly random: Random;
   readonly clock: Clock;
   /** The person's working tree. */
@@ -49,7 +51,9 @@ export const commitTree = async (
       },
     },
   );
-  return output.trim() as Commit;
+  const commit = output.trim() as Commit;
+  core.lineage.add(commit, parents);
+  return commit;
 };
 
 /** Git drops these characters itself, and refuses a name that is then empty. */

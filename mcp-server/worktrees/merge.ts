@@ -41,7 +41,8 @@ export const mergeTrees = async (
 
 /** A common ancestor; null when the two have none. */
 const mergeBase = async (core: Core, one: Commit, other: Commit): Promise<string | null> => {
-  if (assertCommit(one) === assertCommit(other)) return one;
+  if (core.lineage.leads(assertCommit(one), assertCommit(other))) return one;
+  if (core.lineage.leads(other, one)) return other;
   const found = await core.git.text(core.store, ['merge-base', one, other], { accept: [0, 1] });
   return found.trim() || null;
 };
@@ -61,7 +62,8 @@ const assertTree = (tree: string): string => {
 
 /** Is the first commit reachable from the second? A commit is its own ancestor. */
 export const isAncestor = async (core: Core, ancestor: Commit, descendant: Commit): Promise<boolean> => {
-  if (assertCommit(ancestor) === assertCommit(descendant)) return true;
+  const known = core.lineage.leads(assertCommit(ancestor), assertCommit(descendant));
+  if (known !== null) return known;
   const args = ['merge-base', '--is-ancestor', ancestor, descendant];
   return (await core.git.exec(core.store, args, { accept: [0, 1] })).exitCode === 0;
 };

@@ -7,6 +7,7 @@ import type { Core } from './core.ts';
 import { noCommits } from './facts.ts';
 import { filtersOff, type Place } from './git-environment.ts';
 import { createGit, type Faults, type Git, GitError } from './git-exec.ts';
+import { Lineage } from './lineage.ts';
 import { createObjectReader } from './objects.ts';
 import type { Repository } from './port.ts';
 import { createQueue, createQueues } from './queue.ts';
@@ -40,6 +41,7 @@ export const openRepository = async (options: OpenOptions): Promise<Repository> 
   const core: Core = {
     git,
     objects: createObjectReader(() => git.objectReader(store)),
+    lineage: new Lineage(),
     random: options.random,
     clock: options.clock,
     person,
