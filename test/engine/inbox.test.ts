@@ -203,7 +203,7 @@ describe('A full inbox', () => {
     };
     try {
       let killed = 0;
-      for (let at = 5; ; at += 13) {
+      for (let at = 5; ; at += 23) {
         const repo = makeRepository();
         try {
           const first = await once(repo.root, at);

@@ -156,7 +156,7 @@ describe('an engine that is killed', () => {
   };
   const stride = Number(process.env['COPPICE_KILL_STRIDE'] ?? 0);
   sweep('store', stride ? 1 : 3, stride || 29);
-  sweep('git', stride ? 1 : 2, stride || 37);
+  sweep('git', stride ? 1 : 2, stride || 31);
 
   it('comes to its end although every engine is killed after a few steps', async function () {
     this.timeout(600_000);

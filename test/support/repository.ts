@@ -44,7 +44,8 @@ export const makeRepository = (
   root = realpathSync(mkdtempSync(join(tmpdir(), 'coppice-repo-'))),
 ): TestRepository => {
   const repository = repositoryAt(root);
-  repository.git('init', '-q', '-b', 'main');
+  // Without the samples of hooks, which nobody here reads.
+  repository.git('init', '-q', '-b', 'main', '--template=');
   for (const [path, text] of Object.entries(files)) repository.write(path, text);
   repository.commit('Start');
   return repository;
