@@ -50,7 +50,6 @@ await chmod(join(dist, 'coppice.js'), 0o755);
 if (await exists(join(root, 'extension/main.ts'))) {
   await build({ ...shared, entryPoints: ['extension/main.ts'], outfile: 'dist/extension.js', external: ['vscode'] });
 }
-await rm(join(dist, '.compiled'), { recursive: true, force: true });
 await copyFolder('mcp-server/store/migrations', 'migrations');
 await writeFile(join(dist, 'package.json'), '{"type":"commonjs"}\n');
 if (!quiet) console.log(`dist/ built in ${Date.now() - started} ms`);

@@ -21,8 +21,6 @@ if (unknown.length > 0) {
   console.error(`Unknown part ${unknown.join(', ')}. Parts: ${Object.keys(parts).join(', ')}.`);
   process.exit(2);
 }
-// What Node compiles of the tests themselves is kept for the next process.
-process.env['NODE_COMPILE_CACHE'] ??= join(root, '.cache/compiled');
 let passed = 0;
 let failed = 0;
 for (const [name, commands] of Object.entries(parts)) {

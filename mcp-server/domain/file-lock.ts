@@ -45,7 +45,7 @@ export const withFileLock = async <T>(
       },
     });
   } finally {
-    if (await isMine()) await rm(path, { force: true });
+    if (await isMine()) await drop(path);
   }
 };
 
@@ -61,6 +61,17 @@ const created = async (path: string, mine: string): Promise<boolean> => {
   }
 };
 
+/**
+ * By another name first: whoever comes late to an old file must not meet a new one. A file that Windows does not let go of
+ * grows old; work that was done is not undone by it.
+ */
+const drop = async (path: string): Promise<void> => {
+  const gone = `${path}.${randomBytes(6).toString('hex')}`;
+  await rename(path, gone)
+    .then(() => rm(gone, { force: true }))
+    .catch(() => {});
+};
+
 const contentOf = (path: string): Promise<string | null> => readFile(path, 'utf8').catch(() => null);
 
 /**
@@ -73,7 +84,7 @@ const takenAway = async (path: string, clock: Clock): Promise<boolean> => {
   const aside = `${path}.${createHash('sha256').update(seen).digest('hex').slice(0, 16)}`;
   if (!(await created(aside, seen))) {
     // Whoever made it has died within a moment that is shorter than most.
-    if (await isOld(aside, clock)) await rm(aside, { force: true });
+    if (await isOld(aside, clock)) await drop(aside);
     return false;
   }
   try {
@@ -85,7 +96,7 @@ const takenAway = async (path: string, clock: Clock): Promise<boolean> => {
   } catch {
     return false;
   } finally {
-    await rm(aside, { force: true });
+    await drop(aside);
   }
 };
 

@@ -46,7 +46,7 @@ const timePart = (ms: number): string => {
 
 /**
  * `a-1k9m3p74kq2zhx`: after the prefix the time, then 35 random bits. What is made at about the same time sorts together, so
- * that it lies together in the database: a commit writes half as many pages.
+ * that it lies together in the database, where a commit then writes fewer pages.
  */
 export const newId = <K extends keyof Kinds>(kind: K, makes: Makes): Kinds[K] =>
   `${PREFIX[kind]}-${timePart(makes.clock.now())}${randomSuffix(makes.random, 7)}` as Kinds[K];

@@ -5,7 +5,7 @@ import { startOptions } from './start-options.ts';
 import { accountView, agentView, jobView, serverView, setupProblem, transcriptEntry } from './views.ts';
 
 const run = z.string().min(1);
-const agent = z.string().min(1).describe('The id of an agent, such as a-3k9m1p7q2zhx.');
+const agent = z.string().min(1).describe('The id of an agent, such as a-7yvsse83k9m1p7.');
 
 const agentList = defineOperation({
   name: 'agent_list',

@@ -4,7 +4,7 @@ import { defineOperation, inputObject } from './define.ts';
 import { runView } from './views.ts';
 
 const input = inputObject({
-  run: z.string().min(1).describe('The id of a run, such as r-3k9m1p7q2zhx.'),
+  run: z.string().min(1).describe('The id of a run, such as r-7yvsse83k9m1p7.'),
   agent: z.string().min(1).optional().describe('Only this agent of it.'),
   subtree: z.boolean().default(true).describe('With "agent": all that hang from it as well.'),
 });

@@ -7,7 +7,7 @@ import { forecastView, planView, recommendationView, remainingView } from './pla
 import { startOptions } from './start-options.ts';
 import { runView } from './views.ts';
 
-const run = z.string().min(1).describe('The id of a run, such as r-3k9m1p7q2zhx.');
+const run = z.string().min(1).describe('The id of a run, such as r-7yvsse83k9m1p7.');
 const task = z.string().trim().min(1).max(100_000);
 
 const planCreate = defineOperation({

@@ -6,7 +6,7 @@ import { workflowValue } from './planning-views.ts';
 import { startOptions } from './start-options.ts';
 import { engineEvent, runView } from './views.ts';
 
-const run = z.string().min(1).describe('The id of a run, such as r-3k9m1p7q2zhx.');
+const run = z.string().min(1).describe('The id of a run, such as r-7yvsse83k9m1p7.');
 
 const runStart = defineOperation({
   name: 'run_start',

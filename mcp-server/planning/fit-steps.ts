@@ -127,7 +127,7 @@ export const fitSteps = (
     const fewer = joinSmallest(steps, target);
     const why =
       wished !== null && wished <= most
-        ? `${counted(wished, 'worker')} were wished for`
+        ? `you wished for ${counted(wished, 'worker')}`
         : `the run allows ${counted(most, 'step')}`;
     const what = `${counted(steps.length, 'step')} became ${fewer.length}: ${why}.`;
     return {
@@ -142,9 +142,7 @@ export const fitSteps = (
       ? [`${counted(steps.length, 'step')} became ${more.length} along their files and parts.`]
       : []),
     ...(more.length < target
-      ? [
-          `${counted(wished ?? target, 'worker')} were wished for, but the work could only be split into ${more.length}.`,
-        ]
+      ? [`You wished for ${counted(wished ?? target, 'worker')}, but the work could only be split into ${more.length}.`]
       : []),
     ...(wished !== null && wished > most ? [tooMany(wished, most)] : []),
   ];
@@ -177,4 +175,4 @@ const fitToWorth = (
 };
 
 const tooMany = (wished: number, most: number): string =>
-  `${counted(wished, 'worker')} were wished for; the run allows ${most}.`;
+  `You wished for ${counted(wished, 'worker')}; the run allows ${most}.`;

@@ -77,7 +77,7 @@ const boundLine = (maxSteps: number, workers: number | null, team: Team | null):
   if (workers === null)
     return [`Make at most ${counted(maxSteps, 'step')}.`, ...(team ? worthLines(team) : [])].join(' ');
   if (workers >= maxSteps) return `Make at most ${counted(maxSteps, 'step')}.`;
-  return `Make at most ${workers} steps. ${workers} agents are wished for: make as many steps if the task can be split so far.`;
+  return `Make at most ${counted(workers, 'step')}, and as many if the task can be split so far: that many agents are wished for.`;
 };
 
 /** How many steps are asked for, without making work where there is none. */

@@ -25,16 +25,30 @@ export const readFacts = async (core: Core): Promise<RepositoryFacts> => {
 };
 
 /**
- * Where HEAD is, without a look at every file: git's own file names the branch, and the process that reads objects knows its
- * commit. What cannot be told so (detached, no commit, refs that are not files) git's status tells. Throws as `readFacts`.
+ * Where HEAD is, without a look at every file: git's own files name the branch and its commit. What they do not tell
+ * plainly (detached, a branch that stands for another one, no commit yet, refs that are not files) git's status tells.
+ * Throws as `readFacts`.
  */
 export const readHead = async (core: Core): Promise<Head> => {
-  const text = await readFile(join(core.person.gitDir, 'HEAD'), 'utf8').catch(() => '');
-  const branch = /^ref: refs\/heads\/(.+)\n$/.exec(text)?.[1];
-  const object = branch === undefined ? null : await core.objects.info(`refs/heads/${branch}`);
-  if (branch !== undefined && object?.type === 'commit') return { branch, head: object.oid as Commit };
-  return readFacts(core);
+  const { gitDir, commonDir } = core.person;
+  const branch = /^ref: refs\/heads\/(.+)\n$/.exec((await textOf(join(gitDir, 'HEAD'))) ?? '')?.[1];
+  if (branch === undefined || branch.split('/').includes('..')) return readFacts(core);
+  const ref = `refs/heads/${branch}`;
+  const line = (await textOf(join(commonDir, ref))) ?? (await packedLine(commonDir, ref));
+  const head = /^([0-9a-f]{40}|[0-9a-f]{64})\n$/.exec(line)?.[1] as Commit | undefined;
+  if (head === undefined || (await core.objects.info(head))?.type !== 'commit') return readFacts(core);
+  return { branch, head };
 };
+
+/** Its commit in the file of packed refs, as a ref's own file would have it. */
+const packedLine = async (commonDir: string, ref: string): Promise<string> => {
+  const end = ` ${ref}\n`;
+  const all = (await textOf(join(commonDir, 'packed-refs'))) ?? '';
+  const at = all.indexOf(end);
+  return at < 0 ? '' : `${all.slice(all.lastIndexOf('\n', at) + 1, at)}\n`;
+};
+
+const textOf = (path: string): Promise<string | null> => readFile(path, 'utf8').catch(() => null);
 
 /** The error for a repository whose branch has no commit. */
 export const noCommits = (root: string): UserError =>

@@ -63,7 +63,8 @@ const assertTree = (tree: string): string => {
 /** Is the first commit reachable from the second? A commit is its own ancestor. */
 export const isAncestor = async (core: Core, ancestor: Commit, descendant: Commit): Promise<boolean> => {
   const known = core.lineage.leads(assertCommit(ancestor), assertCommit(descendant));
-  if (known !== null) return known;
+  // What leads to a commit that is there no more is held by nothing.
+  if (known === false || (known && (await core.objects.info(descendant))?.type === 'commit')) return known;
   const args = ['merge-base', '--is-ancestor', ancestor, descendant];
   return (await core.git.exec(core.store, args, { accept: [0, 1] })).exitCode === 0;
 };

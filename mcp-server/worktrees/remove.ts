@@ -5,7 +5,7 @@ import type { AgentId, Commit } from '../domain/ids.ts';
 import { absent } from './containment.ts';
 import type { Core } from './core.ts';
 import { adminPath, checkedPlace, findTampering, leasePath, placeOf } from './lease-check.ts';
-import { isAncestor } from './merge.ts';
+import { assertCommit } from './objects.ts';
 import type { Lease } from './port.ts';
 import { readStatus } from './status.ts';
 import { dropAdminEntry, emptyTrash, finishDrops, moveToTrash, ourAdminEntries } from './trash.ts';
@@ -43,8 +43,15 @@ const whyKeep = async (
   const names = status.entries.map(({ path }) => path);
   if (names.length > 0)
     return `it has uncommitted changes: ${names.slice(0, 3).join(', ')}${names.length > 3 ? ', …' : ''}`;
-  for (const commit of safe.commits) if (await isAncestor(core, status.head, commit)) return null;
-  return 'its commits are not merged';
+  // Git itself is asked, of what lies on the disk now: nothing that is remembered decides what is deleted.
+  const unknown = [
+    'rev-list',
+    '--max-count=1',
+    status.head,
+    ...safe.commits.map((commit) => `^${assertCommit(commit)}`),
+    '--',
+  ];
+  return (await core.git.text(core.store, unknown)) === '' ? null : 'its commits are not merged';
 };
 
 /** Its first checkout never ended, which is when the index is written: no agent has worked in it. */

@@ -163,7 +163,7 @@ export const parametersOf = (given: Values[string], example = 'task="Add a flag"
   );
 
 /** The id of a run, as the engine makes them, or made them once. */
-const RUN_ID = /^r-[a-z0-9]{12,14}$/;
+const RUN_ID = /^r-[a-z0-9]{12}(?:[a-z0-9]{2})?$/;
 
 const recommendedFor = (words: readonly string[]): { readonly task: string } | { readonly run: string } => {
   const task = words.join(' ').trim();

@@ -34,6 +34,8 @@ export const startAndFollow = async (
   start: (client: EngineClient, options: StartSettings) => Promise<RunView>,
 ): Promise<number> => {
   const client = new SteadyClient(context);
+  // Meanwhile, so that nothing lies between the run's start and the moment from which Ctrl-C is heard.
+  if (context.terminal.live && !options.json && !options.detach) void import('./live-screen.ts');
   try {
     const run = await start(client, startOptions(context, options));
     await warnOfNotices(context);

@@ -125,7 +125,7 @@ describe('Fitting steps to a wished number', () => {
     const { steps, notes } = fit([step('a', { task: long }), step('b'), step('c'), step('d', { task: long })], 3);
     assert.equal(keys(steps), 'a b d');
     assert.equal(steps[1]?.parts, 2);
-    assert.deepEqual(notes, ['4 steps became 3: 3 workers were wished for.']);
+    assert.deepEqual(notes, ['4 steps became 3: you wished for 3 workers.']);
   });
 
   it('splits the biggest along its files, and whoever needed it needs all pieces', () => {
@@ -166,9 +166,9 @@ describe('Fitting steps to a wished number', () => {
   it('never makes work up, and says when it cannot be split', () => {
     const { steps, notes } = fit([step('a'), step('b')], 5);
     assert.equal(keys(steps), 'a b');
-    assert.deepEqual(notes, ['5 workers were wished for, but the work could only be split into 2.']);
+    assert.deepEqual(notes, ['You wished for 5 workers, but the work could only be split into 2.']);
     assert.deepEqual(fit([step('a')], null).notes, []);
-    assert.match(fit([step('a'), step('b')], 9, 2).notes.join(), /9 workers were wished for; the run allows 2/);
+    assert.match(fit([step('a'), step('b')], 9, 2).notes.join(), /You wished for 9 workers; the run allows 2/);
   });
 
   it('leaves steps alone that have conditions of their own', () => {

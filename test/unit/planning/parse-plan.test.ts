@@ -214,7 +214,7 @@ describe('Asking for a plan', () => {
     assert.match(schema, /"pattern":\{"type":"string","enum":\["fork-join"/);
     const [system, user] = planningMessages({ task: 'x', digest: 'd', maxSteps: 9, workers: 4, ...offer });
     assert.equal(system?.content, PLANNER_PROMPT);
-    assert.match(user?.content ?? '', /Make at most 4 steps\. 4 agents are wished for/);
+    assert.match(user?.content ?? '', /Make at most 4 steps, and as many if the task can be split so far/);
     assert.match(user?.content ?? '', /of: pdf, citations\./);
     assert.match(user?.content ?? '', /there are: npm, git\./);
     assert.match(user?.content ?? '', /This is research work/);

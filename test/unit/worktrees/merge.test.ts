@@ -33,6 +33,23 @@ const branches = async (changes: Readonly<Record<string, Readonly<Record<string,
 describe('merging', () => {
   cleanUpAfterwards();
 
+  it('remembers what came of what, but not beyond the life of the commit that holds it', async () => {
+    const { root, base, of, repository } = await branches({
+      one: { 'src/a.ts': '1\n' },
+      two: { 'src/deep/b.ts': '2\n' },
+    });
+    const merged = await repository.merge(of('one'), of('two'), 'Join', AUTHOR);
+    assert.ok(merged.kind === 'merged');
+    for (const held of [base, of('one'), of('two'), merged.commit])
+      assert.equal(await repository.isAncestor(held, merged.commit), true);
+    for (const other of [base, of('one'), of('two')])
+      assert.equal(await repository.isAncestor(merged.commit, other), false);
+    // Nothing points at it.
+    git(root, 'prune', '--expire=now');
+    await assert.rejects(repository.isAncestor(of('one'), merged.commit));
+    await assert.rejects(repository.isAncestor(merged.commit, merged.commit));
+  });
+
   it('makes a commit with both parents and both changes; no ref and no file moves', async () => {
     const { root, of, repository } = await branches({ one: { 'src/a.ts': '1\n' }, two: { 'src/deep/b.ts': '2\n' } });
     const before = git(root, 'for-each-ref') + git(root, 'status', '--porcelain');

@@ -78,6 +78,27 @@ describe('opening a repository', () => {
     }
   });
 
+  it('tells where HEAD is as git does where one branch stands for another, or a name could mean two things', async () => {
+    const root = makeRepository();
+    const repository = await openAt(root);
+    const assertAsFacts = async (): Promise<void> => {
+      const { branch, head } = await repository.facts();
+      assert.deepEqual(await repository.head().then((said) => [said.branch, said.head]), [branch, head]);
+    };
+    git(root, 'symbolic-ref', 'refs/heads/alias', 'refs/heads/main');
+    git(root, 'symbolic-ref', 'HEAD', 'refs/heads/alias');
+    await assertAsFacts();
+    git(root, 'branch', 'refs/heads/dev', 'main');
+    for (const unborn of ['dev', `topic-g${headOf(root).slice(0, 10)}`]) {
+      git(root, 'symbolic-ref', 'HEAD', `refs/heads/${unborn}`);
+      await assert.rejects(repository.head(), /has no commits on its branch yet/);
+    }
+    writeFileSync(join(root, '.git/HEAD'), 'ref: refs/heads/main~0\n');
+    await assert.rejects(repository.head());
+    writeFileSync(join(root, '.git/HEAD'), 'ref: refs/heads/main\n');
+    await assertAsFacts();
+  });
+
   it('refuses state that came with a clone, but not what people share', async () => {
     const root = makeRepository();
     for (const path of ['config.json', 'skills.lock.json', 'skills/mine/SKILL.md', 'workflows/mine.yaml'])
