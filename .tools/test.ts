@@ -10,7 +10,7 @@ const node = process.execPath;
 const parts: Record<string, readonly (readonly string[])[]> = {
   check: [[node, join(root, '.tools/check.ts')]],
   build: [[node, join(root, '.tools/build.ts'), '--quiet']],
-  engine: [[mocha, '--parallel', '--jobs', '3', 'test/engine/**/*.test.ts']],
+  engine: [[mocha, '--parallel', '--jobs', '3', 'test/{engine,scripts}/**/*.test.ts']],
   mcp: [[mocha, '--parallel', '--jobs', '3', 'test/mcp/**/*.test.ts']],
   editor: [[node, join(root, 'test/editor/main.ts')]],
 };

@@ -3,14 +3,14 @@ import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'nod
 import { type AddressInfo, createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { runFilter } from '../../../mcp-server/agent/tools/process.ts';
-import { systemClock } from '../../../mcp-server/domain/clock.ts';
-import { contentHash } from '../../../mcp-server/skills/content-hash.ts';
-import type { SpawnBounded } from '../../../mcp-server/skills/execute/bounded-process.ts';
-import { runScript, type ScriptOutcome, type ScriptRequest } from '../../../mcp-server/skills/execute/run-script.ts';
-import { findBubblewrap, type Sandbox } from '../../../mcp-server/skills/execute/sandbox.ts';
-import { NO_MANIFEST } from '../../../mcp-server/skills/manifest.ts';
-import type { SkillPermissions } from '../../../mcp-server/skills/port.ts';
+import { runFilter } from '../../mcp-server/agent/tools/process.ts';
+import { systemClock } from '../../mcp-server/domain/clock.ts';
+import { contentHash } from '../../mcp-server/skills/content-hash.ts';
+import type { SpawnBounded } from '../../mcp-server/skills/execute/bounded-process.ts';
+import { runScript, type ScriptOutcome, type ScriptRequest } from '../../mcp-server/skills/execute/run-script.ts';
+import { findBubblewrap, type Sandbox } from '../../mcp-server/skills/execute/sandbox.ts';
+import { NO_MANIFEST } from '../../mcp-server/skills/manifest.ts';
+import type { SkillPermissions } from '../../mcp-server/skills/port.ts';
 
 const spawn: SpawnBounded = (request, signal) => runFilter({ ...request, commandsDir: null }, signal);
 

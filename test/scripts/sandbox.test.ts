@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { SpawnBounded } from '../../../mcp-server/skills/execute/bounded-process.ts';
-import { findBubblewrap } from '../../../mcp-server/skills/execute/sandbox.ts';
+import type { SpawnBounded } from '../../mcp-server/skills/execute/bounded-process.ts';
+import { findBubblewrap } from '../../mcp-server/skills/execute/sandbox.ts';
 import { node, returned, sandboxGround } from './sandbox-ground.ts';
 
 describe('the script of a skill, in Python, shell or with commands,', () => {

@@ -12,20 +12,20 @@ import {
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { runFilter } from '../../../mcp-server/agent/tools/process.ts';
-import { systemClock } from '../../../mcp-server/domain/clock.ts';
-import { UserError } from '../../../mcp-server/domain/errors.ts';
-import type { SpawnBounded } from '../../../mcp-server/skills/execute/bounded-process.ts';
-import { runScript, type ScriptOutcome } from '../../../mcp-server/skills/execute/run-script.ts';
-import { IMPORT_LIMITS, type SkillBundle, writeBundle } from '../../../mcp-server/skills/imports/bundle.ts';
+import { runFilter } from '../../mcp-server/agent/tools/process.ts';
+import { systemClock } from '../../mcp-server/domain/clock.ts';
+import { UserError } from '../../mcp-server/domain/errors.ts';
+import type { SpawnBounded } from '../../mcp-server/skills/execute/bounded-process.ts';
+import { runScript, type ScriptOutcome } from '../../mcp-server/skills/execute/run-script.ts';
+import { IMPORT_LIMITS, type SkillBundle, writeBundle } from '../../mcp-server/skills/imports/bundle.ts';
 import {
   fetchFromLangChain,
   langChainQuestion,
   parseToolSpec,
-} from '../../../mcp-server/skills/imports/from-langchain.ts';
-import { type ImportPreview, previewBundle } from '../../../mcp-server/skills/imports/preview.ts';
+} from '../../mcp-server/skills/imports/from-langchain.ts';
+import { type ImportPreview, previewBundle } from '../../mcp-server/skills/imports/preview.ts';
 
-const MODULES = resolve(dirname(fileURLToPath(import.meta.url)), '../../../node_modules');
+const MODULES = resolve(dirname(fileURLToPath(import.meta.url)), '../../node_modules');
 
 const TOOLS = `
 import { DynamicTool, StructuredTool, tool } from '@langchain/core/tools';

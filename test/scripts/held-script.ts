@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { runFilter } from '../../../mcp-server/agent/tools/process.ts';
-import { permissionArguments } from '../../../mcp-server/skills/execute/node-permissions.ts';
+import { runFilter } from '../../mcp-server/agent/tools/process.ts';
+import { permissionArguments } from '../../mcp-server/skills/execute/node-permissions.ts';
 
 /** How attempts of a held script went: `ok`, or the error's code. */
 export type Attempts = Readonly<Record<string, string>>;

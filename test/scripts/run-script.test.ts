@@ -13,14 +13,14 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { runFilter } from '../../../mcp-server/agent/tools/process.ts';
-import { systemClock } from '../../../mcp-server/domain/clock.ts';
-import { contentHash } from '../../../mcp-server/skills/content-hash.ts';
-import type { SpawnBounded } from '../../../mcp-server/skills/execute/bounded-process.ts';
-import { runScript, type ScriptOutcome, type ScriptRequest } from '../../../mcp-server/skills/execute/run-script.ts';
-import { findBubblewrap, type Sandbox } from '../../../mcp-server/skills/execute/sandbox.ts';
-import { NO_MANIFEST } from '../../../mcp-server/skills/manifest.ts';
-import type { SkillManifest, SkillPermissions } from '../../../mcp-server/skills/port.ts';
+import { runFilter } from '../../mcp-server/agent/tools/process.ts';
+import { systemClock } from '../../mcp-server/domain/clock.ts';
+import { contentHash } from '../../mcp-server/skills/content-hash.ts';
+import type { SpawnBounded } from '../../mcp-server/skills/execute/bounded-process.ts';
+import { runScript, type ScriptOutcome, type ScriptRequest } from '../../mcp-server/skills/execute/run-script.ts';
+import { findBubblewrap, type Sandbox } from '../../mcp-server/skills/execute/sandbox.ts';
+import { NO_MANIFEST } from '../../mcp-server/skills/manifest.ts';
+import type { SkillManifest, SkillPermissions } from '../../mcp-server/skills/port.ts';
 
 const NOTHING: SkillPermissions = NO_MANIFEST.permissions;
 

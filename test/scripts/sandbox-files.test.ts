@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import type { SkillPermissions } from '../../../mcp-server/skills/port.ts';
+import type { SkillPermissions } from '../../mcp-server/skills/port.ts';
 import { returned, sandboxGround } from './sandbox-ground.ts';
 
 /** Something of the person's in their home folder. */
