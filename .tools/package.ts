@@ -22,7 +22,7 @@ const BINARIES: Readonly<Record<string, string>> = {
   'win32-arm64': 'win32-arm64',
 };
 
-/** A tenth of the package would be a picture that the repository shows too. */
+/** What this machine made for itself; and a tenth of the package would be a picture that the repository shows too. */
 const NOT_SHIPPED = /\.(?:map|vsix|compiled)$|[\\/]media[\\/]screenshot\.png$/;
 
 /** Keys of package.json that only matter while the project is being worked on. */
