@@ -18,7 +18,8 @@ describe('A review', () => {
   const read = (path: string): string => readFileSync(join(bench.repo.root, path), 'utf8');
   const count = async (type: string): Promise<number> =>
     (await eventsOf(bench)).filter((event) => event.type === type).length;
-  const branches = (): string => bench.repo.git('for-each-ref', '--format=%(refname:short)', 'refs/heads/');
+  const branches = (): readonly string[] =>
+    bench.repo.git('for-each-ref', '--format=%(refname:short)', 'refs/heads/').split('\n');
 
   /** One agent changes a.txt, removes nothing, and adds new.txt. */
   const finished = async (): Promise<RunView> => {
@@ -218,7 +219,7 @@ describe('A review', () => {
         (await bench.store.worktrees({ run, states: ['kept'] })).some((row) => row.agent === failed.agent),
       );
       assert.deepEqual(await bench.engine.discard(run), { discarded: true, keptWorktrees: [] });
-      assert.ok(!branches().includes('coppice/'), branches());
+      assert.deepEqual(branches(), ['main']);
       assert.ok(!existsSync(path));
       const pinned = bench.repo.git('for-each-ref', '--format=%(objectname)', 'refs/coppice/discarded/').split('\n');
       assert.ok(pinned.includes(failed.commit ?? ''), 'the commit of the agent that failed');

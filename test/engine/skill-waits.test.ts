@@ -17,6 +17,10 @@ const FILES = {
   '.agents/skills/count-lines/SKILL.md': skillText('count-lines'),
 };
 
+/** Never the same call twice: one that repeats itself is ended. */
+const looksAround = (results: readonly string[]): ScriptedAnswer =>
+  call('list_files', { path: 'x'.repeat(results.length) }, { latencyMs: 100 });
+
 describe('Skills that an agent wants before a person trusts them', function () {
   this.timeout(30_000);
   let bench: Bench;
@@ -30,14 +34,14 @@ describe('Skills that an agent wants before a person trusts them', function () {
     bench.engine.trustSkill({ name, hash: (await skill(name)).hash });
 
   it('are waited for across the end of an engine, listed, and answered once', async () => {
-    const told: string[] = [];
+    const told: { readonly who: string; readonly text: string }[] = [];
     let goOn = false;
     await open((request) => {
-      told.push(request.lastUser);
+      told.push({ who: request.firstUser, text: request.lastUser });
       const results = toolResults(request);
       if (results.length === 0) return call('use_skill', { name: 'greet' });
       if (goOn) return finish(results.at(-1) ?? '');
-      return call('list_files', { path: '' }, { latencyMs: 40 });
+      return looksAround(results);
     });
     const before = bench.engine;
     const one = await before.startRun({ task: 'Say hello', options: {} });
@@ -58,9 +62,11 @@ describe('Skills that an agent wants before a person trusts them', function () {
     await bench.skills?.registry.reload();
     await trust('greet');
     assert.deepEqual([await waits(one.run), await waits(two.run)], [[], []]);
+    const tellings = () => told.filter(({ text }) => /trusts the skill greet now/.test(text));
+    await bench.waitUntil('both are told', async () => new Set(tellings().map(({ who }) => who)).size === 2);
     goOn = true;
     for (const { run } of [one, two]) await bench.waitEnd(run);
-    assert.equal(new Set(told.filter((text) => /trusts the skill greet now/.test(text))).size, 1);
+    assert.equal(new Set(tellings().map(({ text }) => text)).size, 1);
     const { events } = await bench.engine.events({ after: 0, waitMs: 0, limit: 5_000, signal: never() });
     const count = (type: string) => events.filter((event) => event.type === type).length;
     assert.deepEqual([count('skill.wanted'), count('skill.answered')], [2, 2]);
@@ -74,8 +80,9 @@ describe('Skills that an agent wants before a person trusts them', function () {
       const [, name = ''] = /with (\S+)/.exec(request.firstUser) ?? [];
       const results = toolResults(request);
       if (results.length === 0) return call('use_skill', { name });
-      if (goOn) return results.length < 3 ? call('use_skill', { name }) : finish(results.at(-1) ?? '');
-      return call('list_files', { path: '' }, { latencyMs: 40 });
+      const last = results.at(-1) ?? '';
+      if (goOn) return /Be kind|has refused it/.test(last) ? finish(last) : call('use_skill', { name });
+      return looksAround(results);
     });
     const start = async (name: string) =>
       (await bench.engine.startRun({ task: `Do it with ${name}`, options: {} })).run;

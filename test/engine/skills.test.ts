@@ -243,7 +243,7 @@ describe('Skills', function () {
       if (/Instructions of/.test(last) || /does not trust/.test(request.lastUser)) return finish(last);
       return /trusts the skill/.test(request.lastUser)
         ? call('use_skill', { name: 'greet' })
-        : call('list_files', { path: '' }, { latencyMs: 50 });
+        : call('list_files', { path: 'x'.repeat(results.length) }, { latencyMs: 50 });
     });
     const { engine } = bench;
     for (const approved of [false, true]) {
