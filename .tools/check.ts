@@ -1,9 +1,11 @@
 import { spawn } from 'node:child_process';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { testEnvironment } from './test-environment.ts';
 
 /** The quick gate: format, lint, types, import rules and cycles, dead code, unit tests. */
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
+const env = testEnvironment(process.env);
 const bin = (name: string): string => join(root, 'node_modules', '.bin', name);
 
 interface Step {
@@ -27,7 +29,7 @@ const run = (step: Step): Promise<boolean> =>
   new Promise((resolve) => {
     const started = performance.now();
     const [command = '', ...args] = step.command;
-    const child = spawn(command, args, { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(command, args, { cwd: root, env, stdio: ['ignore', 'pipe', 'pipe'] });
     let output = '';
     child.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()));
     child.stderr.on('data', (chunk: Buffer) => (output += chunk.toString()));

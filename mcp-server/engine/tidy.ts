@@ -70,9 +70,10 @@ export class Tidier {
   /** Branches of agents whose run has ended and holds their work. */
   async #dropMergedBranches(): Promise<void> {
     const { store, repository } = this.#core.parts;
-    const branches = await repository.branches('coppice/');
+    const runs = await store.runs(200);
+    const branches = runs.length > 0 ? await repository.branches('coppice/') : new Map<string, Commit>();
     if (branches.size === 0) return;
-    for (const run of await store.runs(200)) {
+    for (const run of runs) {
       const own = [...branches].filter(([branch]) => branch.startsWith(`${run.branch}.`));
       if (run.endedAt === null || own.length === 0) continue;
       const leased = new Set(

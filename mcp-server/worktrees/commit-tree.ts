@@ -4,6 +4,7 @@ import { relativePath } from './containment.ts';
 import { type Core, treeOfCommit } from './core.ts';
 import { assertCommit } from './objects.ts';
 import type { Tree } from './port.ts';
+import { createRecent } from './recent.ts';
 import { assertReadable, decodeText } from './text-file.ts';
 
 interface Entry {
@@ -118,23 +119,4 @@ const addToFolders = (folders: Map<string, Set<string>>, path: string): void => 
     folders.set(folder, names);
     name = `${folder}/`;
   }
-};
-
-/** The last `size` values that were asked for; each is made once, also when it is asked for twice at the same time. */
-const createRecent = <T>(
-  size: number,
-): { get(key: string, make: () => Promise<T>): Promise<T>; forget(key: string): void } => {
-  const values = new Map<string, Promise<T>>();
-  return {
-    get: (key, make) => {
-      const value = values.get(key) ?? make();
-      values.delete(key);
-      values.set(key, value);
-      value.catch(() => values.delete(key));
-      const oldest = values.keys().next();
-      if (values.size > size && !oldest.done) values.delete(oldest.value);
-      return value;
-    },
-    forget: (key) => void values.delete(key),
-  };
 };

@@ -6,11 +6,13 @@ import type { Lineage } from './lineage.ts';
 import type { ObjectReader } from './objects.ts';
 import type { Author } from './port.ts';
 import type { createQueues, Queue } from './queue.ts';
+import type { RefWriter } from './ref-writer.ts';
 
 /** What all parts of one open repository share. */
 export interface Core {
   readonly git: Git;
   readonly objects: ObjectReader;
+  readonly refs: RefWriter;
   readonly lineage: Lineage;
   readonly random: Random;
   readonly clock: Clock;

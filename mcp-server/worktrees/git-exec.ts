@@ -48,13 +48,13 @@ export interface Git {
   text(place: Place, args: readonly string[], options?: GitOptions): Promise<string>;
   /** For the one command that finds the repository: git searches upwards from the folder. */
   discover(folder: string, args: readonly string[], options?: GitOptions): Promise<string>;
-  /** A long-lived reader of the object store; simple-git waits for a command to end, so it is started without it. */
-  objectReader(place: Place): ChildProcessWithoutNullStreams;
+  /** A command that answers for as long as it is asked; simple-git waits for a command to end, so it is started without it. */
+  session(place: Place, args: readonly string[]): ChildProcessWithoutNullStreams;
   /** From now on these settings hold in every place that trusts only the agent. */
   setAgentSettings(settings: readonly (readonly [string, string])[]): void;
 }
 
-/** A way to git with what it needs of this environment; `faults` hear of every command but those of the reader. */
+/** A way to git with what it needs of this environment; `faults` hear of every command but the sessions. */
 export const createGit = (environment: Readonly<Record<string, string | undefined>>, faults: Faults = {}): Git => {
   const inherited = inheritedEnvironment(environment);
   let agentSettings: Readonly<Record<string, string>> = {};
@@ -76,8 +76,8 @@ export const createGit = (environment: Readonly<Record<string, string | undefine
     text: async (place, args, options) => (await exec(place, args, options)).stdout.toString('utf8'),
     discover: async (folder, args, options = {}) =>
       (await run(folder, args, variablesFor(null, options.variables), options)).stdout.toString('utf8'),
-    objectReader: (place) =>
-      spawn('git', [...settingsArguments(), 'cat-file', '--batch-command'], {
+    session: (place, args) =>
+      spawn('git', [...settingsArguments(), ...args], {
         cwd: place.workTree,
         env: variablesFor(place),
         windowsHide: true,

@@ -14,9 +14,9 @@ export const merge = async (
   message: string,
   author: Author,
 ): Promise<MergeOutcome> => {
-  const base = await mergeBase(core, into, source);
-  if (base === source) return { kind: 'up-to-date' };
-  if (base === into) return { kind: 'fast-forward', commit: source };
+  const first = await earlierOf(core, into, source);
+  if (first === source) return { kind: 'up-to-date' };
+  if (first === into) return { kind: 'fast-forward', commit: source };
   const { tree, files } = await mergeTrees(core, into, source);
   const commit = await commitTree(core, tree, [into, source], message, author);
   return files.length === 0 ? { kind: 'merged', commit } : { kind: 'conflict', files, marked: commit };
@@ -39,12 +39,14 @@ export const mergeTrees = async (
   return { tree: assertTree(tree), files: merged.exitCode === 0 ? [] : files.sort() };
 };
 
-/** A common ancestor; null when the two have none. */
-const mergeBase = async (core: Core, one: Commit, other: Commit): Promise<string | null> => {
-  if (core.lineage.leads(assertCommit(one), assertCommit(other))) return one;
-  if (core.lineage.leads(other, one)) return other;
-  const found = await core.git.text(core.store, ['merge-base', one, other], { accept: [0, 1] });
-  return found.trim() || null;
+/** The one that the other came of; null when neither did. */
+const earlierOf = async (core: Core, one: Commit, other: Commit): Promise<Commit | null> => {
+  const [isOne, isOther] = [core.lineage.leads(assertCommit(one), assertCommit(other)), core.lineage.leads(other, one)];
+  if (isOne) return one;
+  if (isOther) return other;
+  if (isOne === false && isOther === false) return null;
+  const base = (await core.git.text(core.store, ['merge-base', one, other], { accept: [0, 1] })).trim();
+  return [one, other].find((commit) => commit === base) ?? null;
 };
 
 /** Git reads .gitattributes from the folder it runs in, and they may name a program that merges. */

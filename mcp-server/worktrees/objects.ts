@@ -1,6 +1,6 @@
 import type { ChildProcessWithoutNullStreams } from 'node:child_process';
-import type { Socket } from 'node:net';
 import type { Commit } from '../domain/ids.ts';
+import { holdProcess } from './hold-process.ts';
 
 /** What git says of an object; `size` in bytes. */
 export interface StoredObject {
@@ -26,7 +26,10 @@ interface Request {
   retried: boolean;
 }
 
-/** `start` gives a new `git cat-file --batch-command`; close the reader to end it. */
+/** The git command that an object reader speaks with. */
+export const OBJECT_READER = ['cat-file', '--batch-command'];
+
+/** `start` begins a session of `OBJECT_READER`; close the reader to end it. */
 export const createObjectReader = (start: () => ChildProcessWithoutNullStreams): ObjectReader => {
   const connection = new BatchConnection(start);
   return {
@@ -144,14 +147,6 @@ class BatchConnection {
     return true;
   }
 }
-
-/** Keeps this program alive while an answer is awaited, and only then. */
-const holdProcess = (child: ChildProcessWithoutNullStreams, hold: boolean): void => {
-  for (const handle of [child, child.stdin as Socket, child.stdout as Socket, child.stderr as Socket]) {
-    if (hold) handle.ref();
-    else handle.unref();
-  }
-};
 
 /** Throws when this is not a full object name: a bug, since commits come from git or the database. */
 export const assertCommit = (commit: string): Commit => {

@@ -8,9 +8,10 @@ import { noCommits } from './facts.ts';
 import { filtersOff, type Place } from './git-environment.ts';
 import { createGit, type Faults, type Git, GitError } from './git-exec.ts';
 import { Lineage } from './lineage.ts';
-import { createObjectReader } from './objects.ts';
+import { createObjectReader, OBJECT_READER } from './objects.ts';
 import type { Repository } from './port.ts';
 import { createQueue, createQueues } from './queue.ts';
+import { createRefWriter, REF_WRITER } from './ref-writer.ts';
 import { createRepository } from './repository.ts';
 
 /** What opening a repository needs. */
@@ -31,8 +32,6 @@ export interface OpenOptions {
 export const openRepository = async (options: OpenOptions): Promise<Repository> => {
   const git = createGit(options.environment, options.faults);
   const person = await findRepository(git, await folderOf(options.path));
-  const head = await git.exec(person, ['rev-parse', '--verify', '--quiet', 'HEAD^{commit}'], { accept: [0, 1] });
-  if (head.exitCode !== 0) throw noCommits(person.workTree);
   await refuseBroughtState(git, person);
   const stateDir = await makeStateDir(person);
   const store = await storePlace(person, stateDir);
@@ -40,7 +39,8 @@ export const openRepository = async (options: OpenOptions): Promise<Repository> 
   git.setAgentSettings(filtersOff(filters.stdout.toString('utf8')));
   const core: Core = {
     git,
-    objects: createObjectReader(() => git.objectReader(store)),
+    objects: createObjectReader(() => git.session(store, OBJECT_READER)),
+    refs: createRefWriter(() => git.session(store, REF_WRITER), options.faults),
     lineage: new Lineage(),
     random: options.random,
     clock: options.clock,
@@ -62,14 +62,25 @@ const folderOf = async (path: string): Promise<string> => {
 };
 
 const findRepository = async (git: Git, folder: string): Promise<Place> => {
+  const answering = placesOf(git, folder);
+  answering.catch(() => undefined);
+  // An older git may not even understand the question.
   await checkVersion(git, folder);
-  const questions = ['--show-toplevel', '--absolute-git-dir', '--git-common-dir'];
+  const answer = await answering;
+  const [root, gitDir, commonDir, head] = answer.split('\n');
+  if (!root || !gitDir || !commonDir) throw new Error(`git rev-parse wrote ${JSON.stringify(answer)}`);
+  const workTree = await realpath(root);
+  if (!head) throw noCommits(workTree);
+  return { gitDir: await realpath(gitDir), commonDir: await realpath(commonDir), workTree, trust: 'person' };
+};
+
+/** Three folders, and the commit if there is one, each on a line of its own. Throws UserError. */
+const placesOf = async (git: Git, folder: string): Promise<string> => {
+  const places = ['--show-toplevel', '--absolute-git-dir', '--git-common-dir'];
+  const commit = ['--verify', '--quiet', 'HEAD^{commit}'];
   try {
-    const answer = await git.discover(folder, ['rev-parse', '--path-format=absolute', ...questions]);
-    const [root, gitDir, commonDir] = answer.split('\n');
-    if (!root || !gitDir || !commonDir) throw new Error(`git rev-parse wrote ${JSON.stringify(answer)}`);
-    const place = { gitDir: await realpath(gitDir), commonDir: await realpath(commonDir) };
-    return { ...place, workTree: await realpath(root), trust: 'person' };
+    const question = ['rev-parse', '--path-format=absolute', ...places, ...commit];
+    return await git.discover(folder, question, { accept: [0, 1] });
   } catch (error) {
     throw error instanceof GitError ? explain(folder, error) : error;
   }

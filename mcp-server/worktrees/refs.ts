@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { Clock } from '../domain/clock.ts';
 import { UserError } from '../domain/errors.ts';
 import type { Commit } from '../domain/ids.ts';
+import { checkedOutIn } from './checked-out.ts';
 import type { Core } from './core.ts';
 import { GitError } from './git-exec.ts';
 import { assertCommit } from './objects.ts';
@@ -40,10 +41,9 @@ export const deleteBranch = async (core: Core, branch: string, expected: Commit)
   const head = await branchHead(core, branch);
   if (head === null) return;
   if (head !== expected) throw new UserError('wrong-state', `The branch ${branch} has moved; it was not deleted.`);
-  const used = await core.git.text(core.store, ['for-each-ref', '--format=%(worktreepath)', `refs/heads/${branch}`]);
-  if (used.trim() !== '') {
-    throw new UserError('wrong-state', `The branch ${branch} is checked out in ${used.trim()}; it was not deleted.`);
-  }
+  const used = await checkedOutIn(core, branch);
+  if (used !== null)
+    throw new UserError('wrong-state', `The branch ${branch} is checked out in ${used}; it was not deleted.`);
   await updateRef(core, branch, `delete refs/heads/${branch}\0${expected}\0`);
 };
 
@@ -64,7 +64,7 @@ export const reconcile = async (
   if (moves.length === 0) return 0;
   const input = moves.map(({ branch, commit, old }) => updateLine(`refs/heads/${branch}`, commit, old)).join('');
   try {
-    await core.git.exec(core.store, UPDATE, { input });
+    await core.refs.write(input);
   } catch {
     for (const { branch, commit } of moves) await publish(core, branch, commit);
   }
@@ -74,10 +74,8 @@ export const reconcile = async (
 /** Keeps a commit from being collected, under a name that no list of branches shows. */
 export const pin = async (core: Core, name: string, commit: Commit): Promise<void> => {
   const ref = `refs/coppice/discarded/${assertBranch(name)}`;
-  await core.git.exec(core.store, UPDATE, { input: `update ${ref}\0${assertCommit(commit)}\0\0` });
+  await core.refs.write(`update ${ref}\0${assertCommit(commit)}\0\0`);
 };
-
-const UPDATE = ['update-ref', '--no-deref', '-m', 'coppice', '-z', '--stdin'];
 
 const updateLine = (ref: string, commit: Commit, old: Commit | null): string =>
   `update ${ref}\0${commit}\0${old ?? '0'.repeat(commit.length)}\0`;
@@ -93,16 +91,13 @@ export const branches = async (core: Core, prefix: string): Promise<ReadonlyMap<
 };
 
 const updateRef = async (core: Core, branch: string, input: string): Promise<void> => {
-  const update = async (): Promise<void> => {
-    await core.git.exec(core.store, UPDATE, { input });
-  };
   try {
-    await update();
+    await core.refs.write(input);
   } catch (error) {
     const lock = join(core.store.commonDir, 'refs', 'heads', `${branch}.lock`);
     const locked = error instanceof GitError && /\.lock'?: File exists/.test(error.stderr);
     if (!locked || !(await clearStaleLock(lock, core.clock))) throw error;
-    await update();
+    await core.refs.write(input);
   }
 };
 

@@ -43,6 +43,7 @@ const whyKeep = async (
   const names = status.entries.map(({ path }) => path);
   if (names.length > 0)
     return `it has uncommitted changes: ${names.slice(0, 3).join(', ')}${names.length > 3 ? ', …' : ''}`;
+  if (safe.commits.includes(status.head)) return null;
   // Git itself is asked, of what lies on the disk now: nothing that is remembered decides what is deleted.
   const unknown = [
     'rev-list',

@@ -5,7 +5,8 @@ import { readFacts, readHead } from './facts.ts';
 import { land } from './land.ts';
 import { createLease } from './lease.ts';
 import { conflictMarkers, isAncestor, merge } from './merge.ts';
-import type { Repository } from './port.ts';
+import type { FileChange, Repository } from './port.ts';
+import { createRecent } from './recent.ts';
 import { branches, branchHead, deleteBranch, pin, publish, reconcile } from './refs.ts';
 import { removeLease, sweep } from './remove.ts';
 import { revert } from './revert.ts';
@@ -13,9 +14,13 @@ import { changes, patch } from './review.ts';
 import { reset, snapshot } from './snapshot.ts';
 import { treeOfLease } from './worktree-tree.ts';
 
+/** Comparisons of two commits that are remembered: faces ask anew for each run that they show. */
+const REMEMBERED_CHANGES = 64;
+
 /** Joins the parts to the port. */
 export const createRepository = (core: Core): Repository => {
   const trees = createCommitTrees(core);
+  const compared = createRecent<readonly FileChange[]>(REMEMBERED_CHANGES);
   return {
     root: core.person.workTree,
     stateDir: core.stateDir,
@@ -36,7 +41,7 @@ export const createRepository = (core: Core): Repository => {
     revert: (onto, change, message, author) => revert(core, onto, change, message, author),
     isAncestor: (ancestor, descendant) => isAncestor(core, ancestor, descendant),
     conflictMarkers: (commit, paths) => conflictMarkers(trees, commit, paths),
-    changes: (base, head) => changes(core, base, head),
+    changes: (base, head) => compared.get(`${base} ${head}`, () => changes(core, base, head)),
     patch: (base, head, options) => patch(core, base, head, options),
     fileAt: trees.fileAt,
     checkoutBytes: (commit) => checkoutBytes(core, commit),
@@ -45,6 +50,7 @@ export const createRepository = (core: Core): Repository => {
     sweep: (known) => sweep(core, known),
     close: async () => {
       await Promise.all(core.background);
+      await core.refs.close();
       core.objects.close();
     },
   };

@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { fillAsModel } from './model-folder.ts';
 
 /** A real git repository in a temp folder. */
 export interface TestRepository {
@@ -43,12 +44,14 @@ export const makeRepository = (
   files: Readonly<Record<string, string>> = SMALL,
   root = realpathSync(mkdtempSync(join(tmpdir(), 'coppice-repo-'))),
 ): TestRepository => {
-  const repository = repositoryAt(root);
-  // Without the samples of hooks, which nobody here reads.
-  repository.git('init', '-q', '-b', 'main', '--template=');
-  for (const [path, text] of Object.entries(files)) repository.write(path, text);
-  repository.commit('Start');
-  return repository;
+  fillAsModel(root, JSON.stringify(files), (folder) => {
+    const model = repositoryAt(folder);
+    // Without the samples of hooks, which nobody here reads.
+    model.git('init', '-q', '-b', 'main', '--template=');
+    for (const [path, text] of Object.entries(files)) model.write(path, text);
+    model.commit('Start');
+  });
+  return repositoryAt(root);
 };
 
 const SMALL = {

@@ -380,8 +380,9 @@ describe('importing a skill', () => {
 
   it('imports a repository that is itself a skill, under the repository’s name', async () => {
     const root = join(top, 'My_Skill.git');
-    cpSync(join(source.root, 'skills', 'two'), root, { recursive: true });
     const single = makeRepository({ 'notes.md': 'x' }, root);
+    cpSync(join(source.root, 'skills', 'two'), root, { recursive: true });
+    single.commit('A skill');
     assert.equal((await preview({ kind: 'git', url: single.root })).name, 'my-skill');
   });
 

@@ -85,6 +85,8 @@ describe('a lease', () => {
 
   it('has all files also where the person sees only some', async () => {
     const root = makeRepository();
+    // The files are copies: git has to see first that they are unchanged.
+    git(root, 'status');
     git(root, 'sparse-checkout', 'set', 'src/deep');
     assert.equal(existsSync(join(root, 'src/a.ts')), true);
     git(root, 'sparse-checkout', 'set', '--no-cone', '/src/deep/');

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Commit } from '../../../mcp-server/domain/ids.ts';
-import { cleanUpAfterwards, commitAll, git, headOf, makeRepository, openAt, put } from './support.ts';
+import { cleanUpAfterwards, commitAll, git, headOf, makeRepository, openAt, put, temporaryFolder } from './support.ts';
 
 const twoCommits = async () => {
   const root = makeRepository();
@@ -45,6 +45,28 @@ describe('branches', () => {
     git(root, 'checkout', '-q', 'x');
     await assert.rejects(repository.deleteBranch('x', second), { code: 'wrong-state', message: /checked out in/ });
     assert.equal(git(root, 'rev-parse', 'x'), second);
+  });
+
+  it('are not deleted while a linked working tree has them, wherever that lies, and whatever else HEAD may be', async () => {
+    const { root, first, second, repository } = await twoCommits();
+    await repository.publish('x', second);
+    const linked = join(temporaryFolder(), 'linked');
+    git(root, 'worktree', 'add', '-q', linked, 'x');
+    await assert.rejects(repository.deleteBranch('x', second), {
+      code: 'wrong-state',
+      message: /checked out in .*linked/,
+    });
+    git(linked, 'checkout', '-q', '--detach', first);
+    const head = join(root, '.git', 'HEAD');
+    const text = readFileSync(head, 'utf8');
+    // As git wrote it long ago: a link to the branch.
+    rmSync(head);
+    symlinkSync('refs/heads/x', head);
+    await assert.rejects(repository.deleteBranch('x', second), { code: 'wrong-state', message: /checked out in/ });
+    rmSync(head);
+    writeFileSync(head, text);
+    await repository.deleteBranch('x', second);
+    assert.equal(await repository.branchHead('x'), null);
   });
 
   it('move although a killed command left its lock', async () => {

@@ -6,6 +6,7 @@ import { systemClock } from '../../../mcp-server/domain/clock.ts';
 import type { AgentId, Commit } from '../../../mcp-server/domain/ids.ts';
 import { type OpenOptions, openRepository } from '../../../mcp-server/worktrees/open.ts';
 import type { Lease, Repository } from '../../../mcp-server/worktrees/port.ts';
+import { fillAsModel } from '../../support/model-folder.ts';
 
 export const AUTHOR = { name: 'Cópp & <Co>', email: 'coppice@example.invalid' };
 
@@ -64,9 +65,11 @@ export const FILES: Readonly<Record<string, string>> = {
 
 export const makeRepository = (files: Readonly<Record<string, string>> = FILES, ...init: string[]): string => {
   const folder = temporaryFolder();
-  git(folder, 'init', '-q', '-b', 'main', ...init);
-  for (const [path, text] of Object.entries(files)) put(folder, path, text);
-  commitAll(folder, 'Start');
+  fillAsModel(folder, JSON.stringify([files, init]), (model) => {
+    git(model, 'init', '-q', '-b', 'main', ...init);
+    for (const [path, text] of Object.entries(files)) put(model, path, text);
+    commitAll(model, 'Start');
+  });
   return folder;
 };
 
