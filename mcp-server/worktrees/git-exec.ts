@@ -145,6 +145,10 @@ const run = async (
   return finish(args, exitCode, Buffer.concat(stdout), Buffer.concat(stderr).toString('utf8'), options.accept ?? [0]);
 };
 
+/** There is no git on the PATH. */
+export const gitMissing = (): UserError =>
+  new UserError('unsupported-repository', 'git was not found. Install git 2.38 or newer and put it on the PATH.');
+
 const finish = (
   args: readonly string[],
   exitCode: number | null,
@@ -154,10 +158,7 @@ const finish = (
 ): GitResult => {
   if (exitCode === null || !accept.includes(exitCode)) {
     if (exitCode !== null && exitCode < 0) {
-      throw new UserError(
-        'unsupported-repository',
-        'git was not found. Install git 2.38 or newer and put it on the PATH.',
-      );
+      throw gitMissing();
     }
     throw new GitError(labelOf(args), exitCode, stderr);
   }

@@ -12,7 +12,7 @@ interface Made {
 /**
  * The parents of commits that were made here, so that git need not be started to be asked what came of what. It is also
  * known what did not: a commit that was there before another one was made cannot come of it. (One that another process
- * made before, byte for byte, can; then `false` may be wrong, which only ever keeps more.)
+ * made before, byte for byte, can; then `false` may be wrong, which keeps more than is needed, or makes a merge that changes nothing.)
  */
 export class Lineage {
   readonly #made = new Map<Commit, Made>();

@@ -40,7 +40,7 @@ export const openRepository = async (options: OpenOptions): Promise<Repository> 
   const core: Core = {
     git,
     objects: createObjectReader(() => git.session(store, OBJECT_READER)),
-    refs: createRefWriter(() => git.session(store, REF_WRITER), options.faults),
+    refs: createRefWriter(() => git.session(store, REF_WRITER), options.clock, options.faults),
     lineage: new Lineage(),
     random: options.random,
     clock: options.clock,

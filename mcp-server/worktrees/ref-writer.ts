@@ -1,6 +1,7 @@
 import type { ChildProcessWithoutNullStreams } from 'node:child_process';
-import { messageOf } from '../domain/errors.ts';
-import { type Faults, GitError } from './git-exec.ts';
+import type { Clock } from '../domain/clock.ts';
+import { messageOf, type UserError } from '../domain/errors.ts';
+import { type Faults, GitError, gitMissing } from './git-exec.ts';
 import { holdProcess } from './hold-process.ts';
 import { createQueue } from './queue.ts';
 
@@ -18,27 +19,40 @@ export interface RefWriter {
 /** The git command that a ref writer speaks with. */
 export const REF_WRITER = ['update-ref', '--no-deref', '-m', 'coppice', '-z', '--stdin'];
 
+/** Git asks for the time once, and writes it into the log of each ref that it moves: that is how wrong it may be, ms. */
+const MOST_AGE = 10_000;
+
 const LABEL = 'update-ref';
 const DONE = 'commit: ok\n';
 
 interface Session {
   readonly child: ChildProcessWithoutNullStreams;
+  readonly since: number;
+  ended: boolean;
   /** Carries out one transaction. Git ends when it refuses one, and so does the session. */
   write(commands: string): Promise<void>;
 }
 
 /** `start` begins a session of `REF_WRITER`; `faults` hear of every transaction as of a command. */
-export const createRefWriter = (start: () => ChildProcessWithoutNullStreams, faults: Faults = {}): RefWriter => {
+export const createRefWriter = (
+  start: () => ChildProcessWithoutNullStreams,
+  clock: Pick<Clock, 'now'>,
+  faults: Faults = {},
+): RefWriter => {
   const queue = createQueue();
   let session: Session | null = null;
   let closed = false;
+  const fresh = (): Session => {
+    const now = clock.now();
+    if (session && !session.ended && Math.abs(now - session.since) < MOST_AGE) return session;
+    session?.child.stdin.end();
+    session = openSession(start(), now);
+    return session;
+  };
   const write = async (commands: string): Promise<void> => {
     if (closed) throw new Error('The repository is closed.');
     faults.before?.(LABEL);
-    session ??= openSession(start(), () => {
-      session = null;
-    });
-    await session.write(commands);
+    await fresh().write(commands);
     faults.after?.(LABEL);
   };
   return {
@@ -51,35 +65,27 @@ export const createRefWriter = (start: () => ChildProcessWithoutNullStreams, fau
   };
 };
 
-const openSession = (child: ChildProcessWithoutNullStreams, ended: () => void): Session => {
+const openSession = (child: ChildProcessWithoutNullStreams, since: number): Session => {
   let said = '';
   let stderr = '';
-  let settle: ((error: GitError | null) => void) | null = null;
-  const answer = (error: GitError | null): void => {
+  let settle: ((error: GitError | UserError | null) => void) | null = null;
+  const answer = (error: GitError | UserError | null): void => {
     settle?.(error);
     settle = null;
   };
-  const lost = (code: number | null, why: string): void => {
-    ended();
+  const lost = (error: GitError | UserError): void => {
+    session.ended = true;
     holdProcess(child, false);
-    answer(new GitError(LABEL, code, why));
+    answer(error);
   };
-  child.on('error', (error) => lost(null, messageOf(error)));
-  child.on('close', (code: number | null) => lost(code, stderr));
-  // What git had to say comes with its end.
-  child.stdin.on('error', () => undefined);
-  child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString('utf8')));
-  child.stdout.on('data', (chunk: Buffer) => {
-    said += chunk.toString('utf8');
-    if (said.endsWith(DONE)) answer(null);
-  });
-  holdProcess(child, false);
-  return {
+  const session: Session = {
     child,
+    since,
+    ended: false,
     write: async (commands) => {
       said = '';
       holdProcess(child, true);
-      const error = await new Promise<GitError | null>((resolve) => {
+      const error = await new Promise<GitError | UserError | null>((resolve) => {
         settle = resolve;
         child.stdin.write(`start\0${commands}commit\0`);
       });
@@ -87,4 +93,19 @@ const openSession = (child: ChildProcessWithoutNullStreams, ended: () => void): 
       holdProcess(child, false);
     },
   };
+  child.on('error', (error) =>
+    lost('code' in error && error.code === 'ENOENT' ? gitMissing() : new GitError(LABEL, null, messageOf(error))),
+  );
+  child.on('close', (code: number | null) => lost(new GitError(LABEL, code, stderr || 'It ended without a word.')));
+  // What git had to say comes with its end.
+  child.stdin.on('error', () => undefined);
+  child.stderr.on('data', (chunk: Buffer) => (stderr = (stderr + chunk.toString('utf8')).slice(-MOST_WORDS)));
+  child.stdout.on('data', (chunk: Buffer) => {
+    said += chunk.toString('utf8');
+    if (said.endsWith(DONE)) answer(null);
+  });
+  holdProcess(child, false);
+  return session;
 };
+
+const MOST_WORDS = 10_000;

@@ -16,6 +16,8 @@ import { treeOfLease } from './worktree-tree.ts';
 
 /** Comparisons of two commits that are remembered: faces ask anew for each run that they show. */
 const REMEMBERED_CHANGES = 64;
+/** With more files than that, one is not. */
+const REMEMBERED_FILES = 500;
 
 /** Joins the parts to the port. */
 export const createRepository = (core: Core): Repository => {
@@ -41,7 +43,12 @@ export const createRepository = (core: Core): Repository => {
     revert: (onto, change, message, author) => revert(core, onto, change, message, author),
     isAncestor: (ancestor, descendant) => isAncestor(core, ancestor, descendant),
     conflictMarkers: (commit, paths) => conflictMarkers(trees, commit, paths),
-    changes: (base, head) => compared.get(`${base} ${head}`, () => changes(core, base, head)),
+    changes: async (base, head) => {
+      const key = `${base} ${head}`;
+      const found = await compared.get(key, () => changes(core, base, head));
+      if (found.length > REMEMBERED_FILES) compared.forget(key);
+      return found;
+    },
     patch: (base, head, options) => patch(core, base, head, options),
     fileAt: trees.fileAt,
     checkoutBytes: (commit) => checkoutBytes(core, commit),

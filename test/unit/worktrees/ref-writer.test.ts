@@ -14,6 +14,7 @@ describe('a writer of refs', () => {
   let first: Commit;
   let sessions: ChildProcessWithoutNullStreams[];
   let heard: string[];
+  let now: number;
   let writer: RefWriter;
 
   beforeEach(() => {
@@ -26,10 +27,15 @@ describe('a writer of refs', () => {
       sessions.push(child);
       return child;
     };
-    writer = createRefWriter(start, {
-      before: (label) => heard.push(`before ${label}`),
-      after: (label) => heard.push(`after ${label}`),
-    });
+    now = 1_000_000;
+    writer = createRefWriter(
+      start,
+      { now: () => now },
+      {
+        before: (label) => heard.push(`before ${label}`),
+        after: (label) => heard.push(`after ${label}`),
+      },
+    );
   });
   afterEach(() => writer.close());
 
@@ -83,6 +89,31 @@ describe('a writer of refs', () => {
     if (session) await once(session, 'close');
     await writer.write(made('two', first));
     assert.deepEqual([commitOf('one'), commitOf('two'), sessions.length], [first, first, 2]);
+  });
+
+  it('starts another git after a while, since git writes the time of its start into the logs of refs', async () => {
+    await writer.write(made('one', first));
+    now += 9_000;
+    await writer.write(made('two', first));
+    assert.equal(sessions.length, 1);
+    now += 2_000;
+    await writer.write(made('three', first));
+    assert.equal(sessions.length, 2);
+    const [old] = sessions;
+    if (old && old.exitCode === null) await once(old, 'close');
+    assert.equal(old?.exitCode, 0, 'the first one has ended');
+    assert.deepEqual([commitOf('one'), commitOf('two'), commitOf('three')], [first, first, first]);
+  });
+
+  it('says that git is missing, and goes on when it is there again', async () => {
+    const commands = ['no-such-git', 'git'];
+    const unsure = createRefWriter(() => spawn(commands.shift() ?? 'git', REF_WRITER, { cwd: root }), {
+      now: () => now,
+    });
+    await assert.rejects(unsure.write(made('one', first)), { name: 'UserError', message: /git was not found/ });
+    await unsure.write(made('one', first));
+    assert.equal(commitOf('one'), first);
+    await unsure.close();
   });
 
   it('fails when git is killed in the middle of it, instead of waiting for ever', async () => {

@@ -65,6 +65,11 @@ describe('branches', () => {
     await assert.rejects(repository.deleteBranch('x', second), { code: 'wrong-state', message: /checked out in/ });
     rmSync(head);
     writeFileSync(head, text);
+    git(root, 'symbolic-ref', 'refs/heads/alias', 'refs/heads/x');
+    git(linked, 'symbolic-ref', 'HEAD', 'refs/heads/alias');
+    await assert.rejects(repository.deleteBranch('x', second), { code: 'wrong-state', message: /checked out in/ });
+    git(linked, 'checkout', '-q', '--detach', first);
+    git(root, 'symbolic-ref', '--delete', 'refs/heads/alias');
     await repository.deleteBranch('x', second);
     assert.equal(await repository.branchHead('x'), null);
   });
