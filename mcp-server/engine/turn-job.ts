@@ -1,6 +1,6 @@
 import { act } from '../agent/act.ts';
 import type { Prepared } from '../agent/prepare.ts';
-import { mayRunEarly } from '../agent/tools/tools.ts';
+import { areHarmless } from '../agent/tools/tools.ts';
 import type { Agent } from '../domain/agent.ts';
 import { UserError } from '../domain/errors.ts';
 import type { Job } from '../domain/job.ts';
@@ -150,7 +150,8 @@ const answered = async (
     else if (plain) await applyOutcome(core.parts, tx, withoutTools(core, job, conversation, stored));
     if (plan || plain) core.wake();
   });
-  if (!mayRunEarly(answer.toolCalls)) await storing;
+  // What only reads may run before the answer that asks for it is stored.
+  if (!areHarmless(answer.toolCalls)) await storing;
   const acting = plan || plain ? null : actAndCommit(core, job, run, agent, stored, signal, conversation);
   // Should storing fail, what acting wants to store is refused by the turn's state.
   await Promise.all([storing, acting]);
@@ -186,9 +187,11 @@ const actAndCommit = async (
     throw error;
   }
   const checked = await folder.check(acted);
-  const commit = await folder.snapshot(commitMessage(agent, turn));
   const wrapUp = wrapUpOf(agent, turn.kind, turn.seq, core.limits.turns);
   const ending = endingOf(agent, turn.answer, checked, wrapUp, conversation);
+  // Git looks at every file to tell what changed. At the end it does so anyway: a person may have changed something by hand.
+  const isSame = ending === null && areHarmless(turn.answer.toolCalls);
+  const commit = isSame ? null : await folder.snapshot(commitMessage(agent, turn));
   // The branch moves while the job still keeps everybody else from the agent; should the outcome not become true after
   // all, the next start or the next use of the worktree moves it back to where the database says.
   if (commit) await repository.publish(agent.branch, commit.commit);

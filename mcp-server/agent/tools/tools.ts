@@ -39,8 +39,8 @@ export const tools: readonly Tool[] = [
 /** The tools of an agent; a function of its role, tier, depth and the run's options only. */
 export const offeredTools = (facts: ToolFacts): Tool[] => tools.filter((tool) => tool.offered(facts));
 
-/** Whether the calls may run before the answer that asks for them is stored: none of them changes anything. */
-export const mayRunEarly = (calls: readonly ToolCall[]): boolean =>
+/** None of the calls changes anything. */
+export const areHarmless = (calls: readonly ToolCall[]): boolean =>
   calls.every((call) => tools.find(({ name }) => name === call.name)?.harmless === true);
 
 const specs = new WeakMap<Tool, ToolSpec>();
