@@ -27,16 +27,6 @@ const copyFolder = async (from: string, to: string): Promise<void> => {
   if (await exists(join(root, from))) await cp(join(root, from), join(dist, to), { recursive: true });
 };
 
-/**
- * What is started. Node keeps what it compiles of the program beside it, which saves each later start a third of its time;
- * where it may not write there, or is older than 22.8, all goes on without.
- */
-const START = `#!/usr/bin/env node
-'use strict';
-require('node:module').enableCompileCache?.(require('node:path').join(__dirname, '.compiled'));
-require('./program.js');
-`;
-
 const started = Date.now();
 await mkdir(dist, { recursive: true });
 await build({
@@ -45,7 +35,13 @@ await build({
   outfile: 'dist/program.js',
   external: ['better-sqlite3'],
 });
-await writeFile(join(dist, 'coppice.js'), START);
+await build({
+  ...shared,
+  sourcemap: false,
+  entryPoints: ['mcp-server/start.ts'],
+  outfile: 'dist/coppice.js',
+  banner: { js: '#!/usr/bin/env node' },
+});
 await chmod(join(dist, 'coppice.js'), 0o755);
 if (await exists(join(root, 'extension/main.ts'))) {
   await build({ ...shared, entryPoints: ['extension/main.ts'], outfile: 'dist/extension.js', external: ['vscode'] });

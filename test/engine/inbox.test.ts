@@ -1,13 +1,8 @@
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
-import { rmSync } from 'node:fs';
-import { dirname } from 'node:path';
-import { promisify } from 'node:util';
 import type { RunId } from '../../mcp-server/domain/ids.ts';
 import { INBOX_BOUND } from '../../mcp-server/domain/message.ts';
 import { type Bench, openBench } from '../support/engine.ts';
-import { bundleEngineProcess } from '../support/engine-bundle.ts';
-import type { Verdict } from '../support/engine-process.ts';
+import { runEngine } from '../support/engine-program.ts';
 import { makeRepository } from '../support/repository.ts';
 import {
   call,
@@ -185,21 +180,12 @@ describe('A full inbox', () => {
 
   it('loses and doubles nothing when the engine is killed', async function () {
     this.timeout(300_000);
-    const program = await bundleEngineProcess();
     const answer = script((request) => readAll(request, 150));
     const model = await startRehearsal({ slots: 2, answer });
     bench = await openBench({ script: answer });
-    const once = async (root: string, at: number | null): Promise<Verdict | null> => {
-      const order = { root, server: model.url, task: BIG_TASK, crash: at === null ? null : { where: 'store', at } };
-      try {
-        const { stdout } = await promisify(execFile)(process.execPath, [program, JSON.stringify(order)], {
-          timeout: 60_000,
-        });
-        return JSON.parse(stdout.trim().split('\n').at(-1) ?? '') as Verdict;
-      } catch (error) {
-        if ((error as { signal?: string }).signal === 'SIGKILL') return null;
-        throw error;
-      }
+    const once = (root: string, at: number | null) => {
+      const crash = at === null ? null : ({ where: 'store', at } as const);
+      return runEngine({ root, server: model.url, task: BIG_TASK, crash });
     };
     try {
       let killed = 0;
@@ -226,7 +212,6 @@ describe('A full inbox', () => {
       assert.ok(killed >= 3, `it was killed ${killed} times`);
     } finally {
       await model.close();
-      rmSync(dirname(program), { recursive: true, force: true });
     }
   });
 });

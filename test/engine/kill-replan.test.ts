@@ -1,11 +1,6 @@
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
-import { rmSync } from 'node:fs';
-import { dirname } from 'node:path';
-import { promisify } from 'node:util';
 import type { CrashPoint } from '../../mcp-server/compose.ts';
-import { bundleEngineProcess } from '../support/engine-bundle.ts';
-import type { Verdict } from '../support/engine-process.ts';
+import { runEngine } from '../support/engine-program.ts';
 import { keyOf, step, writeOwn } from '../support/plans.ts';
 import { makeRepository, type TestRepository } from '../support/repository.ts';
 import {
@@ -47,22 +42,15 @@ const script = (request: ParsedRequest): ScriptedAnswer => {
   }
 };
 
-interface Ended {
-  readonly killed: boolean;
-  readonly verdict: Verdict | null;
-}
-
 describe('an engine that is killed while agents re-plan', () => {
-  let program: string;
   let model: Rehearsal;
   let whole: string;
   let agents: number;
   before(async function () {
     this.timeout(60_000);
-    program = await bundleEngineProcess();
     model = await startRehearsal({ slots: 4, answer: script });
     await withRepo(async (repo) => {
-      const { verdict } = await start(repo, null);
+      const verdict = await start(repo, null);
       assert.equal(verdict?.state, 'completed', JSON.stringify(verdict, null, 1));
       whole = repo.git('ls-tree', '-r', verdict.commit);
       for (const name of ['split-a', 'split-b', 'nested-a', 'nested-b', 'other-a', 'other-b', 'own', 'last'])
@@ -73,7 +61,6 @@ describe('an engine that is killed while agents re-plan', () => {
   });
   after(async () => {
     await model.close();
-    rmSync(dirname(program), { recursive: true, force: true });
   });
 
   const withRepo = async (work: (repo: TestRepository) => Promise<void>): Promise<void> => {
@@ -85,16 +72,8 @@ describe('an engine that is killed while agents re-plan', () => {
     }
   };
 
-  const start = async (repo: TestRepository, crash: CrashPoint | null): Promise<Ended> => {
-    const order = JSON.stringify({ root: repo.root, server: model.url, task: 'The whole', crash, steps });
-    try {
-      const { stdout } = await promisify(execFile)(process.execPath, [program, order], { timeout: 60_000 });
-      return { killed: false, verdict: JSON.parse(stdout.trim().split('\n').at(-1) ?? '') as Verdict };
-    } catch (error) {
-      if ((error as { signal?: string }).signal === 'SIGKILL') return { killed: true, verdict: null };
-      throw error;
-    }
-  };
+  const start = (repo: TestRepository, crash: CrashPoint | null) =>
+    runEngine({ root: repo.root, server: model.url, task: 'The whole', crash, steps });
 
   /** Kills at every n-th point; `COPPICE_KILL_STRIDE=1` tries them all. */
   const sweep = (where: CrashPoint['where'], from: number, stride: number): void => {
@@ -108,8 +87,8 @@ describe('an engine that is killed while agents re-plan', () => {
           at += stride;
           let killed = true;
           await withRepo(async (repo) => {
-            killed = (await start(repo, { where, at: point })).killed;
-            const { verdict } = await start(repo, null);
+            killed = (await start(repo, { where, at: point })) === null;
+            const verdict = await start(repo, null);
             const context = `${where} ${point} ${JSON.stringify(verdict, null, 1)}`;
             assert.equal(verdict?.state, 'completed', context);
             assert.deepEqual(verdict.faults, [], context);

@@ -1,12 +1,8 @@
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
-import { rmSync } from 'node:fs';
-import { dirname } from 'node:path';
-import { promisify } from 'node:util';
 import type { CrashPoint } from '../../mcp-server/compose.ts';
 import type { PlanStep } from '../../mcp-server/domain/plan.ts';
-import { bundleEngineProcess } from '../support/engine-bundle.ts';
 import type { Verdict } from '../support/engine-process.ts';
+import { runEngine } from '../support/engine-program.ts';
 import { keyOf, step } from '../support/plans.ts';
 import { makeRepository, type TestRepository } from '../support/repository.ts';
 import {
@@ -46,41 +42,18 @@ const script = (request: ParsedRequest): ScriptedAnswer => {
   );
 };
 
-interface Ended {
-  readonly killed: boolean;
-  readonly verdict: Verdict | null;
-}
-
 describe('an engine that is killed while it undoes', () => {
-  let program: string;
   let model: Rehearsal;
   before(async function () {
     this.timeout(60_000);
-    program = await bundleEngineProcess();
     model = await startRehearsal({ slots: 4, answer: script });
   });
   after(async () => {
     await model.close();
-    rmSync(dirname(program), { recursive: true, force: true });
   });
 
-  const start = async (repo: TestRepository, crash: CrashPoint | null): Promise<Ended> => {
-    const order = JSON.stringify({
-      root: repo.root,
-      server: model.url,
-      task: 'The whole',
-      crash,
-      steps,
-      commands: true,
-    });
-    try {
-      const { stdout } = await promisify(execFile)(process.execPath, [program, order], { timeout: 60_000 });
-      return { killed: false, verdict: JSON.parse(stdout.trim().split('\n').at(-1) ?? '') as Verdict };
-    } catch (error) {
-      if ((error as { signal?: string }).signal === 'SIGKILL') return { killed: true, verdict: null };
-      throw error;
-    }
-  };
+  const start = (repo: TestRepository, crash: CrashPoint | null) =>
+    runEngine({ root: repo.root, server: model.url, task: 'The whole', crash, steps, commands: true });
 
   const assertUndone = (repo: TestRepository, verdict: Verdict): void => {
     const context = JSON.stringify(verdict, null, 1);
@@ -113,7 +86,7 @@ describe('an engine that is killed while it undoes', () => {
   it('undoes all of it when it is not killed', async function () {
     this.timeout(60_000);
     await withRepo(async (repo) => {
-      const { verdict } = await start(repo, null);
+      const verdict = await start(repo, null);
       assert.ok(verdict);
       assertUndone(repo, verdict);
     });
@@ -135,8 +108,8 @@ describe('an engine that is killed while it undoes', () => {
           at += stride;
           let killed = true;
           await withRepo(async (repo) => {
-            killed = (await start(repo, { where, at: point })).killed;
-            const { verdict } = await start(repo, null);
+            killed = (await start(repo, { where, at: point })) === null;
+            const verdict = await start(repo, null);
             assert.ok(verdict, `${where} ${point}`);
             assertUndone(repo, verdict);
           });

@@ -1,11 +1,7 @@
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
-import { rmSync } from 'node:fs';
-import { dirname } from 'node:path';
-import { promisify } from 'node:util';
 import type { CrashPoint } from '../../mcp-server/compose.ts';
-import { bundleEngineProcess } from '../support/engine-bundle.ts';
 import type { Verdict } from '../support/engine-process.ts';
+import { runEngine } from '../support/engine-program.ts';
 import { makeRepository, type TestRepository } from '../support/repository.ts';
 import {
   call,
@@ -16,8 +12,6 @@ import {
   say,
   startRehearsal,
 } from '../support/scripted-server.ts';
-
-let program: string;
 
 const task = 'Write five files, one for each part, with a line in the shared list for two of them, and an overview';
 const steps = [0, 1, 2, 3, 4].map((i) => ({
@@ -54,23 +48,8 @@ const script = (request: ParsedRequest): ScriptedAnswer => {
 
 const files = { 'shared.txt': 'start\n', 'README.md': '# Kill\n' };
 
-interface Ended {
-  readonly killed: boolean;
-  readonly verdict: Verdict | null;
-}
-
-const start = async (repo: TestRepository, model: Rehearsal, crash: CrashPoint | null): Promise<Ended> => {
-  const order = JSON.stringify({ root: repo.root, server: model.url, task, crash });
-  try {
-    const { stdout } = await promisify(execFile)(process.execPath, [program, order], {
-      timeout: 60_000,
-    });
-    return { killed: false, verdict: JSON.parse(stdout.trim().split('\n').at(-1) ?? '') as Verdict };
-  } catch (error) {
-    if ((error as { signal?: string }).signal === 'SIGKILL') return { killed: true, verdict: null };
-    throw error;
-  }
-};
+const start = (repo: TestRepository, model: Rehearsal, crash: CrashPoint | null): Promise<Verdict | null> =>
+  runEngine({ root: repo.root, server: model.url, task, crash });
 
 const tree = (repo: TestRepository, verdict: Verdict): string => repo.git('ls-tree', '-r', verdict.commit);
 
@@ -113,11 +92,9 @@ describe('an engine that is killed', () => {
 
   before(async function () {
     this.timeout(60_000);
-    // Once, since it is started a hundred times.
-    program = await bundleEngineProcess();
     model = await startRehearsal({ slots: 4, answer: script });
     await withRepo(async (repo) => {
-      const { verdict } = await start(repo, model, null);
+      const verdict = await start(repo, model, null);
       assert.ok(verdict);
       whole = tree(repo, verdict);
       assertWhole(repo, verdict, whole);
@@ -127,7 +104,6 @@ describe('an engine that is killed', () => {
   });
   after(async () => {
     await model.close();
-    rmSync(dirname(program), { recursive: true, force: true });
   });
 
   /** Kills at every n-th point; `COPPICE_KILL_STRIDE=1` tries them all. */
@@ -141,8 +117,8 @@ describe('an engine that is killed', () => {
           at += stride;
           let killed = true;
           await withRepo(async (repo) => {
-            killed = (await start(repo, model, { where, at: point })).killed;
-            const { verdict } = await start(repo, model, null);
+            killed = (await start(repo, model, { where, at: point })) === null;
+            const verdict = await start(repo, model, null);
             assert.ok(verdict, `${where} ${point}`);
             assertWhole(repo, verdict, whole);
           });
@@ -162,7 +138,7 @@ describe('an engine that is killed', () => {
     this.timeout(600_000);
     await withRepo(async (repo) => {
       let lives = 0;
-      let ended: Ended;
+      let ended: Verdict | null;
       do {
         lives += 1;
         assert.ok(lives < 60, 'it makes no progress');
@@ -170,8 +146,8 @@ describe('an engine that is killed', () => {
           where: lives % 2 ? 'store' : 'git',
           at: lives % 2 ? 25 + (lives % 7) : 12 + (lives % 5),
         });
-      } while (ended.killed);
-      const { verdict } = await start(repo, model, null);
+      } while (ended === null);
+      const verdict = await start(repo, model, null);
       assert.ok(verdict);
       assertWhole(repo, verdict, whole);
       assert.ok(lives > 3, `it was killed ${lives - 1} times`);

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { bundleEngineProcess } from '../support/engine-bundle.ts';
-import type { Order, Verdict } from '../support/engine-process.ts';
+import type { Order } from '../support/engine-process.ts';
+import { engineProgram, verdictIn } from '../support/engine-program.ts';
 import { makeRepository, type TestRepository } from '../support/repository.ts';
 import { call, finish, type Rehearsal, startRehearsal } from '../support/scripted-server.ts';
 
@@ -25,7 +25,7 @@ describe('a command whose engine is killed', () => {
 
   before(async function () {
     this.timeout(60_000);
-    program = await bundleEngineProcess();
+    program = await engineProgram();
     repo = makeRepository();
     model = await startRehearsal({
       slots: 1,
@@ -36,7 +36,6 @@ describe('a command whose engine is killed', () => {
   after(async () => {
     await model.close();
     repo.remove();
-    rmSync(dirname(program), { recursive: true, force: true });
   });
 
   const start = () => {
@@ -58,7 +57,7 @@ describe('a command whose engine is killed', () => {
     await once(killed, 'close');
     const next = start();
     const [output] = await Promise.all([text(next.stdout), once(next, 'close')]);
-    const verdict = JSON.parse(output.trim().split('\n').at(-1) ?? '') as Verdict;
+    const verdict = verdictIn(output);
     assert.equal(verdict.state, 'completed', JSON.stringify(verdict, null, 1));
     assert.equal(repo.git('show', `${verdict.branch}:log.txt`), 'begun\nlate');
     assert.equal(new Set(pids()).size, 2, 'it was run a second time');

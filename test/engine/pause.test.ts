@@ -1,12 +1,7 @@
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
-import { rmSync } from 'node:fs';
-import { dirname } from 'node:path';
-import { promisify } from 'node:util';
 import type { AgentId, RunId } from '../../mcp-server/domain/ids.ts';
 import { type Bench, openBench } from '../support/engine.ts';
-import { bundleEngineProcess } from '../support/engine-bundle.ts';
-import type { Verdict } from '../support/engine-process.ts';
+import { runEngine } from '../support/engine-program.ts';
 import { makeRepository } from '../support/repository.ts';
 import { call, calls, finish, type ParsedRequest, startRehearsal } from '../support/scripted-server.ts';
 import {
@@ -309,23 +304,13 @@ describe('Pausing', () => {
 describe('A run that is paused and continued by an engine that is killed', () => {
   it('comes to the same end wherever that was', async function () {
     this.timeout(300_000);
-    const program = await bundleEngineProcess();
     const model = await startRehearsal({
       slots: 2,
       answer: (request) => (isPlanner(request) ? planOf(3, { 2: [0] }) : writePart(request)),
     });
-    const once = async (root: string, at: number | null): Promise<Verdict | null> => {
-      const crash = at === null ? null : { where: 'store', at };
-      const order = { root, server: model.url, task: BIG_TASK, crash, pause: true };
-      try {
-        const { stdout } = await promisify(execFile)(process.execPath, [program, JSON.stringify(order)], {
-          timeout: 60_000,
-        });
-        return JSON.parse(stdout.trim().split('\n').at(-1) ?? '') as Verdict;
-      } catch (error) {
-        if ((error as { signal?: string }).signal === 'SIGKILL') return null;
-        throw error;
-      }
+    const once = (root: string, at: number | null) => {
+      const crash = at === null ? null : ({ where: 'store', at } as const);
+      return runEngine({ root, server: model.url, task: BIG_TASK, crash, pause: true });
     };
     try {
       let killed = 0;
@@ -352,7 +337,6 @@ describe('A run that is paused and continued by an engine that is killed', () =>
       assert.ok(killed >= 3, `it was killed ${killed} times`);
     } finally {
       await model.close();
-      rmSync(dirname(program), { recursive: true, force: true });
     }
   });
 });

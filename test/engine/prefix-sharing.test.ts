@@ -57,13 +57,15 @@ describe('agents that start together', function () {
       .map(({ cachedTokens }) => cachedTokens);
 
   it('have their common prefix evaluated once instead of by each of them, and do the same work', async () => {
-    await open({ slotSavePath: '' });
+    // Long enough that all are under way before the first is done, on a slow machine too: else the last find its cache.
+    const latencyMs = 200;
+    await open({ slotSavePath: '', latencyMs });
     const alone = await bench.run(BIG_TASK);
     const without = { ...bench.model.stats(), files: filesOf(alone.branch), cached: firstCalls() };
     assert.equal(alone.state, 'completed');
     await bench.close();
 
-    await open();
+    await open({ latencyMs });
     const view = await bench.run(BIG_TASK);
     assert.equal(view.state, 'completed', JSON.stringify(view, null, 1));
     const [shared, ...more] = await events('prefix.shared');

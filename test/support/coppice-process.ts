@@ -2,6 +2,7 @@ import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { newest } from './newest.ts';
 import { makeRepository, type TestRepository } from './repository.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..');
@@ -129,14 +130,6 @@ export const bundle = (): string => {
   built = path;
   return path;
 };
-
-const newest = (folder: string): number =>
-  Math.max(
-    0,
-    ...readdirSync(folder, { recursive: true, withFileTypes: true })
-      .filter((entry) => entry.isFile())
-      .map((entry) => statSync(join(entry.parentPath, entry.name)).mtimeMs),
-  );
 
 /** Detached engines of this repository, by their command line. */
 const processesOf = (root: string): number[] =>

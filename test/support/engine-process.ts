@@ -4,6 +4,7 @@ import { DEFAULTS } from '../../mcp-server/config.ts';
 import { systemClock } from '../../mcp-server/domain/clock.ts';
 import { newId, type RunId } from '../../mcp-server/domain/ids.ts';
 import type { PlanStep } from '../../mcp-server/domain/plan.ts';
+import type { Engine } from '../../mcp-server/engine/facade.ts';
 import { acceptPlan } from '../../mcp-server/engine/spawn.ts';
 import { checkInvariants } from '../../mcp-server/store/invariants.ts';
 import { openStore } from '../../mcp-server/store/open.ts';
@@ -137,13 +138,8 @@ const plant = async (steps: readonly PlanStep[]): Promise<void> => {
   await repository.close();
 };
 
-if (order.steps) await plant(order.steps);
-const before = order.crash === null ? await inspect().catch((error: unknown) => [String(error)]) : [];
-const { engine, release } = await compose();
-const options = { unattended: true };
-const { run } = await engine.startRun({ task: order.task, options, key: 'the-run' });
 /** Once in the life of the run, however often the engine is started; what it finds paused it continues. */
-const pauseAndContinue = async (): Promise<void> => {
+const pauseAndContinue = async (engine: Engine, run: RunId): Promise<void> => {
   const signal = new AbortController().signal;
   const { events } = await engine.events({ after: 0, waitMs: 0, limit: 100_000, run, signal });
   const asked = events.some(({ type }) => type === 'run.paused');
@@ -156,22 +152,32 @@ const pauseAndContinue = async (): Promise<void> => {
   }
   log.push('it never came to a pause');
 };
-if (order.pause) await pauseAndContinue();
-let view = await engine.waitRun(run, 30_000, new AbortController().signal);
-if (view.endedAt === null) log.push(JSON.stringify(await engine.queue()));
-view = await engine.runStatus(run);
-for (let tries = 0; tries < 200 && !(await engine.isIdle()); tries++) await systemClock.sleep(20);
-await engine.stop();
-await release();
-const after = await inspect();
-const verdict: Verdict = {
-  state: view.state,
-  branch: view.branch,
-  commit: view.commit,
-  error: view.error,
-  report: view.report,
-  agents: view.agents.total,
-  faults: [...before, ...after],
-  log,
+
+const main = async (): Promise<void> => {
+  if (order.steps) await plant(order.steps);
+  const before = order.crash === null ? await inspect().catch((error: unknown) => [String(error)]) : [];
+  const { engine, release } = await compose();
+  const options = { unattended: true };
+  const { run } = await engine.startRun({ task: order.task, options, key: 'the-run' });
+  if (order.pause) await pauseAndContinue(engine, run);
+  let view = await engine.waitRun(run, 30_000, new AbortController().signal);
+  if (view.endedAt === null) log.push(JSON.stringify(await engine.queue()));
+  view = await engine.runStatus(run);
+  for (let tries = 0; tries < 200 && !(await engine.isIdle()); tries++) await systemClock.sleep(20);
+  await engine.stop();
+  await release();
+  const after = await inspect();
+  const verdict: Verdict = {
+    state: view.state,
+    branch: view.branch,
+    commit: view.commit,
+    error: view.error,
+    report: view.report,
+    agents: view.agents.total,
+    faults: [...before, ...after],
+    log,
+  };
+  console.log(JSON.stringify(verdict));
 };
-console.log(JSON.stringify(verdict));
+
+void main();

@@ -15,5 +15,5 @@ export const fillAsModel = (folder: string, key: string, make: (model: string) =
     make(model);
     models.set(key, model);
   }
-  cpSync(model, folder, { recursive: true });
+  cpSync(model, folder, { recursive: true, verbatimSymlinks: true });
 };
