@@ -7,28 +7,29 @@ const ENOUGH_BYTES = 4e9;
 
 /**
  * What tests are started with: their folders, thousands of small ones, lie in memory where there is room for them and
- * programs in them may be run. Whoever says TMPDIR decides.
+ * programs in them may be run; all of it goes with this process. Whoever says TMPDIR decides.
  */
-export const testEnvironment = (given: NodeJS.ProcessEnv): NodeJS.ProcessEnv =>
-  given['TMPDIR'] === undefined && canHoldTests(IN_MEMORY) ? { ...given, TMPDIR: IN_MEMORY } : given;
-
-const canHoldTests = (folder: string): boolean => {
-  try {
-    const { bavail, bsize } = statfsSync(folder);
-    return bavail * bsize >= ENOUGH_BYTES && mayRunPrograms(folder);
-  } catch {
-    return false;
-  }
+export const testEnvironment = (given: NodeJS.ProcessEnv): NodeJS.ProcessEnv => {
+  if (given['TMPDIR'] !== undefined) return given;
+  const folder = folderInMemory();
+  if (folder === null) return given;
+  process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
+  return { ...given, TMPDIR: folder };
 };
 
-/** Containers often forbid it there. */
-const mayRunPrograms = (folder: string): boolean => {
-  const own = mkdtempSync(join(folder, 'coppice-try-'));
+/** Null where there is none, or it is too small, or no program may be run in it, as containers often have it. */
+const folderInMemory = (): string | null => {
   try {
-    const program = join(own, 'program');
+    const { bavail, bsize } = statfsSync(IN_MEMORY);
+    if (bavail * bsize < ENOUGH_BYTES) return null;
+    // Short, since names of sockets have at most a hundred characters.
+    const folder = mkdtempSync(join(IN_MEMORY, 'cop-'));
+    const program = join(folder, 'try');
     writeFileSync(program, '#!/bin/sh\n', { mode: 0o700 });
-    return spawnSync(program).status === 0;
-  } finally {
-    rmSync(own, { recursive: true });
+    const mayRun = spawnSync(program).status === 0;
+    rmSync(mayRun ? program : folder, { recursive: true });
+    return mayRun ? folder : null;
+  } catch {
+    return null;
   }
 };

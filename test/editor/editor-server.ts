@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -16,6 +16,8 @@ export interface EditorOptions {
   /** For tests that the workbench is to load into the extension host. It shows no notifications then. */
   readonly driver?: boolean;
   readonly env?: Readonly<Record<string, string>>;
+  /** Of this machine: they hold where the person has said nothing. */
+  readonly settings?: Readonly<Record<string, unknown>>;
 }
 
 /** A running VS Code with a browser before it. */
@@ -50,6 +52,9 @@ export const startEditor = async (options: EditorOptions): Promise<RunningEditor
     '--extensions-dir',
     join(home, 'ext'),
   ];
+  const machine = join(home, 'ud', 'Machine');
+  await mkdir(machine, { recursive: true });
+  await writeFile(join(machine, 'settings.json'), JSON.stringify(options.settings ?? {}));
   for (const name of ['run', 'home']) await mkdir(join(home, name), { mode: 0o700 });
   // Neither skills nor grants of whoever runs the tests, and nothing left behind for them.
   const own = { HOME: join(home, 'home'), XDG_CONFIG_HOME: join(home, 'config'), XDG_RUNTIME_DIR: join(home, 'run') };

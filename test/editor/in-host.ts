@@ -13,6 +13,13 @@ const LIMIT_MS = 120_000;
 /** The suites of `host/`. */
 type Suite = 'trusted' | 'untrusted' | 'idle' | 'skills';
 
+/** What nobody looks at takes seconds to draw: a welcome and, where a suite has no need of it, the editor's own agent. */
+const settingsFor = (suite: Suite): Readonly<Record<string, unknown>> => ({
+  'workbench.startupEditor': 'none',
+  'workbench.secondarySideBar.defaultVisibility': 'hidden',
+  'chat.disableAIFeatures': suite === 'untrusted' || suite === 'idle',
+});
+
 /**
  * Runs a suite of `host/` in the extension host of a real VS Code, with the fake engine; `skills` runs with the real one.
  * Resolves with whether it passed.
@@ -38,7 +45,13 @@ export const runInHost = async (installed: Editor, suite: Suite): Promise<boolea
     }),
   };
   if (suite === 'idle') await writeFile(join(stage, 'no-engine'), '');
-  const editor = await startEditor({ installed, trusted: suite !== 'untrusted', driver: true, env });
+  const editor = await startEditor({
+    installed,
+    trusted: suite !== 'untrusted',
+    driver: true,
+    env,
+    settings: settingsFor(suite),
+  });
   try {
     const page = await editor.newPage();
     const exit = Promise.withResolvers<number>();
