@@ -22,9 +22,9 @@ const settingsFor = (suite: Suite): Readonly<Record<string, unknown>> => ({
 
 /**
  * Runs a suite of `host/` in the extension host of a real VS Code, with the fake engine; `skills` runs with the real one.
- * Resolves with whether it passed.
+ * Resolves with whether it passed; `say` gets its report.
  */
-export const runInHost = async (installed: Editor, suite: Suite): Promise<boolean> => {
+export const runInHost = async (installed: Editor, suite: Suite, say: (line: string) => void): Promise<boolean> => {
   const stage = await mkdtemp(join(tmpdir(), 'coppice-host-'));
   const extension = await stageExtension(stage, suite === 'skills');
   const folder = join(stage, 'Ein Projekt mit Ümlaut');
@@ -57,7 +57,7 @@ export const runInHost = async (installed: Editor, suite: Suite): Promise<boolea
     const exit = Promise.withResolvers<number>();
     await page.exposeFunction('codeAutomationLog', (_type: string, args: unknown[]) => {
       const [line] = args;
-      if (typeof line === 'string' && line.startsWith(MARK)) console.log(line.slice(MARK.length));
+      if (typeof line === 'string' && line.startsWith(MARK)) say(line.slice(MARK.length));
     });
     await page.exposeFunction('codeAutomationExit', (code: number) => exit.resolve(code));
     const remote = (path: string): string => `vscode-remote://${new URL(editor.origin).host}${path}`;
