@@ -13,8 +13,18 @@ export const testEnvironment = (given: NodeJS.ProcessEnv): NodeJS.ProcessEnv => 
   if (given['TMPDIR'] !== undefined) return given;
   const folder = folderInMemory();
   if (folder === null) return given;
-  process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
+  process.once('exit', () => remove(folder));
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
   return { ...given, TMPDIR: folder };
+};
+
+/** What cannot be removed, since something still writes there, is no fault of the tests. */
+const remove = (folder: string): void => {
+  try {
+    rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
+  } catch {
+    console.error(`${folder} could not be removed.`);
+  }
 };
 
 /** Null where there is none, or it is too small, or no program may be run in it, as containers often have it. */

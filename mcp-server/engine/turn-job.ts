@@ -189,8 +189,10 @@ const actAndCommit = async (
   const checked = await folder.check(acted);
   const wrapUp = wrapUpOf(agent, turn.kind, turn.seq, core.limits.turns);
   const ending = endingOf(agent, turn.answer, checked, wrapUp, conversation);
-  // Git looks at every file to tell what changed. At the end it does so anyway: a person may have changed something by hand.
-  const isSame = ending === null && areHarmless(turn.answer.toolCalls);
+  // Git looks at every file to tell what changed. At the end, and before anybody else's work can come into the folder, it
+  // does so anyway: a person may have changed something by hand.
+  const onlyRead = areHarmless(turn.answer.toolCalls) && checked.every(({ result }) => result.effect === undefined);
+  const isSame = ending === null && onlyRead;
   const commit = isSame ? null : await folder.snapshot(commitMessage(agent, turn));
   // The branch moves while the job still keeps everybody else from the agent; should the outcome not become true after
   // all, the next start or the next use of the worktree moves it back to where the database says.

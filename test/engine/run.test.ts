@@ -60,6 +60,25 @@ describe('a run', () => {
     assert.deepEqual(log.split(/\s+/), ['1', 'one.txt', '4', 'by-hand.txt']);
   });
 
+  it('takes what a person changed by hand before another agent’s work comes into the folder', async () => {
+    const worktrees = (): string => join(bench.repo.root, '.coppice/worktrees');
+    bench = await openBench({
+      script: (request) => {
+        if (request.firstUser.startsWith('Your task:\nThe part'))
+          return request.lastTool ? finish('Part.') : call('write_file', { path: 'part.txt', content: 'part\n' });
+        const done = request.messages.filter(({ role }) => role === 'tool').length;
+        if (done === 0) return call('write_file', { path: 'one.txt', content: '1\n' });
+        if (done > 1) return finish('Done.');
+        writeFileSync(join(worktrees(), readdirSync(worktrees())[0] ?? '', 'by-hand.txt'), 'hand\n');
+        return call('delegate', { task: 'The part' });
+      },
+    });
+    const view = await bench.run('Write one.txt', { maxAgents: 2 });
+    assert.equal(view.state, 'completed', JSON.stringify(view, null, 1));
+    const files = bench.repo.git('diff', '--name-only', 'main', view.branch).split('\n');
+    assert.deepEqual(files, ['by-hand.txt', 'one.txt', 'part.txt']);
+  });
+
   it('takes plain text as a report and calls that answered', async () => {
     bench = await openBench({ script: () => say('It adds numbers.') });
     const view = await bench.run('What does src/add.ts do?', { maxAgents: 1 });
