@@ -1,6 +1,10 @@
+import type { Agent } from '../domain/agent.ts';
 import { FencedError } from '../domain/errors.ts';
 import type { EngineEvent } from '../domain/event.ts';
+import type { AgentId, RunId } from '../domain/ids.ts';
+import type { Run } from '../domain/run.ts';
 import type { Connection } from './connection.ts';
+import { KnownRows } from './known-rows.ts';
 import { epochOf } from './meta.ts';
 import type { Store, Tx } from './port.ts';
 import { SqliteReader } from './reader.ts';
@@ -54,6 +58,7 @@ export class SqliteStore extends SqliteReader implements Store {
   readonly #writer: Connection;
   readonly #reader: Connection;
   readonly #faults: Faults;
+  readonly #known = new KnownRows();
   readonly #listeners = new Set<Listener>();
   /** Settles when the last transaction that was asked for has run, and the last COMMIT. */
   #last: Promise<unknown> = Promise.resolve();
@@ -68,9 +73,22 @@ export class SqliteStore extends SqliteReader implements Store {
     this.epoch = parts.epoch;
   }
 
+  /** Nothing is being written: what has been is committed. */
+  get #isQuiet(): boolean {
+    return this.#group === null && this.#closing === undefined;
+  }
+
   /** While nothing is being written, the writing connection has seen the last commit too, and has its pages at hand. */
   protected override get db(): Connection {
-    return this.#group === null && this.#closing === undefined ? this.#writer : super.db;
+    return this.#isQuiet ? this.#writer : super.db;
+  }
+
+  override async agent(id: AgentId): Promise<Agent | undefined> {
+    return (this.#isQuiet && this.#known.agent(id)) || super.agent(id);
+  }
+
+  override async run(id: RunId): Promise<Run | undefined> {
+    return (this.#isQuiet && this.#known.run(id)) || super.run(id);
   }
 
   async transaction<T>(work: (tx: Tx) => Promise<T>): Promise<T> {
@@ -141,12 +159,13 @@ export class SqliteStore extends SqliteReader implements Store {
   async #run<T>(work: (tx: Tx) => Promise<T>): Promise<{ readonly result: T; readonly over: Promise<void> }> {
     const db = this.#writer;
     const group = this.#group ?? this.#begin();
-    const tx = new SqliteTx(db, this.epoch);
+    const tx = new SqliteTx(db, this.epoch, this.#known);
     db.run(SAVEPOINT);
     try {
       const result = await work(tx);
       const emitted = tx.end();
       db.run(RELEASE);
+      this.#known.learn(tx.seen);
       group.emitted.push(...emitted);
       return { result, over: group.over };
     } catch (error) {
@@ -166,6 +185,7 @@ export class SqliteStore extends SqliteReader implements Store {
   }
 
   #lose(group: Group, error: unknown): void {
+    this.#known.forget();
     if (this.#group === group) this.#group = null;
     group.settle(error);
   }

@@ -26,6 +26,7 @@ import {
   staleJobs,
   unpark,
 } from './jobs.ts';
+import type { KnownRows, SeenRows } from './known-rows.ts';
 import { grant, openPool, raiseBudget, reclaim, reserve, settle } from './ledger.ts';
 import { deliver, send, undeliver } from './messages.ts';
 import { observe } from './observations.ts';
@@ -63,21 +64,24 @@ import { insertWorktree, moveWorktree } from './worktrees.ts';
 
 /**
  * The verbs of one transaction on the writing connection. Every use after `end` throws. Nobody else writes meanwhile, so
- * it reads an agent and a run once and knows what it has made of them since.
+ * it reads an agent and a run once, if no earlier one has, and knows what it has made of them since.
  */
 export class SqliteTx extends SqliteReader implements Tx {
   readonly #epoch: number;
+  readonly #known: KnownRows;
   readonly #agents = new Map<AgentId, Agent>();
-  readonly #runs = new Map<RunId, Run>();
+  /** Null: changed since it was read. */
+  readonly #runs = new Map<RunId, Run | null>();
   #events: (NewEvent & { readonly at: number })[] = [];
   #emitted: EngineEvent[] = [];
   /** Jobs whose time came by then have been let in. */
   #dueUntil = Number.NEGATIVE_INFINITY;
   #ended = false;
 
-  constructor(db: Connection, epoch: number) {
+  constructor(db: Connection, epoch: number, known: KnownRows) {
     super(db);
     this.#epoch = epoch;
+    this.#known = known;
   }
 
   protected override get db(): Connection {
@@ -90,6 +94,11 @@ export class SqliteTx extends SqliteReader implements Tx {
     this.#flush();
     this.#ended = true;
     return this.#emitted;
+  }
+
+  /** What it knows of agents and runs. */
+  get seen(): SeenRows {
+    return { agents: this.#agents, runs: this.#runs };
   }
 
   /** Ends its use when it is undone. */
@@ -109,7 +118,8 @@ export class SqliteTx extends SqliteReader implements Tx {
   }
   override async run(id: RunId): Promise<Run | undefined> {
     const { db } = this;
-    const run = this.#runs.get(id) ?? runById(db, id);
+    const seen = this.#runs.get(id);
+    const run = seen ?? (seen === null ? undefined : this.#known.run(id)) ?? runById(db, id);
     if (run) this.#runs.set(id, run);
     return run;
   }
@@ -132,7 +142,7 @@ export class SqliteTx extends SqliteReader implements Tx {
 
   #agentById(id: AgentId): Agent | undefined {
     const { db } = this;
-    const agent = this.#agents.get(id) ?? agentById(db, id);
+    const agent = this.#agents.get(id) ?? this.#known.agent(id) ?? agentById(db, id);
     if (agent) this.#agents.set(id, agent);
     return agent;
   }
@@ -142,11 +152,11 @@ export class SqliteTx extends SqliteReader implements Tx {
     openPool(this.db, run.id, run.options.budget, run.createdAt);
   }
   async moveRun(id: RunId, to: RunState, patch?: RunPatch): Promise<void> {
-    this.#runs.delete(id);
+    this.#runs.set(id, null);
     moveRun(this.db, id, to, patch);
   }
   async patchRun(id: RunId, patch: RunPatch): Promise<void> {
-    this.#runs.delete(id);
+    this.#runs.set(id, null);
     patchRun(this.db, id, patch);
   }
   async insertPlan(run: RunId, plan: Plan, steps: readonly Step[]): Promise<void> {
@@ -192,7 +202,7 @@ export class SqliteTx extends SqliteReader implements Tx {
     closeForecast(this.db, run, actual);
   }
   async raiseBudget(run: RunId, tokens: number, now: number): Promise<void> {
-    this.#runs.delete(run);
+    this.#runs.set(run, null);
     raiseBudget(this.db, run, tokens, now);
   }
   async moveStep(id: StepId, to: StepState): Promise<void> {
@@ -218,7 +228,7 @@ export class SqliteTx extends SqliteReader implements Tx {
   }
   async patchAgent(id: AgentId, patch: AgentPatch): Promise<void> {
     patchAgent(this.db, id, patch);
-    const agent = this.#agents.get(id);
+    const agent = this.#agents.get(id) ?? this.#known.agent(id);
     if (agent) this.#agents.set(id, patched(agent, patch));
   }
   async countAgents(run: RunId, depth?: number): Promise<number> {

@@ -254,8 +254,14 @@ describe('opening the SQLite store', () => {
       await seed(store);
       failing = true;
       const works = [1, 2].map((now) => store.transaction((tx) => tx.grant(R, B, 5, now)));
-      for (const work of works) await assert.rejects(work, /disk full/);
+      const moved = store.transaction(async (tx) => {
+        assert.equal((await tx.agent(A))?.action, '');
+        await tx.patchAgent(A, { action: 'reads' });
+      });
+      for (const work of [...works, moved]) await assert.rejects(work, /disk full/);
       failing = false;
+      assert.equal((await store.agent(A))?.action, '');
+      assert.equal(await store.transaction(async (tx) => (await tx.agent(A))?.action), '');
       assert.equal((await store.account(B))?.available, 300);
       assert.equal(await store.transaction((tx) => tx.grant(R, B, 5, 1)), true);
     });

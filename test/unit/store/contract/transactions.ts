@@ -32,6 +32,42 @@ export const transactionsContract = ({ store, again }: Subject): void => {
     assert.equal((await store().run(R))?.id, R);
   });
 
+  it('shows nobody else what an earlier transaction wrote, until it is committed too', async () => {
+    await seed(store());
+    const action = async (): Promise<string | undefined> => (await store().agent(A))?.action;
+    const first = store().transaction(async (tx) => {
+      assert.equal((await tx.agent(A))?.action, '');
+      await tx.patchAgent(A, { action: 'reads' });
+    });
+    const second = store().transaction(async (tx) => {
+      assert.equal((await tx.agent(A))?.action, 'reads');
+      assert.equal(await action(), '');
+    });
+    await Promise.all([first, second]);
+    assert.equal(await action(), 'reads');
+  });
+
+  it('forgets what a transaction made of agents and runs that was undone', async () => {
+    await seed(store());
+    const look = (): Promise<unknown> =>
+      store().transaction(async (tx) => [(await tx.agent(A))?.action, (await tx.run(R))?.error]);
+    await store().transaction((tx) => tx.patchAgent(A, { action: 'reads' }));
+    const undone = store().transaction(async (tx) => {
+      await tx.patchAgent(A, { action: 'writes' });
+      await tx.patchRun(R, { error: 'wrong' });
+      assert.equal((await tx.run(R))?.error, 'wrong');
+      throw new Error('no');
+    });
+    await assert.rejects(undone, /^Error: no$/);
+    assert.deepEqual(await look(), ['reads', null]);
+    await store().transaction(async (tx) => {
+      await tx.patchRun(R, { error: 'right' });
+      assert.equal((await tx.run(R))?.error, 'right');
+    });
+    assert.deepEqual(await look(), ['reads', 'right']);
+    assert.equal((await store().run(R))?.error, 'right');
+  });
+
   it('runs one after another in the order of the calls, also after one that failed', async () => {
     const order: string[] = [];
     const work = (name: string, fails = false) =>
