@@ -128,6 +128,8 @@ export type EventBody =
   /** That program failed; the agent goes on without. */
   | { readonly type: 'worktree.setUpFailed'; readonly error: string }
   | { readonly type: 'worktree.removed'; readonly path: string }
+  /** Files that lay in it uncommitted when it was brought to its agent's commit; the commit that keeps them is on no branch. */
+  | { readonly type: 'worktree.saved'; readonly commit: Commit; readonly files: readonly string[] }
   | { readonly type: 'worktree.kept'; readonly path: string; readonly reason: string };
 
 export type EventType = EventBody['type'];

@@ -2,9 +2,10 @@ import type { Agent } from '../domain/agent.ts';
 import type { AgentId, Commit } from '../domain/ids.ts';
 import type { Worktree } from '../domain/worktree.ts';
 import type { Lease } from '../worktrees/port.ts';
+import { COMMITTER } from './core.ts';
 import type { EngineParts } from './parts.ts';
 
-/** The worktrees that agents hold. A lease of an earlier engine is brought to its agent's commit before its first use. */
+/** The worktrees that agents hold. A lease of an earlier engine is taken over before its first use. */
 export class Leases {
   readonly #parts: Pick<EngineParts, 'store' | 'repository' | 'clock'>;
   readonly #ready = new Map<AgentId, Lease>();
@@ -18,16 +19,26 @@ export class Leases {
     return this.#ready.get(agent);
   }
 
-  /** Brings an earlier lease of the agent to `head`; leaves an agent without one alone. */
-  async adopt(agent: AgentId, head: Commit): Promise<Lease | undefined> {
+  /**
+   * Takes over an earlier lease of the agent, which is at `head` then; leaves an agent without one alone. `cut`: its turn
+   * was cut in the middle of its tools, and will run them again.
+   */
+  async adopt(agent: AgentId, head: Commit, cut = false): Promise<Lease | undefined> {
     const known = this.#ready.get(agent);
     if (known) return known;
     const row = await this.#parts.store.worktree(agent);
     if (row?.state !== 'ready') return undefined;
     const lease = leaseOf(row);
-    await this.#parts.repository.reset(lease, head);
+    await this.#takeOver(lease, row, head, cut);
     this.#ready.set(agent, lease);
     return lease;
+  }
+
+  async #takeOver(lease: Lease, { run, agent }: Worktree, head: Commit, cut: boolean): Promise<void> {
+    const { store, repository, clock } = this.#parts;
+    const saved = await repository.adopt(lease, head, { cut, author: COMMITTER });
+    if (!saved) return;
+    await store.transaction((tx) => tx.emit(clock.now(), [{ type: 'worktree.saved', run, agent, ...saved }]));
   }
 
   /** The agent's worktree at `head`, made now if there is none, and then prepared by `setUp` before its first use. */
@@ -49,7 +60,7 @@ export class Leases {
     return lease;
   }
 
-  /** After its files may differ from its agent's commit: the next use resets them. */
+  /** After its files may differ from its agent's commit: the next use takes it over anew. */
   forget(agent: AgentId): void {
     this.#ready.delete(agent);
   }

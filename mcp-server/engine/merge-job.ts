@@ -4,6 +4,7 @@ import type { Job } from '../domain/job.ts';
 import type { Run } from '../domain/run.ts';
 import type { Reader, Tx } from '../store/port.ts';
 import type { MergeOutcome } from '../worktrees/port.ts';
+import { withEdits } from './by-hand.ts';
 import { COMMITTER, type Core } from './core.ts';
 import { keepForeignCommit } from './foreign-commits.ts';
 import { pauseIfAsked } from './pausing.ts';
@@ -21,11 +22,12 @@ export const runMergeJob = async (core: Core, job: Job): Promise<void> => {
   const { store, repository } = core.parts;
   const run = await store.run(job.run);
   const source = job.source && (await store.agent(job.source));
-  const into = job.agent ? await store.agent(job.agent) : null;
-  if (!run || !source || into === undefined) throw new Error('A merge job without its rows.');
-  if (into && isOver(into)) return retarget(core, job, source);
-  if (job.runAt > 0 && (await hasToWait(store, run, source, into)))
+  const found = job.agent ? await store.agent(job.agent) : null;
+  if (!run || !source || found === undefined) throw new Error('A merge job without its rows.');
+  if (found && isOver(found)) return retarget(core, job, source);
+  if (job.runAt > 0 && (await hasToWait(store, run, source, found)))
     return store.transaction((tx) => wait(core, tx, job));
+  const into = found && (await withEdits(core, found));
   const head = into?.headCommit ?? run.headCommit;
   const message = `Merge ${source.name}\n\nAgent: ${source.id}\n`;
   const outcome = await repository.merge(head, source.headCommit ?? head, message, COMMITTER);

@@ -12,8 +12,8 @@ import { setUpWorktree, setupNotice } from './worktree-setup.ts';
 /** The files that one turn works on. */
 export interface TurnFolder {
   readonly context: ToolContext;
-  /** Brings a worktree that an earlier engine left to the agent's commit. */
-  begin(): Promise<void>;
+  /** Takes over a worktree that an earlier engine left. `again`: these tools may have run in part before. */
+  begin(again: boolean): Promise<void>;
   /** Last look at what was done: a resolver may not finish while markers are left. */
   check(acted: readonly Acted[]): Promise<readonly Acted[]>;
   /** A commit of what changed, as an object; null when nothing did. */
@@ -69,8 +69,8 @@ export const toolContext = (core: Core, run: Run, agent: Agent, signal: AbortSig
   return {
     context,
     snapshot,
-    begin: async () => {
-      held = await core.leases.adopt(agent.id, head);
+    begin: async (again) => {
+      held = await core.leases.adopt(agent.id, head, again);
     },
     check: async (acted) => (agent.role === 'resolver' ? checkMarkers(core, run, head, acted, snapshot) : acted),
   };

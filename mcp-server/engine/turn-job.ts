@@ -179,7 +179,7 @@ const actAndCommit = async (
   const folder: TurnFolder = toolContext(core, run, agent, signal);
   let acted: Awaited<ReturnType<typeof act>>;
   try {
-    await folder.begin();
+    await folder.begin(loaded === undefined);
     acted = await act(folder.context, turn.answer.toolCalls, conversation.calls, signal);
   } catch (error) {
     core.leases.forget(agent.id);

@@ -6,6 +6,7 @@ import { oneLine } from '../domain/text.ts';
 import { isSettled } from '../domain/transitions.ts';
 import type { UndoRecord } from '../domain/undo.ts';
 import type { Tx } from '../store/port.ts';
+import { withEdits } from './by-hand.ts';
 import { COMMITTER, type Core } from './core.ts';
 import { publishHead } from './merge-job.ts';
 import { isOver } from './retire.ts';
@@ -114,7 +115,8 @@ const whereToRevert = async (core: Core, tx: Tx, job: Job, record: UndoRecord): 
 const revertIn = async (core: Core, job: Job, run: Run, source: Agent['id']): Promise<void> => {
   const { store, clock } = core.parts;
   const agent = await store.agent(source);
-  const into = job.agent ? ((await store.agent(job.agent)) ?? null) : null;
+  const found = job.agent ? ((await store.agent(job.agent)) ?? null) : null;
+  const into = found && (await withEdits(core, found));
   if (!agent) throw new Error('An undo job without its agent.');
   const head = (into ? into.headCommit : run.headCommit) ?? run.headCommit;
   const [from, to] = [agent.startCommit ?? agent.baseCommit, agent.headCommit];

@@ -75,6 +75,12 @@ export type LandOutcome =
   | { readonly kind: 'dirty'; readonly files: readonly string[] }
   | { readonly kind: 'wrong-branch'; readonly current: string | null; readonly expected: string };
 
+/** Files that nobody had committed, kept as a commit that no branch holds. */
+export interface Saved {
+  readonly commit: Commit;
+  readonly files: readonly string[];
+}
+
 /** Asked right before a branch moves. When it throws, nothing moves. */
 export type MayMove = () => Promise<void>;
 
@@ -110,6 +116,17 @@ export interface Repository {
     message: string,
     author: Author,
   ): Promise<{ readonly commit: Commit; readonly files: readonly string[] } | null>;
+  /**
+   * Takes over a worktree that an earlier engine, or cut work, left: its branch is at the commit then. What was changed by
+   * hand stays if the files were at the commit too and nothing was `cut`; else they are brought to it, and what nobody had
+   * committed is kept and returned.
+   */
+  adopt(
+    lease: Lease,
+    commit: Commit,
+    options: { readonly cut: boolean; readonly author: Author },
+    mayMove?: MayMove,
+  ): Promise<Saved | null>;
   /** Moves the lease's branch and files to the commit, dropping whatever else is in the worktree. */
   reset(lease: Lease, commit: Commit, mayMove?: MayMove): Promise<void>;
   /** Merges in the object store alone: no ref moves, no file changes. */

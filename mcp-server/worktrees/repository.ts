@@ -1,3 +1,4 @@
+import { adopt } from './adopt.ts';
 import { checkoutBytes } from './checkout-size.ts';
 import { createCommitTrees } from './commit-tree.ts';
 import type { Core } from './core.ts';
@@ -38,6 +39,7 @@ export const createRepository = (core: Core): Repository => {
     lease: (agent, branch, commit, onIntent) => createLease(core, agent, branch, commit, onIntent),
     treeOfLease: (lease) => treeOfLease(core, lease),
     snapshot: (lease, parent, message, author) => snapshot(core, lease, parent, message, author),
+    adopt: (lease, commit, options, mayMove) => adopt(core, lease, commit, options, mayMove),
     reset: (lease, commit, mayMove) => reset(core, lease, commit, mayMove),
     merge: (into, source, message, author) => merge(core, into, source, message, author),
     revert: (onto, change, message, author) => revert(core, onto, change, message, author),

@@ -20,16 +20,14 @@ export const snapshot = (core: Core, lease: Lease, parent: Commit, message: stri
     assertCommit(parent);
     const place = await indexPlace(core, lease);
     const status = await readStatus(core.git, place, 'files');
-    const { removed, added } = await sortEntries(place.workTree, status.entries);
-    if (removed.length + added.length === 0 && status.head === parent) return null;
-    await stage(core, place, ['--force-remove'], removed);
-    await stage(core, place, ['--add', '--replace'], added);
+    const files = await stageEntries(core, place, status.entries);
+    if (files.length === 0 && status.head === parent) return null;
     const tree = (await core.git.text(place, ['write-tree'])).trim();
     if (tree === (await treeOfCommit(core, parent))) return null;
     const commit = await commitTree(core, tree, [parent], message, author);
     // What an earlier snapshot staged may be back where it was, so git is asked.
     const asked = status.entries.some(({ staged }) => staged);
-    return { commit, files: asked ? await changedPaths(core, parent, commit) : [...removed, ...added].sort() };
+    return { commit, files: asked ? await changedPaths(core, parent, commit) : files };
   });
 
 /**
@@ -40,10 +38,14 @@ export const reset = (core: Core, lease: Lease, commit: Commit, mayMove?: MayMov
   core.perAgent.run(lease.agent, async () => {
     await publish(core, lease.branch, commit, mayMove);
     if (!(await lstat(leasePath(core, lease)).catch(absent))) return checkOut(core, lease, commit);
-    const place = await indexPlace(core, lease);
-    await core.git.exec(place, ['read-tree', '--reset', '-u', commit]);
-    await core.git.exec(place, ['clean', '-d', '-f', '-f', '--quiet']);
+    await bringTo(core, await indexPlace(core, lease), commit);
   });
+
+/** Index and files become exactly the commit's. Call it, and what is below, in the agent's queue. */
+export const bringTo = async (core: Core, place: Place, commit: Commit): Promise<void> => {
+  await core.git.exec(place, ['read-tree', '--reset', '-u', commit]);
+  await core.git.exec(place, ['clean', '-d', '-f', '-f', '--quiet']);
+};
 
 const changedPaths = async (core: Core, from: Commit, to: Commit): Promise<readonly string[]> => {
   const args = ['diff-tree', '-r', '-z', '--name-only', '--no-renames', '--no-ext-diff', from, to];
@@ -51,10 +53,22 @@ const changedPaths = async (core: Core, from: Commit, to: Commit): Promise<reado
 };
 
 /** The place, with an index that can be written: its lock may be left from a command that was killed. */
-const indexPlace = async (core: Core, lease: Lease): Promise<Place> => {
+export const indexPlace = async (core: Core, lease: Lease): Promise<Place> => {
   const place = await checkedPlace(core, lease);
   await clearStaleLock(join(place.gitDir, 'index.lock'), core.clock);
   return place;
+};
+
+/** Lays what may be committed of the entries into the index as it is on disk; returns those paths, sorted. */
+export const stageEntries = async (
+  core: Core,
+  place: Place,
+  entries: readonly StatusEntry[],
+): Promise<readonly string[]> => {
+  const { removed, added } = await sortEntries(place.workTree, entries);
+  await stage(core, place, ['--force-remove'], removed);
+  await stage(core, place, ['--add', '--replace'], added);
+  return [...removed, ...added].sort();
 };
 
 const stage = async (core: Core, place: Place, flags: readonly string[], paths: readonly string[]): Promise<void> => {

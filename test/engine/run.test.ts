@@ -1,6 +1,4 @@
 import assert from 'node:assert/strict';
-import { existsSync, readdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { type Bench, openBench } from '../support/engine.ts';
 import { call, finish, say } from '../support/scripted-server.ts';
 import { agentsOf, BIG_TASK, isPlanner, writePart } from '../support/team.ts';
@@ -36,47 +34,6 @@ describe('a run', () => {
     assert.equal(view.state, 'completed', JSON.stringify(view, null, 1));
     assert.match(bench.repo.git('show', `${view.branch}:src/add.ts`), /b \+ a/);
     assert.equal(view.agents.total, 1);
-  });
-
-  it('looks for changes after turns that may have made some and at the end, and takes what a person changed by hand', async () => {
-    bench = await openBench({
-      script: (request, n) => {
-        const [folder = ''] = existsSync(worktrees()) ? readdirSync(worktrees()) : [];
-        if (n === 1) return call('write_file', { path: 'one.txt', content: '1\n' });
-        if (n === 2) writeFileSync(join(worktrees(), folder, 'by-hand.txt'), 'hand\n');
-        return n < 4 ? call('read_file', { path: 'one.txt' }) : finish(request.lastTool?.content ?? 'Done.');
-      },
-    });
-    const worktrees = (): string => join(bench.repo.root, '.coppice/worktrees');
-    const view = await bench.run('Write one.txt', { maxAgents: 1 });
-    assert.equal(view.state, 'completed', JSON.stringify(view, null, 1));
-    const log = bench.repo.git(
-      'log',
-      '--reverse',
-      '--format=%(trailers:key=Turn,valueonly)',
-      '--name-only',
-      `main..${view.branch}`,
-    );
-    assert.deepEqual(log.split(/\s+/), ['1', 'one.txt', '4', 'by-hand.txt']);
-  });
-
-  it('takes what a person changed by hand before another agent’s work comes into the folder', async () => {
-    const worktrees = (): string => join(bench.repo.root, '.coppice/worktrees');
-    bench = await openBench({
-      script: (request) => {
-        if (request.firstUser.startsWith('Your task:\nThe part'))
-          return request.lastTool ? finish('Part.') : call('write_file', { path: 'part.txt', content: 'part\n' });
-        const done = request.messages.filter(({ role }) => role === 'tool').length;
-        if (done === 0) return call('write_file', { path: 'one.txt', content: '1\n' });
-        if (done > 1) return finish('Done.');
-        writeFileSync(join(worktrees(), readdirSync(worktrees())[0] ?? '', 'by-hand.txt'), 'hand\n');
-        return call('delegate', { task: 'The part' });
-      },
-    });
-    const view = await bench.run('Write one.txt', { maxAgents: 2 });
-    assert.equal(view.state, 'completed', JSON.stringify(view, null, 1));
-    const files = bench.repo.git('diff', '--name-only', 'main', view.branch).split('\n');
-    assert.deepEqual(files, ['by-hand.txt', 'one.txt', 'part.txt']);
   });
 
   it('takes plain text as a report and calls that answered', async () => {

@@ -27,6 +27,7 @@ const textOf = (event: DomainEvent, nameOf: (agent: string | null) => string): s
   if (isOf(event, 'run')) return runTextOf(event);
   if (isOf(event, 'step')) return stepTextOf(event);
   const who = nameOf(event.agent);
+  if (isOf(event, 'worktree')) return worktreeTextOf(event, who);
   switch (event.type) {
     case 'agent.created':
       return `${who}: ${event.tier} created`;
@@ -63,10 +64,6 @@ const textOf = (event: DomainEvent, nameOf: (agent: string | null) => string): s
       return `${counted(event.slots, 'slot')} begin with the same ${human(event.tokens)} tokens, evaluated once`;
     case 'prefix.unsupported':
       return `agents that start together each have their common beginning evaluated: ${event.reason}`;
-    case 'worktree.setUpFailed':
-      return `${who}: the set-up of its worktree failed: ${event.error}`;
-    case 'worktree.kept':
-      return `${who}: worktree kept at ${event.path}: ${event.reason}`;
     // Told by the tree and by the totals, and too many for lines; so are those of a newer engine.
     case 'agent.acted':
     case 'agent.compacted':
@@ -78,12 +75,32 @@ const textOf = (event: DomainEvent, nameOf: (agent: string | null) => string): s
     case 'turn.answered':
     case 'turn.cacheMissed':
     case 'turn.started':
+    default:
+      return null;
+  }
+};
+
+const worktreeTextOf = (event: Of<'worktree'>, who: string): string | null => {
+  switch (event.type) {
+    case 'worktree.setUpFailed':
+      return `${who}: the set-up of its worktree failed: ${event.error}`;
+    case 'worktree.saved':
+      return `${who}: lay uncommitted in its worktree, kept as commit ${event.commit.slice(0, 10)}: ${namedOf(event.files)}`;
+    case 'worktree.kept':
+      return `${who}: worktree kept at ${event.path}: ${event.reason}`;
     case 'worktree.leased':
     case 'worktree.removed':
     case 'worktree.setUp':
     default:
       return null;
   }
+};
+
+const MOST_NAMED = 5;
+
+const namedOf = (files: readonly string[]): string => {
+  const more = files.length - MOST_NAMED;
+  return `${files.slice(0, MOST_NAMED).join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
 };
 
 /** `completed (finished)`; what ran out of something has reported, and is incomplete all the same. */

@@ -54,6 +54,11 @@ describe('what the terminal says', () => {
         '',
       /map docs: incomplete, out of tokens$/,
     );
+    const files = Array.from({ length: 7 }, (_, n) => `${n}.txt`);
+    assert.match(
+      lineOf(event({ type: 'worktree.saved', agent: 'a-1', commit: '0123456789abcdef', files })) ?? '',
+      /map docs: .*kept as commit 0123456789: 0\.txt, .*4\.txt and 2 more$/,
+    );
     assert.equal(
       lineOf(event({ type: 'agent.moved', agent: 'a-1', from: 'ready', to: 'running', reason: null })),
       null,

@@ -1,0 +1,88 @@
+import assert from 'node:assert/strict';
+import { existsSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import {
+  AUTHOR,
+  cleanUpAfterwards,
+  commitAll,
+  FILES,
+  git,
+  headOf,
+  leaseAt,
+  makeRepository,
+  openAt,
+  put,
+} from './support.ts';
+
+describe('a worktree that is taken over', () => {
+  cleanUpAfterwards();
+
+  const leased = async () => {
+    const root = makeRepository();
+    const repository = await openAt(root);
+    const lease = await leaseAt(repository, 'one');
+    const adopt = (commit: ReturnType<typeof headOf>, cut = false) =>
+      repository.adopt(lease, commit, { cut, author: AUTHOR });
+    const text = (path: string): string => readFileSync(join(lease.path, path), 'utf8');
+    return { root, repository, first: headOf(root), lease, path: lease.path, adopt, text };
+  };
+
+  it('keeps what was changed by hand in it when it is at the commit', async () => {
+    const { first, path, adopt, text } = await leased();
+    put(path, 'README.md', 'by hand');
+    put(path, 'new/file.txt', 'by hand');
+    rmSync(join(path, 'src/a.ts'));
+    assert.equal(await adopt(first), null);
+    assert.deepEqual([text('README.md'), text('new/file.txt')], ['by hand', 'by hand']);
+    assert.equal(existsSync(join(path, 'src/a.ts')), false);
+  });
+
+  it('is brought to the commit when it is not there, and what nobody had committed is kept where no branch is', async () => {
+    const { root, repository, path, adopt, text } = await leased();
+    put(root, 'src/a.ts', 'second\n');
+    const second = commitAll(root);
+    put(path, 'README.md', 'by hand');
+    put(path, 'new/file.txt', 'by hand');
+    put(path, 'debug.log', 'ignored');
+    const saved = await adopt(second);
+    assert.deepEqual(saved?.files, ['README.md', 'new/file.txt']);
+    assert.equal(git(path, 'status', '--porcelain'), '');
+    assert.deepEqual([text('src/a.ts'), text('README.md')], ['second\n', FILES['README.md']]);
+    assert.equal(await repository.branchHead('coppice/one'), second);
+    assert.equal(git(root, 'diff', '--name-status', second, saved.commit), 'M\tREADME.md\nA\tnew/file.txt');
+    assert.equal(git(root, 'show', `${saved.commit}:new/file.txt`), 'by hand');
+    assert.match(git(root, 'for-each-ref', 'refs/coppice/discarded'), new RegExp(saved.commit));
+    assert.ok(existsSync(join(path, 'debug.log')));
+  });
+
+  it('loses nothing of what cut work had left in it', async () => {
+    const { root, repository, lease, first, path, adopt } = await leased();
+    put(path, 'README.md', 'staged');
+    await repository.snapshot(lease, first, 'so far', AUTHOR);
+    put(path, 'new.txt', 'new');
+    const saved = await adopt(first, true);
+    assert.deepEqual(saved?.files, ['README.md', 'new.txt']);
+    assert.equal(git(root, 'show', `${saved.commit}:README.md`), 'staged');
+    assert.equal(git(path, 'status', '--porcelain'), '');
+  });
+
+  it('forgets a merge that was cut, for it will be made again, and keeps only what is not of it', async () => {
+    const { root, first, path, adopt } = await leased();
+    put(root, 'src/a.ts', 'second\n');
+    const second = commitAll(root);
+    git(path, 'read-tree', '--reset', '-u', second);
+    assert.equal(await adopt(first), null);
+    assert.equal(git(path, 'status', '--porcelain'), '');
+    git(path, 'read-tree', '--reset', '-u', second);
+    put(path, 'new.txt', 'new');
+    assert.deepEqual((await adopt(first))?.files, ['new.txt']);
+  });
+
+  it('is left alone when nothing in it differs, and made anew when its folder is gone', async () => {
+    const { root, lease, first, path, adopt } = await leased();
+    assert.equal(await adopt(first, true), null);
+    git(root, 'worktree', 'remove', '--force', '--force', lease.path);
+    assert.equal(await adopt(first), null);
+    assert.equal(git(path, 'status', '--porcelain'), '');
+  });
+});
