@@ -1,6 +1,7 @@
 import type { AgentId, MessageId, RunId, TurnId } from './ids.ts';
 
-export type MessageKind = 'steer' | 'note' | 'report' | 'notice';
+/** `answer`: what the person has decided of something that the agent wanted, in the engine's words. */
+export type MessageKind = 'steer' | 'note' | 'report' | 'notice' | 'answer';
 
 /** Something put in an agent's inbox. Delivered exactly once, into a turn. */
 export interface Message {
@@ -10,7 +11,7 @@ export interface Message {
   /** `person`, `engine`, or the agent that sent it. */
   readonly from: AgentId | 'person' | 'engine';
   readonly kind: MessageKind;
-  /** Higher first; then in order of arrival. A person's is 10, all others 0. */
+  /** Higher first; then in order of arrival. A person's words and answers are 10, all others 0. */
   readonly priority: number;
   readonly body: string;
   readonly createdAt: number;

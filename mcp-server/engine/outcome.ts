@@ -34,8 +34,9 @@ export const applyOutcome = async (makes: Makes, tx: Tx, outcome: TurnOutcome): 
   const run = agent && (await tx.run(agent.run));
   if (!agent || !run) throw new Error('A turn without its agent or run.');
   const head = outcome.commit?.commit ?? agent.headCommit;
-  const { calls: acted, ending } = (await isSteered(tx, agent, outcome))
-    ? unfinished(outcome)
+  const news = await newsFor(tx, agent, outcome);
+  const { calls: acted, ending } = news
+    ? unfinished(outcome, news)
     : await afterItsTeams(makes, tx, run, agent, outcome);
   const calls = await carryOutAll(makes, tx, run, { ...agent, headCommit: head }, { ...outcome, calls: acted, ending });
   await tx.insertCalls(calls);
@@ -62,12 +63,17 @@ export const applyOutcome = async (makes: Makes, tx: Tx, outcome: TurnOutcome): 
 /** Ends that a person's words may still change. */
 const OPEN_ENDS: ReadonlySet<EndReason> = new Set(['finished', 'answered', 'nothing', 'blocked']);
 
-/** The person has written while the agent was about to end: it reads that first. */
-const isSteered = async (tx: Tx, agent: Agent, { ending }: TurnOutcome): Promise<boolean> =>
-  ending !== null && OPEN_ENDS.has(ending.reason) && (await tx.inbox(agent.id, 1))[0]?.from === 'person';
+/** What the person has written or decided while the agent was about to end: it reads that first. */
+const newsFor = async (tx: Tx, agent: Agent, { ending }: TurnOutcome): Promise<string | null> => {
+  if (ending === null || !OPEN_ENDS.has(ending.reason)) return null;
+  const [first] = await tx.inbox(agent.id, 1);
+  if (first?.from === 'person')
+    return 'the person has written to you meanwhile. Read it, do what it asks, then finish.';
+  return first?.kind === 'answer' ? 'the person has answered meanwhile. Read it, make use of it, then finish.' : null;
+};
 
-const unfinished = ({ calls }: TurnOutcome): Pick<TurnOutcome, 'calls' | 'ending'> => {
-  const output = 'Not finished: the person has written to you meanwhile. Read it, do what it asks, then finish.';
+const unfinished = ({ calls }: TurnOutcome, news: string): Pick<TurnOutcome, 'calls' | 'ending'> => {
+  const output = `Not finished: ${news}`;
   const open = calls.map((one) =>
     one.result.effect?.kind === 'finish' ? { ...one, result: { ok: false, output } } : one,
   );

@@ -135,7 +135,7 @@ export class SkillWaits {
     const now = core.parts.clock.now();
     for (const [agent, run] of wait.agents)
       await core.parts.store.transaction(async (tx) => {
-        await tell(core, tx, agent, body);
+        await tell(core, tx, agent, body, approved);
         await tx.emit(now, [{ type: 'skill.answered', run, agent, skill, approval: approval.id, approved }]);
       });
     core.wake();
@@ -185,11 +185,13 @@ export class SkillWaits {
   }
 }
 
-const tell = async (core: Core, tx: Tx, to: AgentId, body: string): Promise<void> => {
+/** Trust is read also by an agent that is about to end without it. */
+const tell = async (core: Core, tx: Tx, to: AgentId, body: string, approved: boolean): Promise<void> => {
   const agent = await tx.agent(to);
   if (!agent || isOver(agent)) return;
   const { clock } = core.parts;
   const id = newId('message', core.parts);
   const createdAt = clock.now();
-  await tx.send({ id, run: agent.run, to, from: 'engine', kind: 'notice', priority: 0, body, createdAt });
+  const how = approved ? ({ kind: 'answer', priority: 10 } as const) : ({ kind: 'notice', priority: 0 } as const);
+  await tx.send({ id, run: agent.run, to, from: 'engine', ...how, body, createdAt });
 };

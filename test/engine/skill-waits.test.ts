@@ -72,6 +72,21 @@ describe('Skills that an agent wants before a person trusts them', function () {
     assert.deepEqual([count('skill.wanted'), count('skill.answered')], [2, 2]);
   });
 
+  it('are made use of when the trust comes while the agent is about to end without', async () => {
+    await open((request) => {
+      const results = toolResults(request);
+      const last = results.at(-1) ?? '';
+      if (results.length === 0 || /the person has answered/.test(last)) return call('use_skill', { name: 'greet' });
+      return /greet politely/.test(last) ? finish('Greeted.') : { ...finish('Did without.'), latencyMs: 500 };
+    });
+    const { run } = await bench.engine.startRun({ task: 'Say hello', options: { maxAgents: 1 } });
+    await bench.engine.nextSkillApproval(run, [], AbortSignal.timeout(10_000));
+    const ending = async (): Promise<boolean> => bench.model.requests.length === 2;
+    await bench.waitUntil('its last call', ending);
+    await trust('greet');
+    assert.equal((await bench.waitEnd(run)).report, 'Greeted.');
+  });
+
   it('may be trusted, changed or refused while no engine was there, which the next one knows', async () => {
     let goOn = false;
     const told: string[] = [];
