@@ -5,6 +5,7 @@ import { type Core, commitTree, treeOfCommit } from './core.ts';
 import type { Place } from './git-environment.ts';
 import { checkOut } from './lease.ts';
 import { leasePath } from './lease-check.ts';
+import { isMoving, moving } from './moving.ts';
 import type { Author, Lease, MayMove, Saved } from './port.ts';
 import { pin, publish } from './refs.ts';
 import { bringTo, indexPlace, stageEntries } from './snapshot.ts';
@@ -17,7 +18,7 @@ export interface AdoptOptions {
 }
 
 /**
- * Takes over a worktree that was left: its branch is at the commit. When its index is, too, and no work was cut, then what
+ * Takes over a worktree that was left: its branch is at the commit. When its index is, too, and nothing was cut, then what
  * differs on disk was changed by hand, and stays. Otherwise what nobody has committed is taken out, and returned.
  */
 export const adopt = (core: Core, lease: Lease, commit: Commit, options: AdoptOptions, mayMove?: MayMove) =>
@@ -30,12 +31,14 @@ export const adopt = (core: Core, lease: Lease, commit: Commit, options: AdoptOp
     const place = await indexPlace(core, lease);
     const { entries } = await readStatus(core.git, place, 'files');
     const isBehind = entries.some(({ staged, kind }) => staged || kind === 'unmerged');
-    if (entries.length === 0 || (!isBehind && !options.cut)) return null;
-    // What only the index has is of a merge that will be made again, unless a turn was cut.
-    const open = options.cut ? entries : entries.filter(({ loose }) => loose);
-    const saved = open.length > 0 ? await save(core, lease, place, commit, open, options.author) : null;
-    await bringTo(core, place, commit);
-    return saved;
+    const stays = !isBehind && !options.cut && !(await isMoving(place));
+    if (entries.length > 0 && stays) return null;
+    return moving(place, async () => {
+      if (entries.length === 0) return null;
+      const saved = await save(core, lease, place, commit, entries, options.author);
+      await bringTo(core, place, commit);
+      return saved;
+    });
   });
 
 /** A commit, on no branch, of these files as they are on disk; null when the parent has them like that. */

@@ -6,6 +6,7 @@ import { type Core, commitTree, treeOfCommit } from './core.ts';
 import type { Place } from './git-environment.ts';
 import { checkOut } from './lease.ts';
 import { checkedPlace, leasePath } from './lease-check.ts';
+import { moving } from './moving.ts';
 import { assertCommit } from './objects.ts';
 import type { Author, Lease, MayMove } from './port.ts';
 import { clearStaleLock, publish } from './refs.ts';
@@ -38,10 +39,11 @@ export const reset = (core: Core, lease: Lease, commit: Commit, mayMove?: MayMov
   core.perAgent.run(lease.agent, async () => {
     await publish(core, lease.branch, commit, mayMove);
     if (!(await lstat(leasePath(core, lease)).catch(absent))) return checkOut(core, lease, commit);
-    await bringTo(core, await indexPlace(core, lease), commit);
+    const place = await indexPlace(core, lease);
+    await moving(place, () => bringTo(core, place, commit));
   });
 
-/** Index and files become exactly the commit's. Call it, and what is below, in the agent's queue. */
+/** Index and files become exactly the commit's. Call it, and what is below, in the agent's queue, and this while `moving`. */
 export const bringTo = async (core: Core, place: Place, commit: Commit): Promise<void> => {
   await core.git.exec(place, ['read-tree', '--reset', '-u', commit]);
   await core.git.exec(place, ['clean', '-d', '-f', '-f', '--quiet']);

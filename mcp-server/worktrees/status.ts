@@ -9,8 +9,6 @@ export interface StatusEntry {
   readonly kind: 'changed' | 'unmerged' | 'untracked';
   /** The index has it otherwise than HEAD. */
   readonly staged: boolean;
-  /** On disk it is otherwise than in the index. */
-  readonly loose: boolean;
 }
 
 /** Where HEAD is, and what differs from it. */
@@ -57,8 +55,7 @@ const parseStatus = (output: string): Status => {
     const [kind, fields] = KINDS[line[0] ?? ''] ?? [];
     if (kind && fields) {
       const staged = kind !== 'untracked' && line[2] !== '.';
-      const loose = kind !== 'changed' || line[3] !== '.';
-      entries.push({ kind, staged, loose, path: line.split(' ').slice(fields).join(' ') });
+      entries.push({ kind, staged, path: line.split(' ').slice(fields).join(' ') });
     }
   }
   return { branch, head, entries };

@@ -1,5 +1,15 @@
 import { execFile } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { type BuildOptions, build } from 'esbuild';
@@ -12,6 +22,7 @@ const ROOT = join(import.meta.dirname, '../..');
 const CACHE = join(ROOT, '.cache');
 const MADE = join(CACHE, 'engine-process');
 const LIMIT_MS = 60_000;
+const AN_HOUR_MS = 3_600_000;
 
 let program: Promise<string> | undefined;
 
@@ -46,8 +57,10 @@ const make = async (): Promise<string> => {
   await build({ ...shared, entryPoints: entries, outdir: folder, logLevel: 'error' });
   writeFileSync(join(folder, 'package.json'), '{"type":"commonjs"}\n');
   cpSync(join(ROOT, 'mcp-server/store/migrations'), join(folder, 'migrations'), { recursive: true });
+  // Another run of the tests, of sources as they were, may still start an old one.
   for (const old of readdirSync(MADE))
-    if (old !== String(stamp)) rmSync(join(MADE, old), { recursive: true, force: true });
+    if (statSync(join(MADE, old)).mtimeMs < Date.now() - AN_HOUR_MS)
+      rmSync(join(MADE, old), { recursive: true, force: true });
   try {
     renameSync(folder, place);
   } catch (error) {

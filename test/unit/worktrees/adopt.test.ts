@@ -38,18 +38,18 @@ describe('a worktree that is taken over', () => {
   });
 
   it('is brought to the commit when it is not there, and what nobody had committed is kept where no branch is', async () => {
-    const { root, repository, path, adopt, text } = await leased();
+    const { root, repository, first, path, adopt, text } = await leased();
     put(root, 'src/a.ts', 'second\n');
     const second = commitAll(root);
     put(path, 'README.md', 'by hand');
     put(path, 'new/file.txt', 'by hand');
     put(path, 'debug.log', 'ignored');
     const saved = await adopt(second);
-    assert.deepEqual(saved?.files, ['README.md', 'new/file.txt']);
+    assert.deepEqual(saved?.files, ['README.md', 'new/file.txt', 'src/a.ts']);
     assert.equal(git(path, 'status', '--porcelain'), '');
     assert.deepEqual([text('src/a.ts'), text('README.md')], ['second\n', FILES['README.md']]);
     assert.equal(await repository.branchHead('coppice/one'), second);
-    assert.equal(git(root, 'diff', '--name-status', second, saved.commit), 'M\tREADME.md\nA\tnew/file.txt');
+    assert.equal(git(root, 'diff', '--name-status', first, saved.commit), 'M\tREADME.md\nA\tnew/file.txt');
     assert.equal(git(root, 'show', `${saved.commit}:new/file.txt`), 'by hand');
     assert.match(git(root, 'for-each-ref', 'refs/coppice/discarded'), new RegExp(saved.commit));
     assert.ok(existsSync(join(path, 'debug.log')));
@@ -66,16 +66,23 @@ describe('a worktree that is taken over', () => {
     assert.equal(git(path, 'status', '--porcelain'), '');
   });
 
-  it('forgets a merge that was cut, for it will be made again, and keeps only what is not of it', async () => {
-    const { root, first, path, adopt } = await leased();
+  it('is brought to the commit when it was on its way to another one, whatever of that is in its files', async () => {
+    const { root, first, path, adopt, text } = await leased();
     put(root, 'src/a.ts', 'second\n');
     const second = commitAll(root);
     git(path, 'read-tree', '--reset', '-u', second);
-    assert.equal(await adopt(first), null);
-    assert.equal(git(path, 'status', '--porcelain'), '');
-    git(path, 'read-tree', '--reset', '-u', second);
     put(path, 'new.txt', 'new');
-    assert.deepEqual((await adopt(first))?.files, ['new.txt']);
+    assert.deepEqual((await adopt(first))?.files, ['new.txt', 'src/a.ts']);
+    assert.equal(git(path, 'status', '--porcelain'), '');
+
+    // Killed in the middle: git had cut a file short, and has written no index.
+    put(root, '.git/worktrees/a-one/coppice-moving', '');
+    put(path, 'src/a.ts', 'sec');
+    assert.deepEqual((await adopt(first))?.files, ['src/a.ts']);
+    assert.equal(text('src/a.ts'), FILES['src/a.ts']);
+    put(path, 'src/a.ts', 'by hand');
+    assert.equal(await adopt(first), null, 'it is not on its way any more');
+    assert.equal(text('src/a.ts'), 'by hand');
   });
 
   it('is left alone when nothing in it differs, and made anew when its folder is gone', async () => {

@@ -228,6 +228,7 @@ describe('reset', () => {
     await repository.reset(lease, first);
     assert.equal(readFileSync(join(lease.path, 'src/a.ts'), 'utf8'), FILES['src/a.ts']);
     assert.equal(await repository.branchHead('coppice/one'), first);
+    assert.ok(!existsSync(join(root, '.git/worktrees/a-one/coppice-moving')));
   });
 
   it('finds a change that leaves size and time of a file as they were', async () => {

@@ -1,0 +1,113 @@
+import assert from 'node:assert/strict';
+import { appendFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { CrashPoint } from '../../mcp-server/compose.ts';
+import type { Verdict } from '../support/engine-process.ts';
+import { runEngine } from '../support/engine-program.ts';
+import { step } from '../support/plans.ts';
+import { makeRepository, type TestRepository } from '../support/repository.ts';
+import {
+  call,
+  finish,
+  type ParsedRequest,
+  type Rehearsal,
+  type ScriptedAnswer,
+  startRehearsal,
+} from '../support/scripted-server.ts';
+
+const steps = [step('one')];
+
+/** One agent writes a file and delegates; the person changes its worktree while its helper is asked for the first time. */
+const scriptOn = (repo: TestRepository): ((request: ParsedRequest) => ScriptedAnswer) => {
+  let changed = false;
+  const change = (): void => {
+    if (changed) return;
+    changed = true;
+    const worktrees = join(repo.root, '.coppice/worktrees');
+    const folder = join(worktrees, readdirSync(worktrees)[0] ?? '');
+    writeFileSync(join(folder, 'by-hand.txt'), 'hand\n');
+    appendFileSync(join(folder, 'one.txt'), 'and by hand\n');
+  };
+  return (request) => {
+    const done = request.messages.filter(({ role }) => role === 'tool').length;
+    if (request.firstUser.startsWith('Your task:\nThe part')) {
+      change();
+      return done > 0 ? finish('Part.') : call('write_file', { path: 'part.txt', content: 'part\n' });
+    }
+    if (done === 0) return call('write_file', { path: 'one.txt', content: 'first\n' });
+    return done === 1 ? call('delegate', { task: 'The part' }) : finish('Done.');
+  };
+};
+
+/** Commits in which each of the changes is: the run's, or one that keeps them. */
+const assertKept = (repo: TestRepository, verdict: Verdict): void => {
+  const context = JSON.stringify(verdict, null, 1);
+  assert.equal(verdict.state, 'completed', context);
+  assert.deepEqual(verdict.faults, [], context);
+  const kept = repo.git('for-each-ref', '--format=%(objectname)', 'refs/coppice/discarded').split('\n');
+  const commits = [verdict.commit, ...kept.filter(Boolean)];
+  const isIn = (commit: string, path: string, text: RegExp): boolean =>
+    repo.git('ls-tree', '--name-only', commit).split('\n').includes(path) &&
+    text.test(repo.git('show', `${commit}:${path}`));
+  for (const [path, text] of [
+    ['by-hand.txt', /^hand$/],
+    ['one.txt', /^first\nand by hand$/],
+  ] as const)
+    assert.ok(
+      commits.some((commit) => isIn(commit, path, text)),
+      `${path} is lost: ${context}`,
+    );
+  assert.ok(isIn(verdict.commit, 'part.txt', /^part$/), context);
+  assert.equal(repo.git('worktree', 'list', '--porcelain').match(/^worktree /gm)?.length, 1, context);
+};
+
+describe('an engine that is killed while a person changes the worktree of an agent', () => {
+  const withRepo = async (work: (repo: TestRepository, model: Rehearsal) => Promise<void>): Promise<void> => {
+    const repo = makeRepository({ 'README.md': '# Kill\n' });
+    const model = await startRehearsal({ slots: 4, answer: scriptOn(repo) });
+    try {
+      await work(repo, model);
+    } finally {
+      await model.close();
+      repo.remove();
+    }
+  };
+  const start = (repo: TestRepository, model: Rehearsal, crash: CrashPoint | null): Promise<Verdict | null> =>
+    runEngine({ root: repo.root, server: model.url, task: 'The whole', crash, steps });
+
+  it('has all of it in the result when it is not killed', async function () {
+    this.timeout(60_000);
+    await withRepo(async (repo, model) => {
+      const verdict = await start(repo, model, null);
+      assert.ok(verdict);
+      assertKept(repo, verdict);
+      assert.equal(repo.git('for-each-ref', 'refs/coppice'), '');
+    });
+  });
+
+  /** Kills at every n-th point; `COPPICE_KILL_STRIDE=1` tries them all. */
+  for (const where of ['store', 'git'] as const)
+    it(`loses nothing of it, killed at many a ${where} step`, async function () {
+      this.timeout(600_000);
+      const stride = Number(process.env['COPPICE_KILL_STRIDE'] ?? 0) || 6;
+      let at = stride === 1 ? 1 : 4;
+      let points = 0;
+      const lane = async (): Promise<void> => {
+        for (;;) {
+          const point = at;
+          at += stride;
+          let killed = true;
+          await withRepo(async (repo, model) => {
+            killed = (await start(repo, model, { where, at: point })) === null;
+            const verdict = await start(repo, model, null);
+            assert.ok(verdict, `${where} ${point}`);
+            assertKept(repo, verdict);
+          });
+          if (!killed) return;
+          points += 1;
+        }
+      };
+      await Promise.all([lane(), lane()]);
+      assert.ok(points >= 3, `only ${points} points were tried`);
+    });
+});
