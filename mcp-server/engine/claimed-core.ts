@@ -14,6 +14,7 @@ export const coreOf = (core: Core, claim: Claim): Core => {
   const guarded: Repository = {
     ...repository,
     publish: (branch, commit) => repository.publish(branch, commit, assertHeld),
+    advance: (lease, step) => repository.advance(lease, step, assertHeld),
     adopt: (lease, commit, options) => repository.adopt(lease, commit, options, assertHeld),
     reset: (lease, commit) => repository.reset(lease, commit, assertHeld),
   };

@@ -12,6 +12,10 @@ export const wrapUpOf = (agent: Agent, kind: TurnKind, turns: number, mostTurns:
   return turns > mostTurns ? 'turn-limit' : 'budget';
 };
 
+/** Whether there would be an ordinary turn to make use of something in, and another one to end with. */
+export const hasTurns = (agent: Agent, { kind, seq }: Turn, mostTurns: number): boolean =>
+  kind === 'normal' && !agent.wrapUp && seq + 1 < mostTurns;
+
 const REASON = {
   budget: 'out-of-budget',
   cancel: 'cancelled',

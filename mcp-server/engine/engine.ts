@@ -35,7 +35,7 @@ export const createEngine = async (parts: EngineParts, limits: Partial<AgentLimi
   const core: Core = {
     parts,
     limits: { ...DEFAULT_LIMITS, ...limits },
-    leases: new Leases(parts),
+    leases: new Leases(),
     inFlight: new Map(),
     aborting: new Set(),
     skillWaits,

@@ -5,14 +5,12 @@ import type { Lease } from '../worktrees/port.ts';
 import { COMMITTER } from './core.ts';
 import type { EngineParts } from './parts.ts';
 
+/** What the work of one claim sees of the engine: it may not go on when that claim is lost. */
+type LeaseParts = Pick<EngineParts, 'store' | 'repository' | 'clock'>;
+
 /** The worktrees that agents hold. A lease of an earlier engine is taken over before its first use. */
 export class Leases {
-  readonly #parts: Pick<EngineParts, 'store' | 'repository' | 'clock'>;
   readonly #ready = new Map<AgentId, Lease>();
-
-  constructor(parts: Pick<EngineParts, 'store' | 'repository' | 'clock'>) {
-    this.#parts = parts;
-  }
 
   /** The lease if the agent has one that is in order now. */
   held(agent: AgentId): Lease | undefined {
@@ -23,29 +21,22 @@ export class Leases {
    * Takes over an earlier lease of the agent, which is at `head` then; leaves an agent without one alone. `cut`: its turn
    * was cut in the middle of its tools, and will run them again.
    */
-  async adopt(agent: AgentId, head: Commit, cut = false): Promise<Lease | undefined> {
+  async adopt(parts: LeaseParts, agent: AgentId, head: Commit, cut = false): Promise<Lease | undefined> {
     const known = this.#ready.get(agent);
     if (known) return known;
-    const row = await this.#parts.store.worktree(agent);
+    const row = await parts.store.worktree(agent);
     if (row?.state !== 'ready') return undefined;
     const lease = leaseOf(row);
-    await this.#takeOver(lease, row, head, cut);
+    await takeOver(parts, lease, row, head, cut);
     this.#ready.set(agent, lease);
     return lease;
   }
 
-  async #takeOver(lease: Lease, { run, agent }: Worktree, head: Commit, cut: boolean): Promise<void> {
-    const { store, repository, clock } = this.#parts;
-    const saved = await repository.adopt(lease, head, { cut, author: COMMITTER });
-    if (!saved) return;
-    await store.transaction((tx) => tx.emit(clock.now(), [{ type: 'worktree.saved', run, agent, ...saved }]));
-  }
-
   /** The agent's worktree at `head`, made now if there is none, and then prepared by `setUp` before its first use. */
-  async lease(agent: Agent, head: Commit, setUp: (lease: Lease) => Promise<void>): Promise<Lease> {
-    const known = await this.adopt(agent.id, head);
+  async lease(parts: LeaseParts, agent: Agent, head: Commit, setUp: (lease: Lease) => Promise<void>): Promise<Lease> {
+    const known = await this.adopt(parts, agent.id, head);
     if (known) return known;
-    const { store, repository, clock } = this.#parts;
+    const { store, repository, clock } = parts;
     const lease = await repository.lease(agent.id, agent.branch, head, async (intent) => {
       if (await store.worktree(agent.id)) return;
       await store.transaction((tx) => tx.insertWorktree({ ...intent, run: agent.run }));
@@ -72,3 +63,14 @@ export const leaseOf = (row: Worktree): Lease => ({
   admin: row.admin,
   branch: row.branch,
 });
+
+const takeOver = async (
+  { store, repository, clock }: LeaseParts,
+  lease: Lease,
+  { run, agent }: Worktree,
+  head: Commit,
+  cut: boolean,
+): Promise<void> => {
+  const saved = await repository.adopt(lease, head, { cut, author: COMMITTER });
+  if (saved) await store.transaction((tx) => tx.emit(clock.now(), [{ type: 'worktree.saved', run, agent, ...saved }]));
+};

@@ -1,12 +1,10 @@
 import type { Agent } from '../domain/agent.ts';
-import type { Commit } from '../domain/ids.ts';
 import type { Job } from '../domain/job.ts';
 import type { Run } from '../domain/run.ts';
 import type { Reader, Tx } from '../store/port.ts';
 import type { MergeOutcome } from '../worktrees/port.ts';
-import { withEdits } from './by-hand.ts';
+import { changeHead } from './by-hand.ts';
 import { COMMITTER, type Core } from './core.ts';
-import { keepForeignCommit } from './foreign-commits.ts';
 import { pauseIfAsked } from './pausing.ts';
 import { releaseAfterMerge } from './release-after-merge.ts';
 import { heir, isOver } from './retire.ts';
@@ -27,11 +25,10 @@ export const runMergeJob = async (core: Core, job: Job): Promise<void> => {
   if (found && isOver(found)) return retarget(core, job, source);
   if (job.runAt > 0 && (await hasToWait(store, run, source, found)))
     return store.transaction((tx) => wait(core, tx, job));
-  const into = found && (await withEdits(core, found));
-  const head = into?.headCommit ?? run.headCommit;
   const message = `Merge ${source.name}\n\nAgent: ${source.id}\n`;
-  const outcome = await repository.merge(head, source.headCommit ?? head, message, COMMITTER);
-  if (outcome.kind !== 'conflict' && outcome.kind !== 'up-to-date') await publishHead(core, run, into, outcome.commit);
+  const { into, outcome } = await changeHead<MergeOutcome>(core, run, found, (head) =>
+    repository.merge(head, source.headCommit ?? head, message, COMMITTER),
+  );
   await store.transaction(async (tx) => {
     const current = (await tx.run(run.id)) ?? run;
     const target = into ? await tx.agent(into.id) : undefined;
@@ -56,18 +53,6 @@ const retarget = (core: Core, job: Job, source: Agent): Promise<void> =>
 
 const goElsewhere = async (core: Core, tx: Tx, job: Job, source: Agent): Promise<void> =>
   tx.enqueue([mergeJob(core.parts, job.run, await heir(tx, source), source.id)], core.parts.clock.now());
-
-/** Moves the branch of the run, or of an agent with its worktree. For whoever keeps it to itself just now. */
-export const publishHead = async (core: Core, run: Run, into: Agent | null, commit: Commit): Promise<void> => {
-  const { repository } = core.parts;
-  if (!into) {
-    await keepForeignCommit(core, run, commit);
-    return repository.publish(run.branch, commit);
-  }
-  const lease = core.leases.held(into.id);
-  if (lease) await repository.reset(lease, commit);
-  else await repository.publish(into.branch, commit);
-};
 
 const merged = async (
   core: Core,

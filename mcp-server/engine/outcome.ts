@@ -25,6 +25,8 @@ export interface TurnOutcome {
   readonly commit: { readonly commit: Commit; readonly files: readonly string[] } | null;
   /** Null: the agent goes on. */
   readonly ending: Ending | null;
+  /** Ordinary turns are left, to make use of something in. */
+  readonly mayUse: boolean;
 }
 
 /** Makes a turn's outcome true: results, commit, messages, children, and what comes next for the agent. */
@@ -64,13 +66,20 @@ export const applyOutcome = async (makes: Makes, tx: Tx, outcome: TurnOutcome): 
 const OPEN_ENDS: ReadonlySet<EndReason> = new Set(['finished', 'answered', 'nothing', 'blocked']);
 
 /** What the person has written or decided while the agent was about to end: it reads that first. */
-const newsFor = async (tx: Tx, agent: Agent, { ending }: TurnOutcome): Promise<string | null> => {
+const newsFor = async (tx: Tx, agent: Agent, { ending, turn, mayUse }: TurnOutcome): Promise<string | null> => {
   if (ending === null || !OPEN_ENDS.has(ending.reason)) return null;
   const [first] = await tx.inbox(agent.id, 1);
   if (first?.from === 'person')
     return 'the person has written to you meanwhile. Read it, do what it asks, then finish.';
-  return first?.kind === 'answer' ? 'the person has answered meanwhile. Read it, make use of it, then finish.' : null;
+  if (first?.kind !== 'answer' || !mayUse || !(await canPay(tx, agent, turn))) return null;
+  return 'the person has answered meanwhile. Read it, make use of it, then finish.';
 };
+
+/** Some turns like this one, and a last one. */
+const TURNS_LIKE_IT = 3;
+
+const canPay = async (tx: Tx, agent: Agent, { usage }: Turn): Promise<boolean> =>
+  ((await tx.account(agent.id))?.available ?? 0) >= TURNS_LIKE_IT * ((usage?.prompt ?? 0) + (usage?.completion ?? 0));
 
 const unfinished = ({ calls }: TurnOutcome, news: string): Pick<TurnOutcome, 'calls' | 'ending'> => {
   const output = `Not finished: ${news}`;

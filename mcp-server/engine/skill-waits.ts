@@ -192,6 +192,6 @@ const tell = async (core: Core, tx: Tx, to: AgentId, body: string, approved: boo
   const { clock } = core.parts;
   const id = newId('message', core.parts);
   const createdAt = clock.now();
-  const how = approved ? ({ kind: 'answer', priority: 10 } as const) : ({ kind: 'notice', priority: 0 } as const);
-  await tx.send({ id, run: agent.run, to, from: 'engine', ...how, body, createdAt });
+  const kind = approved ? 'answer' : 'notice';
+  await tx.send({ id, run: agent.run, to, from: 'engine', kind, priority: 10, body, createdAt });
 };

@@ -26,7 +26,7 @@ export const toolContext = (core: Core, run: Run, agent: Agent, signal: AbortSig
   let held: Lease | undefined;
   let notice: string | null = null;
   const lease = async (): Promise<Lease> => {
-    held ??= await core.leases.lease(agent, head, async (made) => {
+    held ??= await core.leases.lease(core.parts, agent, head, async (made) => {
       const fault = await setUpWorktree(core, run, agent, made, signal);
       if (fault !== null) notice = setupNotice(fault);
     });
@@ -70,7 +70,7 @@ export const toolContext = (core: Core, run: Run, agent: Agent, signal: AbortSig
     context,
     snapshot,
     begin: async (again) => {
-      held = await core.leases.adopt(agent.id, head, again);
+      held = await core.leases.adopt(core.parts, agent.id, head, again);
     },
     check: async (acted) => (agent.role === 'resolver' ? checkMarkers(core, run, head, acted, snapshot) : acted),
   };

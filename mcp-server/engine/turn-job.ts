@@ -13,7 +13,7 @@ import { type Begun, isShort, openTurn, prepare } from './begin-turn.ts';
 import { type CacheMiss, cacheMiss } from './cache-miss.ts';
 import { type Conversation, loadConversation } from './conversation.ts';
 import type { Core } from './core.ts';
-import { endingOf, wrapUpOf } from './ending.ts';
+import { endingOf, hasTurns, wrapUpOf } from './ending.ts';
 import { aborted, backToQueue, endAborted, failed, giveUp, left, whyNot } from './no-answer.ts';
 import { applyOutcome } from './outcome.ts';
 import { planOutcome } from './plan-outcome.ts';
@@ -110,7 +110,10 @@ const missOf = (
   { usage }: Answered,
 ): CacheMiss | null => (hands.endpoint.knownFacts()?.build ? cacheMiss({ earlier, kind, usage, compacted }) : null);
 
-/** Stores the answer and charges it. Without tool calls that is also the end of the turn, in the same transaction. */
+/**
+ * Stores the answer and charges it. Without tool calls, and without a worktree to look at, that is also the end of the
+ * turn, in the same transaction.
+ */
 const answered = async (
   core: Core,
   job: Job,
@@ -124,7 +127,7 @@ const answered = async (
   const { answer } = outcome;
   const timings: Timings = { ...outcome.timings, queueMs: Math.max(0, turn.startedAt - job.queuedAt) };
   const stored = { ...turn, state: 'answered', answer, usage: outcome.usage, timings } as const;
-  const plain = answer.toolCalls.length === 0;
+  const plain = answer.toolCalls.length === 0 && (await store.worktree(agent.id)) === undefined;
   const plan = agent.tier === 'planner' ? await planOutcome(core, conversation, stored) : null;
   const storing = store.transaction(async (tx) => {
     const { over } = await tx.settle(agent.id, turn.id, outcome.usage.prompt + outcome.usage.completion, clock.now());
@@ -161,7 +164,8 @@ const answered = async (
 const withoutTools = (core: Core, job: Job, c: Conversation, turn: Turn & { answer: Answer }) => {
   const wrapUp = wrapUpOf(c.agent, turn.kind, turn.seq, core.limits.turns);
   const ending = endingOf(c.agent, turn.answer, [], wrapUp, c);
-  return { job: job.id, turn, calls: [], commit: null, ending };
+  const mayUse = hasTurns(c.agent, turn, core.limits.turns);
+  return { job: job.id, turn, calls: [], commit: null, ending, mayUse };
 };
 
 /** Runs the tool calls of a stored answer, commits what they changed, and makes the outcome true. */
@@ -198,7 +202,8 @@ const actAndCommit = async (
   // all, the next start or the next use of the worktree moves it back to where the database says.
   if (commit) await repository.publish(agent.branch, commit.commit);
   await store.transaction(async (tx) => {
-    await applyOutcome(core.parts, tx, { job: job.id, turn, calls: checked, commit, ending });
+    const mayUse = hasTurns(agent, turn, core.limits.turns);
+    await applyOutcome(core.parts, tx, { job: job.id, turn, calls: checked, commit, ending, mayUse });
     if (signal.aborted) await endAborted(core, tx, job, agent.id);
     core.wake();
   });

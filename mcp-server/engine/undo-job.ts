@@ -6,9 +6,8 @@ import { oneLine } from '../domain/text.ts';
 import { isSettled } from '../domain/transitions.ts';
 import type { UndoRecord } from '../domain/undo.ts';
 import type { Tx } from '../store/port.ts';
-import { withEdits } from './by-hand.ts';
+import { changeHead } from './by-hand.ts';
 import { COMMITTER, type Core } from './core.ts';
-import { publishHead } from './merge-job.ts';
 import { isOver } from './retire.ts';
 import { endUndo, type FailedSaga, failedSagas } from './saga.ts';
 import { askToStop, closeIfDone, considerStep, endAgent } from './settle.ts';
@@ -116,12 +115,11 @@ const revertIn = async (core: Core, job: Job, run: Run, source: Agent['id']): Pr
   const { store, clock } = core.parts;
   const agent = await store.agent(source);
   const found = job.agent ? ((await store.agent(job.agent)) ?? null) : null;
-  const into = found && (await withEdits(core, found));
   if (!agent) throw new Error('An undo job without its agent.');
-  const head = (into ? into.headCommit : run.headCommit) ?? run.headCommit;
   const [from, to] = [agent.startCommit ?? agent.baseCommit, agent.headCommit];
-  const outcome = await revertOf(core, head, from, to, agent);
-  if (outcome.commit) await publishHead(core, run, into, outcome.commit);
+  const { into, outcome } = await changeHead<Reverted>(core, run, found, (head) =>
+    revertOf(core, head, from, to, agent),
+  );
   await store.transaction(async (tx) => {
     await tx.finishJob(job.id, 'done');
     const now = clock.now();

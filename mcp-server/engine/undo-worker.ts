@@ -144,7 +144,7 @@ const execute = async (core: Core, worker: Agent, argv: readonly string[], signa
   if (!head) throw new Error('An agent that begins nowhere.');
   const run = await core.parts.store.run(worker.run);
   try {
-    const lease = await core.leases.lease(worker, head, async (made) => {
+    const lease = await core.leases.lease(core.parts, worker, head, async (made) => {
       const fault = run && (await setUpWorktree(core, run, worker, made, signal));
       if (fault) core.parts.log(`${worker.name}: ${fault}`);
     });

@@ -157,10 +157,13 @@ export const moveAgent = (
 
 export const patchAgent = (db: Connection, id: AgentId, patch: AgentPatch): void => update(db, id, patch);
 
-/** The agent as the patch leaves it. */
+/** The agent as the patch leaves it: what is stored of a text is well-formed. */
 export const patched = (agent: Agent, patch: AgentPatch): Agent => {
   const result: Record<string, unknown> = { ...agent };
-  for (const key of keysOf(patch)) result[key] = patch[key];
+  for (const key of keysOf(patch)) {
+    const value = patch[key];
+    result[key] = typeof value === 'string' ? value.toWellFormed() : value;
+  }
   return result as unknown as Agent;
 };
 

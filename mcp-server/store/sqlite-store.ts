@@ -143,6 +143,7 @@ export class SqliteStore extends SqliteReader implements Store {
       this.#assertNewest();
     } catch (error) {
       db.run(ROLLBACK);
+      this.#known.forget();
       throw error;
     }
     const { promise: over, resolve, reject } = Promise.withResolvers<void>();

@@ -18,9 +18,6 @@ const INHERITED = [
   'PATH',
   'HOME',
   'XDG_CONFIG_HOME',
-  'LANG',
-  'LC_ALL',
-  'LC_CTYPE',
   'TMPDIR',
   'TEMP',
   'TMP',
@@ -66,6 +63,8 @@ const WITHOUT_SYSTEM_SETTINGS: Readonly<Record<string, string>> =
 /** The variables of one command. Without a place git looks for the repository by itself, as it does for the person. */
 export const gitVariables = (place: Place | null): Record<string, string> => ({
   GIT_TERMINAL_PROMPT: '0',
+  // Some of what git says is read here, so it is not to be translated.
+  LC_ALL: 'C',
   GIT_LITERAL_PATHSPECS: '1',
   ...(place && {
     GIT_DIR: place.gitDir,

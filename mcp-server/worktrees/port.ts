@@ -117,6 +117,18 @@ export interface Repository {
     author: Author,
   ): Promise<{ readonly commit: Commit; readonly files: readonly string[] } | null>;
   /**
+   * Brings files and branch of the lease from one commit to another. What was changed by hand in other files stays; false,
+   * and nothing has moved, when it is in the way.
+   */
+  advance(lease: Lease, step: { readonly from: Commit; readonly to: Commit }, mayMove?: MayMove): Promise<boolean>;
+  /** A commit of what was changed by hand, on top of `parent`, as an object only; the worktree stays as it is. */
+  edits(
+    lease: Lease,
+    parent: Commit,
+    message: string,
+    author: Author,
+  ): Promise<{ readonly commit: Commit; readonly files: readonly string[] } | null>;
+  /**
    * Takes over a worktree that an earlier engine, or cut work, left: its branch is at the commit then. What was changed by
    * hand stays if the files were at the commit too and nothing was `cut`; else they are brought to it, and what nobody had
    * committed is kept and returned.

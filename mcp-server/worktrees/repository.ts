@@ -1,4 +1,5 @@
 import { adopt } from './adopt.ts';
+import { advance, edits } from './advance.ts';
 import { checkoutBytes } from './checkout-size.ts';
 import { createCommitTrees } from './commit-tree.ts';
 import type { Core } from './core.ts';
@@ -39,6 +40,8 @@ export const createRepository = (core: Core): Repository => {
     lease: (agent, branch, commit, onIntent) => createLease(core, agent, branch, commit, onIntent),
     treeOfLease: (lease) => treeOfLease(core, lease),
     snapshot: (lease, parent, message, author) => snapshot(core, lease, parent, message, author),
+    advance: (lease, step, mayMove) => advance(core, lease, step, mayMove),
+    edits: (lease, parent, message, author) => edits(core, lease, parent, message, author),
     adopt: (lease, commit, options, mayMove) => adopt(core, lease, commit, options, mayMove),
     reset: (lease, commit, mayMove) => reset(core, lease, commit, mayMove),
     merge: (into, source, message, author) => merge(core, into, source, message, author),

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
-import { appendFileSync, existsSync, readdirSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { RunView } from '../../mcp-server/engine/facade.ts';
 import { type Bench, openBench } from '../support/engine.ts';
-import { call, finish, type ParsedRequest, type ScriptedAnswer } from '../support/scripted-server.ts';
+import { call, finish, type ParsedRequest, type ScriptedAnswer, say } from '../support/scripted-server.ts';
 import { agentsOf, eventsOf } from '../support/team.ts';
 
 const toolsDone = (request: ParsedRequest): number => request.messages.filter(({ role }) => role === 'tool').length;
@@ -75,7 +76,7 @@ describe('What a person changes by hand in the worktree of an agent', () => {
     assert.equal(subjects(view).filter((line) => line.startsWith('Changed by hand')).length, 0);
   });
 
-  it('while that one waits for a helper is committed before the helper’s work comes in', async () => {
+  it('while that one waits for a helper stays when the helper’s work comes in, and is committed with its own', async () => {
     const change = (): void => {
       writeFileSync(inWorktree('by-hand.txt'), 'hand\n');
       appendFileSync(inWorktree('one.txt'), 'and by hand\n');
@@ -85,12 +86,77 @@ describe('What a person changes by hand in the worktree of an agent', () => {
     assert.equal(view.state, 'completed', JSON.stringify(view, null, 1));
     assert.deepEqual(filesOf(view), ['by-hand.txt', 'one.txt', 'part.txt']);
     assert.equal(bench.repo.git('show', `${view.branch}:one.txt`), 'first\nand by hand');
-    assert.ok(subjects(view).some((line) => line.startsWith('Changed by hand in the worktree of')));
     const [top] = await agentsOf(bench, view.run);
     const files = (await eventsOf(bench)).flatMap((event) =>
       event.type === 'agent.committed' && event.agent === top?.agent ? [event.files] : [],
     );
     assert.deepEqual(files, [['one.txt'], ['by-hand.txt', 'one.txt']]);
+  });
+
+  it('in the very moment in which a helper’s work comes in is not overwritten', async () => {
+    bench = await openBench({ script: delegating(() => undefined, 0, writePart) });
+    const merge = bench.repository.merge.bind(bench.repository);
+    Object.assign(bench.repository, {
+      merge: async (...args: Parameters<typeof merge>) => {
+        const merged = await merge(...args);
+        if (merged.kind !== 'up-to-date' && existsSync(inWorktree('one.txt'))) {
+          appendFileSync(inWorktree('one.txt'), 'late\n');
+          writeFileSync(inWorktree('late.txt'), 'late\n');
+        }
+        return merged;
+      },
+    });
+    const view = await bench.run('Write one.txt', { maxAgents: 2 });
+    assert.equal(view.state, 'completed', JSON.stringify(view, null, 1));
+    assert.deepEqual(filesOf(view), ['late.txt', 'one.txt', 'part.txt']);
+    assert.match(bench.repo.git('show', `${view.branch}:one.txt`), /^first\nlate/);
+  });
+
+  it('and may not be committed stays there, with the worktree', async () => {
+    const change = (): void => {
+      mkdirSync(inWorktree('.idea'));
+      writeFileSync(inWorktree('.idea/run.xml'), 'mine\n');
+      writeFileSync(inWorktree('.vscode/settings.json'), '{"mine": true}\n');
+      mkdirSync(inWorktree('nested'));
+      execFileSync('git', ['init', '-q'], { cwd: inWorktree('nested') });
+      writeFileSync(inWorktree('nested/work.txt'), 'mine\n');
+    };
+    bench = await openBench({
+      files: { '.vscode/settings.json': '{}\n' },
+      script: delegating(change, 0, writePart),
+    });
+    const view = await bench.run('Write one.txt', { maxAgents: 2 });
+    assert.deepEqual([view.state, filesOf(view)], ['completed', ['one.txt', 'part.txt']]);
+    await bench.waitUntil('the worktree is kept', async () =>
+      (await eventsOf(bench)).some(({ type }) => type === 'worktree.kept'),
+    );
+    const texts = ['.idea/run.xml', '.vscode/settings.json', 'nested/work.txt'].map((path) =>
+      readFileSync(inWorktree(path), 'utf8'),
+    );
+    assert.deepEqual(texts, ['mine\n', '{"mine": true}\n', 'mine\n']);
+  });
+
+  it('may be that all of it is deleted, which is made anew', async () => {
+    bench = await openBench({ script: delegating(() => rmSync(inWorktree(), { recursive: true }), 0, writePart) });
+    const view = await bench.run('Write one.txt', { maxAgents: 2 });
+    assert.deepEqual([view.state, filesOf(view)], ['completed', ['one.txt', 'part.txt']]);
+    assert.deepEqual(
+      bench.log.filter((line) => line.includes('merge')),
+      [],
+    );
+  });
+
+  it('comes home, too, when the agent ends with plain text', async () => {
+    bench = await openBench({
+      script: (_request, n) => {
+        if (n === 1) return call('write_file', { path: 'one.txt', content: '1\n' });
+        writeFileSync(inWorktree('by-hand.txt'), 'hand\n');
+        return say('That is all.');
+      },
+    });
+    const view = await bench.run('Write one.txt', { maxAgents: 1 });
+    assert.deepEqual([view.state, filesOf(view)], ['completed', ['by-hand.txt', 'one.txt']]);
+    assert.equal(view.report, 'That is all.');
   });
 
   it('in the place that a helper changes, too, becomes a conflict that holds both sides', async () => {
@@ -113,6 +179,7 @@ describe('What a person changes by hand in the worktree of an agent', () => {
     assert.match(seen, /<<<<<<<[^]*by hand[^]*=======[^]*the part/);
     assert.equal(bench.repo.git('show', `${view.branch}:one.txt`), 'first\nby hand\nthe part');
     assert.equal((await agentsOf(bench, view.run)).length, 3);
+    assert.ok(subjects(view).some((line) => line.startsWith('Changed by hand in the worktree of')));
   });
 
   it('stays there, and comes home, when another engine takes the work up', async () => {
@@ -136,6 +203,29 @@ describe('What a person changes by hand in the worktree of an agent', () => {
     assert.equal(view.state, 'completed', JSON.stringify(view, null, 1));
     assert.deepEqual(filesOf(view), ['after.txt', 'one.txt']);
     assert.equal(bench.repo.git('show', `${view.branch}:one.txt`), 'first\nbefore');
+  });
+
+  it('and staged is kept as a commit, and said, when another engine takes the work up', async () => {
+    bench = await openBench({
+      script: (request) => {
+        const done = toolsDone(request);
+        if (done === 0) return call('write_file', { path: 'one.txt', content: 'first\n' });
+        return done === 1 ? call('ask_person', { question: 'Shall I go on?' }) : finish('Done.');
+      },
+    });
+    const { run } = await bench.engine.startRun({ task: 'Write one.txt', options: { maxAgents: 1 } });
+    await bench.waitUntil('the question', async () => (await agentsOf(bench, run))[0]?.state === 'waiting');
+    writeFileSync(inWorktree('by-hand.txt'), 'hand\n');
+    execFileSync('git', ['add', 'by-hand.txt'], { cwd: inWorktree() });
+    await bench.restart();
+    const [agent] = await agentsOf(bench, run);
+    assert.ok(agent);
+    await bench.engine.messageAgent({ agent: agent.agent, text: 'Yes.' });
+    const view = await bench.waitEnd(run);
+    assert.deepEqual([view.state, filesOf(view)], ['completed', ['one.txt']]);
+    const saved = (await eventsOf(bench)).find((event) => event.type === 'worktree.saved');
+    assert.deepEqual(saved?.files, ['by-hand.txt']);
+    assert.equal(bench.repo.git('show', `${saved.commit}:by-hand.txt`), 'hand');
   });
 
   it('while its tools were cut is kept as a commit, and said', async () => {

@@ -87,6 +87,20 @@ describe('Skills that an agent wants before a person trusts them', function () {
     assert.equal((await bench.waitEnd(run)).report, 'Greeted.');
   });
 
+  it('make no result incomplete that would have been whole without the trust', async () => {
+    const script = (request: ParsedRequest): ScriptedAnswer =>
+      toolResults(request).length === 0
+        ? call('use_skill', { name: 'greet' })
+        : { ...finish('Did without.'), latencyMs: 500 };
+    bench = await openBench({ files: FILES, skills: true, limits: { turns: 3 }, script });
+    const { run } = await bench.engine.startRun({ task: 'Say hello', options: { maxAgents: 1 } });
+    await bench.engine.nextSkillApproval(run, [], AbortSignal.timeout(10_000));
+    await bench.waitUntil('its last call', async () => bench.model.requests.length === 2);
+    await trust('greet');
+    const view = await bench.waitEnd(run);
+    assert.deepEqual([view.state, view.report], ['answered', 'Did without.']);
+  });
+
   it('may be trusted, changed or refused while no engine was there, which the next one knows', async () => {
     let goOn = false;
     const told: string[] = [];

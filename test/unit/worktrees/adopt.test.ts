@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import {
   AUTHOR,
@@ -83,6 +83,35 @@ describe('a worktree that is taken over', () => {
     put(path, 'src/a.ts', 'by hand');
     assert.equal(await adopt(first), null, 'it is not on its way any more');
     assert.equal(text('src/a.ts'), 'by hand');
+  });
+
+  it('is brought to the commit, and its HEAD to its branch, when somebody looked at an older commit in it', async () => {
+    const { repository, lease, first, path, adopt, text } = await leased();
+    put(path, 'README.md', 'second');
+    const made = await repository.snapshot(lease, first, 'More', AUTHOR);
+    assert.ok(made);
+    await repository.publish('coppice/one', made.commit);
+    git(path, 'checkout', '-q', '--detach', 'HEAD~1');
+    put(path, 'new.txt', 'by hand');
+    assert.deepEqual((await adopt(made.commit))?.files, ['new.txt']);
+    assert.equal(text('README.md'), 'second');
+    assert.equal(git(path, 'symbolic-ref', 'HEAD'), 'refs/heads/coppice/one');
+    assert.equal(git(path, 'status', '--porcelain'), '');
+  });
+
+  it('loses nothing when the engine is killed while it keeps what was changed', async () => {
+    const { root, path, adopt } = await leased();
+    put(root, 'src/a.ts', 'second\n');
+    const second = commitAll(root);
+    put(path, 'new.txt', 'by hand');
+    mkdirSync(join(root, '.git/refs/coppice'), { recursive: true });
+    writeFileSync(join(root, '.git/refs/coppice/discarded'), 'in the way');
+    await assert.rejects(adopt(second));
+    rmSync(join(root, '.git/refs/coppice/discarded'));
+    const saved = await adopt(second);
+    assert.ok(saved);
+    assert.ok(saved.files.includes('new.txt'));
+    assert.equal(git(root, 'show', `${saved.commit}:new.txt`), 'by hand');
   });
 
   it('is left alone when nothing in it differs, and made anew when its folder is gone', async () => {

@@ -47,6 +47,17 @@ describe('a snapshot', () => {
     assert.equal(await repository.branchHead('coppice/one'), base);
   });
 
+  it('leaves out what cannot be read, and takes the rest', async function () {
+    // Root can read all.
+    if (process.getuid?.() === 0) return this.skip();
+    const { path, snap } = await leased();
+    put(path, 'secret.key', 'mine');
+    chmodSync(join(path, 'secret.key'), 0);
+    put(path, 'fine.txt', 'x');
+    assert.deepEqual((await snap())?.files, ['fine.txt']);
+    assert.ok(existsSync(join(path, 'secret.key')));
+  });
+
   it('is null when nothing changed, also after a change was taken back', async () => {
     const { path, base, snap, root } = await leased();
     assert.equal(await snap(), null);
