@@ -19,7 +19,7 @@ const parts: Record<string, readonly string[]> = {
   unit: [node, check, 'unit'],
   build: [node, join(root, '.tools/build.ts'), '--quiet'],
   engine: [mocha, '--parallel', '--jobs', '4', 'test/{engine,scripts}/**/*.test.ts'],
-  mcp: [mocha, '--parallel', '--jobs', '3', 'test/mcp/**/*.test.ts'],
+  mcp: [mocha, '--parallel', '--jobs', '4', 'test/mcp/**/*.test.ts'],
   editor: [node, join(root, 'test/editor/main.ts')],
 };
 const ASIDE = 'static';

@@ -89,7 +89,7 @@ describe('an engine that is killed while a person changes the worktree of an age
   for (const where of ['store', 'git'] as const)
     it(`loses nothing of it, killed at many a ${where} step`, async function () {
       this.timeout(600_000);
-      const stride = Number(process.env['COPPICE_KILL_STRIDE'] ?? 0) || 9;
+      const stride = Number(process.env['COPPICE_KILL_STRIDE'] ?? 0) || 12;
       let at = stride === 1 ? 1 : 4;
       let points = 0;
       const lane = async (): Promise<void> => {
