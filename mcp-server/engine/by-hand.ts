@@ -1,3 +1,4 @@
+import { areHarmless } from '../agent/tools/tools.ts';
 import type { Agent } from '../domain/agent.ts';
 import type { Commit } from '../domain/ids.ts';
 import type { Run } from '../domain/run.ts';
@@ -5,6 +6,7 @@ import { oneLine } from '../domain/text.ts';
 import type { Lease } from '../worktrees/port.ts';
 import { COMMITTER, type Core } from './core.ts';
 import { keepForeignCommit } from './foreign-commits.ts';
+import { takeOver } from './leases.ts';
 
 /** Makes a commit on top of the head that it is given; none when nothing is to change. */
 export type Make<T> = (head: Commit) => Promise<T & { readonly commit?: Commit | null }>;
@@ -34,22 +36,21 @@ export const changeHead = async <T extends object>(
   return changeOver(core, run, await withEdits(core, into, lease, head), lease, make);
 };
 
-/** The second time: whatever is in the way now may not be committed, and is kept elsewhere. */
+/** The second time: whatever is in the way now may not be committed, and is kept elsewhere, if need be with all the folder. */
 const changeOver = async <T extends object>(core: Core, run: Run, into: Agent, lease: Lease, make: Make<T>) => {
   const { repository, store, clock } = core.parts;
   const head = into.headCommit ?? run.headCommit;
   const outcome = await make(head);
   const { commit } = outcome;
   if (!commit || (await bring(core, into, lease, { from: head, to: commit }))) return { into, outcome };
-  const saved = await repository.adopt(lease, head, { cut: true, author: COMMITTER });
-  if (saved)
-    await store.transaction((tx) =>
-      tx.emit(clock.now(), [{ type: 'worktree.saved', run: run.id, agent: into.id, ...saved }]),
-    );
+  await takeOver(core.parts, lease, { run: run.id, agent: into.id }, head, true);
   if (await bring(core, into, lease, { from: head, to: commit })) return { into, outcome };
-  throw new Error(
-    `The files in ${lease.path} were changed by hand while other work was to come in. It is tried again.`,
+  const path = await repository.setAside(lease, commit);
+  const reason = 'something in it was in the way of other work, and git could neither take it in nor overwrite it';
+  await store.transaction((tx) =>
+    tx.emit(clock.now(), [{ type: 'worktree.kept', run: run.id, agent: into.id, path, reason }]),
   );
+  return { into, outcome };
 };
 
 const publishRun = async (core: Core, run: Run, commit: Commit): Promise<void> => {
@@ -62,7 +63,8 @@ const leaseOf = async (core: Core, agent: Agent, head: Commit): Promise<Lease | 
   const held = core.leases.held(agent.id);
   if (held) return held;
   const open = await core.parts.store.openTurn(agent.id);
-  return core.leases.adopt(core.parts, agent.id, head, open?.state === 'answered');
+  const wasCut = open?.state === 'answered' && !areHarmless(open.answer?.toolCalls ?? []);
+  return core.leases.adopt(core.parts, agent.id, head, wasCut);
 };
 
 const bring = async (

@@ -15,6 +15,7 @@ export const coreOf = (core: Core, claim: Claim): Core => {
     ...repository,
     publish: (branch, commit) => repository.publish(branch, commit, assertHeld),
     advance: (lease, step) => repository.advance(lease, step, assertHeld),
+    setAside: (lease, commit) => repository.setAside(lease, commit, assertHeld),
     adopt: (lease, commit, options) => repository.adopt(lease, commit, options, assertHeld),
     reset: (lease, commit) => repository.reset(lease, commit, assertHeld),
   };

@@ -1,7 +1,7 @@
 import type { Agent } from '../domain/agent.ts';
 import type { AgentId, Commit } from '../domain/ids.ts';
 import type { Worktree } from '../domain/worktree.ts';
-import type { Lease } from '../worktrees/port.ts';
+import type { Lease, Saved } from '../worktrees/port.ts';
 import { COMMITTER } from './core.ts';
 import type { EngineParts } from './parts.ts';
 
@@ -64,13 +64,15 @@ export const leaseOf = (row: Worktree): Lease => ({
   branch: row.branch,
 });
 
-const takeOver = async (
+/** `cut`: what is in it may be work that was cut, and will be done anew. */
+export const takeOver = async (
   { store, repository, clock }: LeaseParts,
   lease: Lease,
-  { run, agent }: Worktree,
+  { run, agent }: Pick<Worktree, 'run' | 'agent'>,
   head: Commit,
   cut: boolean,
 ): Promise<void> => {
-  const saved = await repository.adopt(lease, head, { cut, author: COMMITTER });
-  if (saved) await store.transaction((tx) => tx.emit(clock.now(), [{ type: 'worktree.saved', run, agent, ...saved }]));
+  const onSaved = (saved: Saved): Promise<void> =>
+    store.transaction((tx) => tx.emit(clock.now(), [{ type: 'worktree.saved', run, agent, ...saved }]));
+  await repository.adopt(lease, head, { cut, author: COMMITTER, onSaved });
 };

@@ -183,7 +183,8 @@ const actAndCommit = async (
   const folder: TurnFolder = toolContext(core, run, agent, signal);
   let acted: Awaited<ReturnType<typeof act>>;
   try {
-    await folder.begin(loaded === undefined);
+    const again = loaded === undefined && !areHarmless(turn.answer.toolCalls);
+    await unlessTampered(turn, () => folder.begin(again));
     acted = await act(folder.context, turn.answer.toolCalls, conversation.calls, signal);
   } catch (error) {
     core.leases.forget(agent.id);
@@ -192,12 +193,15 @@ const actAndCommit = async (
   }
   const checked = await folder.check(acted);
   const wrapUp = wrapUpOf(agent, turn.kind, turn.seq, core.limits.turns);
-  const ending = endingOf(agent, turn.answer, checked, wrapUp, conversation);
+  const turns = conversation.turns.filter(({ id }) => id !== turn.id);
+  const ending = endingOf(agent, turn.answer, checked, wrapUp, { ...conversation, turns });
   // Git looks at every file to tell what changed. At the end, and before anybody else's work can come into the folder, it
   // does so anyway: a person may have changed something by hand.
   const onlyRead = areHarmless(turn.answer.toolCalls) && checked.every(({ result }) => result.effect === undefined);
   const isSame = ending === null && onlyRead;
-  const commit = isSame ? null : await folder.snapshot(commitMessage(agent, turn));
+  const commit = isSame
+    ? null
+    : ((await unlessTampered(turn, () => folder.snapshot(commitMessage(agent, turn)))) ?? null);
   // The branch moves while the job still keeps everybody else from the agent; should the outcome not become true after
   // all, the next start or the next use of the worktree moves it back to where the database says.
   if (commit) await repository.publish(agent.branch, commit.commit);
@@ -208,6 +212,20 @@ const actAndCommit = async (
     core.wake();
   });
   if (ending && core.leases.held(agent.id)) core.tidy();
+};
+
+/** A plain answer stands also where its agent's worktree cannot be used any more; the files in that are kept. */
+const unlessTampered = async <T>(
+  { answer }: { readonly answer: Answer },
+  work: () => Promise<T>,
+): Promise<T | undefined> => {
+  try {
+    return await work();
+  } catch (error) {
+    const isTampered = error instanceof UserError && error.code === 'unsupported-repository';
+    if (answer.toolCalls.length > 0 || !isTampered) throw error;
+    return undefined;
+  }
 };
 
 const commitMessage = (agent: Agent, turn: Turn): string =>

@@ -81,6 +81,14 @@ export interface Saved {
   readonly files: readonly string[];
 }
 
+export interface AdoptOptions {
+  /** Work in it was cut in the middle, and will be done anew. */
+  readonly cut: boolean;
+  readonly author: Author;
+  /** Told of what is kept, before it is taken out of the worktree. */
+  onSaved(saved: Saved): Promise<void>;
+}
+
 /** Asked right before a branch moves. When it throws, nothing moves. */
 export type MayMove = () => Promise<void>;
 
@@ -131,14 +139,11 @@ export interface Repository {
   /**
    * Takes over a worktree that an earlier engine, or cut work, left: its branch is at the commit then. What was changed by
    * hand stays if the files were at the commit too and nothing was `cut`; else they are brought to it, and what nobody had
-   * committed is kept and returned.
+   * committed is kept and told.
    */
-  adopt(
-    lease: Lease,
-    commit: Commit,
-    options: { readonly cut: boolean; readonly author: Author },
-    mayMove?: MayMove,
-  ): Promise<Saved | null>;
+  adopt(lease: Lease, commit: Commit, options: AdoptOptions, mayMove?: MayMove): Promise<void>;
+  /** Makes the worktree anew at the commit; its old folder, without its link to git, stays at the path that is returned. */
+  setAside(lease: Lease, commit: Commit, mayMove?: MayMove): Promise<string>;
   /** Moves the lease's branch and files to the commit, dropping whatever else is in the worktree. */
   reset(lease: Lease, commit: Commit, mayMove?: MayMove): Promise<void>;
   /** Merges in the object store alone: no ref moves, no file changes. */

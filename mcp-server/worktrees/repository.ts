@@ -1,5 +1,5 @@
 import { adopt } from './adopt.ts';
-import { advance, edits } from './advance.ts';
+import { advance, edits, setAside } from './advance.ts';
 import { checkoutBytes } from './checkout-size.ts';
 import { createCommitTrees } from './commit-tree.ts';
 import type { Core } from './core.ts';
@@ -42,6 +42,7 @@ export const createRepository = (core: Core): Repository => {
     snapshot: (lease, parent, message, author) => snapshot(core, lease, parent, message, author),
     advance: (lease, step, mayMove) => advance(core, lease, step, mayMove),
     edits: (lease, parent, message, author) => edits(core, lease, parent, message, author),
+    setAside: (lease, commit, mayMove) => setAside(core, lease, commit, mayMove),
     adopt: (lease, commit, options, mayMove) => adopt(core, lease, commit, options, mayMove),
     reset: (lease, commit, mayMove) => reset(core, lease, commit, mayMove),
     merge: (into, source, message, author) => merge(core, into, source, message, author),

@@ -48,7 +48,7 @@ export const reset = (core: Core, lease: Lease, commit: Commit, mayMove?: MayMov
     });
   });
 
-const changedPaths = async (core: Core, from: Commit, to: Commit): Promise<readonly string[]> => {
+export const changedPaths = async (core: Core, from: Commit, to: Commit): Promise<readonly string[]> => {
   const args = ['diff-tree', '-r', '-z', '--name-only', '--no-renames', '--no-ext-diff', from, to];
   return (await core.git.text(core.store, args)).split('\0').filter(Boolean).sort();
 };

@@ -1,4 +1,4 @@
-import { access, constants, lstat, readlink, realpath } from 'node:fs/promises';
+import { access, constants, lstat, readlink, realpath, rm } from 'node:fs/promises';
 import { dirname, isAbsolute, join, normalize, sep } from 'node:path';
 import type { Commit } from '../domain/ids.ts';
 import { absent, belongsToGit, isProtected } from './containment.ts';
@@ -43,6 +43,9 @@ export const commitBeside = async (
 ): Promise<{ readonly commit: Commit; readonly files: readonly string[] } | null> => {
   const index = join(place.gitDir, 'coppice-index');
   const variables = { GIT_INDEX_FILE: index };
+  // What a command that was killed has left of an earlier one.
+  await rm(index, { force: true });
+  await rm(`${index}.lock`, { force: true });
   await core.git.exec(place, ['read-tree', '--reset', parent], { variables });
   const files = await stageEntries(core, place, entries, { what, index });
   const tree = (await core.git.text(place, ['write-tree'], { variables })).trim();
@@ -111,11 +114,14 @@ const sortEntries = async (
 };
 
 /** Null when there is nothing, and also when the path goes through a link: git tracks the link and nothing behind it. */
-const lstatInside = async (root: string, path: string) => {
+export const lstatInside = async (root: string, path: string) => {
   const folder = join(root, dirname(path));
-  const real = await realpath(folder).catch(absent);
+  // A link that leads to itself is nothing, too.
+  const real = await realpath(folder).catch((error) => (codeOf(error) === 'ELOOP' ? null : absent(error)));
   return real === folder ? lstat(join(root, path)).catch(absent) : null;
 };
+
+const codeOf = (error: unknown): string | undefined => (error as NodeJS.ErrnoException).code;
 
 const staysInside = async (root: string, path: string): Promise<boolean> => {
   const target = await readlink(join(root, path));

@@ -136,6 +136,34 @@ describe('What a person changes by hand in the worktree of an agent', () => {
     assert.deepEqual(texts, ['mine\n', '{"mine": true}\n', 'mine\n']);
   });
 
+  it('and can neither be taken in nor overwritten is kept with all the folder, and the work goes on', async () => {
+    const change = (): void => {
+      mkdirSync(inWorktree('part.txt'));
+      execFileSync('git', ['init', '-q'], { cwd: inWorktree('part.txt') });
+      writeFileSync(inWorktree('part.txt/work.txt'), 'mine\n');
+    };
+    bench = await openBench({ script: delegating(change, 0, writePart) });
+    const view = await bench.run('Write one.txt', { maxAgents: 2 });
+    assert.deepEqual([view.state, filesOf(view)], ['completed', ['one.txt', 'part.txt']], JSON.stringify(view));
+    const kept = (await eventsOf(bench)).find(({ type }) => type === 'worktree.kept');
+    assert.ok(kept?.type === 'worktree.kept');
+    assert.equal(readFileSync(join(kept.path, 'part.txt/work.txt'), 'utf8'), 'mine\n');
+  });
+
+  it('deleted, where a helper changes it, becomes a conflict', async () => {
+    const asOne = delegating(
+      () => rmSync(inWorktree('one.txt')),
+      0,
+      (request) =>
+        request.lastTool ? finish('Part.') : call('write_file', { path: 'one.txt', content: 'first\nthe part\n' }),
+    );
+    bench = await openBench({ script: (request) => (isResolver(request) ? finish('Joined.') : asOne(request)) });
+    const view = await bench.run('Write one.txt', { maxAgents: 2 });
+    const conflict = (await eventsOf(bench, view.run)).find(({ type }) => type === 'agent.conflicted');
+    assert.ok(conflict?.type === 'agent.conflicted', JSON.stringify(view));
+    assert.deepEqual(conflict.files, ['one.txt']);
+  });
+
   it('may be that all of it is deleted, which is made anew', async () => {
     bench = await openBench({ script: delegating(() => rmSync(inWorktree(), { recursive: true }), 0, writePart) });
     const view = await bench.run('Write one.txt', { maxAgents: 2 });

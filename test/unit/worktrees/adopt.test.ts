@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Saved } from '../../../mcp-server/worktrees/port.ts';
 import {
   AUTHOR,
   cleanUpAfterwards,
@@ -21,8 +22,12 @@ describe('a worktree that is taken over', () => {
     const root = makeRepository();
     const repository = await openAt(root);
     const lease = await leaseAt(repository, 'one');
-    const adopt = (commit: ReturnType<typeof headOf>, cut = false) =>
-      repository.adopt(lease, commit, { cut, author: AUTHOR });
+    const adopt = async (commit: ReturnType<typeof headOf>, cut = false): Promise<Saved | null> => {
+      const told: Saved[] = [];
+      const onSaved = async (one: Saved) => void told.push(one);
+      await repository.adopt(lease, commit, { cut, author: AUTHOR, onSaved });
+      return told[0] ?? null;
+    };
     const text = (path: string): string => readFileSync(join(lease.path, path), 'utf8');
     return { root, repository, first: headOf(root), lease, path: lease.path, adopt, text };
   };
@@ -112,6 +117,33 @@ describe('a worktree that is taken over', () => {
     assert.ok(saved);
     assert.ok(saved.files.includes('new.txt'));
     assert.equal(git(root, 'show', `${saved.commit}:new.txt`), 'by hand');
+  });
+
+  it('keeps a commit that somebody made in it on no branch, with what lay on top of it', async () => {
+    const { root, first, path, adopt } = await leased();
+    git(path, 'checkout', '-q', '--detach');
+    put(path, 'mine.txt', 'mine');
+    const mine = commitAll(path);
+    assert.deepEqual((await adopt(first))?.commit, mine);
+    assert.equal(git(path, 'symbolic-ref', 'HEAD'), 'refs/heads/coppice/one');
+    git(path, 'checkout', '-q', '--detach', mine);
+    put(path, 'more.txt', 'more');
+    const saved = await adopt(first);
+    assert.deepEqual(saved?.files, ['mine.txt', 'more.txt']);
+    assert.equal(git(root, 'rev-parse', `${saved.commit}^`), mine);
+  });
+
+  it('is not taken for cut by what a kill has left of something else', async () => {
+    const { root, path, first, adopt, text } = await leased();
+    const admin = join(root, '.git/worktrees/a-one');
+    put(admin, 'coppice-moving', '');
+    assert.equal(await adopt(first), null);
+    put(path, 'README.md', 'by hand');
+    assert.equal(await adopt(first), null);
+    assert.equal(text('README.md'), 'by hand');
+    put(admin, 'coppice-index', 'torn');
+    put(admin, 'coppice-index.lock', '');
+    assert.deepEqual((await adopt(first, true))?.files, ['README.md']);
   });
 
   it('is left alone when nothing in it differs, and made anew when its folder is gone', async () => {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync, rmSync, utimesSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import {
   AUTHOR,
@@ -60,6 +60,48 @@ describe('a worktree that is brought on', () => {
       assert.equal(await at(), first);
       assert.equal(existsSync(join(path, 'new.txt')), file === 'new.txt');
     });
+
+  it('changes nothing when a file that it would change was deleted by hand', async () => {
+    const { first, root, repository, lease, path, advance, at } = await leased();
+    rmSync(join(path, 'src/a.ts'));
+    assert.equal(await advance(), false);
+    assert.equal(existsSync(join(path, 'src/a.ts')), false);
+    assert.equal(await at(), first);
+    const made = await repository.edits(lease, first, 'Mine', AUTHOR);
+    assert.equal(git(root, 'diff', '--name-status', first, made?.commit ?? ''), 'D\tsrc/a.ts');
+  });
+
+  it('waits while somebody else holds its index', async () => {
+    const { root, advance, text } = await leased();
+    const lock = join(root, '.git/worktrees/a-one/index.lock');
+    let touched = 0;
+    // Whoever writes on is no command that was killed.
+    const hold = (): void => writeFileSync(lock, String((touched += 1)));
+    hold();
+    const holder = setInterval(hold, 20);
+    setTimeout(() => {
+      clearInterval(holder);
+      rmSync(lock);
+    }, 700);
+    assert.equal(await advance(), true);
+    assert.ok(touched > 5, String(touched));
+    assert.equal(text('src/a.ts'), 'second\n');
+  });
+
+  it('is set aside, and made anew, when nothing else helps', async () => {
+    const { root, repository, second, lease, path, advance, text, at } = await leased();
+    mkdirSync(join(path, 'new.txt'));
+    git(join(path, 'new.txt'), 'init', '-q');
+    put(path, 'new.txt/work.txt', 'mine');
+    assert.equal(await advance(), false);
+    const kept = await repository.setAside(lease, second);
+    assert.ok(kept.startsWith(join(root, '.coppice/kept/a-one-')));
+    assert.equal(readFileSync(join(kept, 'new.txt/work.txt'), 'utf8'), 'mine');
+    assert.equal(existsSync(join(kept, '.git')), false);
+    assert.equal(text('new.txt'), 'second\n');
+    assert.equal(git(path, 'status', '--porcelain'), '');
+    assert.equal(await at(), second);
+  });
 
   it('takes no notice of a file that was written again as it was', async () => {
     const { path, advance, text } = await leased();

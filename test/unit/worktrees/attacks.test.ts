@@ -36,7 +36,7 @@ const useAll = async (repository: Repository, lease: Lease): Promise<readonly st
     () => tree.list(''),
     () => tree.read('README.md'),
     () => repository.snapshot(lease, base, 'x', AUTHOR),
-    () => repository.adopt(lease, base, { cut: true, author: AUTHOR }),
+    () => repository.adopt(lease, base, { cut: true, author: AUTHOR, onSaved: async () => undefined }),
     () => repository.reset(lease, base),
     () => repository.remove(lease, { commits: [base], discarded: false }),
     () => repository.sweep([]),
