@@ -32,7 +32,7 @@ export const skillsPath = async (
   await workbench.row('Skills', /greet.*needs review/).waitFor();
   await step('sees the skills by source, and a new one as soon as it is written');
 
-  await workbench.row('Skills', 'greet').hover();
+  await workbench.hover(workbench.row('Skills', 'greet'));
   await workbench.row('Skills', 'greet').locator('[aria-label^="Run Skill"]').click();
   const dialog = page.locator('.monaco-dialog-box');
   await dialog.getByText('read names/**').waitFor();

@@ -96,6 +96,13 @@ export class Workbench {
     return pane.locator('.monaco-list-row', { hasText: text }).first();
   }
 
+  /** Puts the mouse on a line of a tree. What the tooltip of another line covers cannot be reached until that is gone. */
+  async hover(row: Locator): Promise<void> {
+    await this.page.mouse.move(900, 3);
+    await this.page.locator('.workbench-hover').first().waitFor({ state: 'hidden' });
+    await row.hover();
+  }
+
   /** Opens one of the views and closes the others, which would leave it too little room. */
   async showOnly(view: View): Promise<void> {
     for (const header of await this.page.locator('.pane-header').all()) {

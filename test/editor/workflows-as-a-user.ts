@@ -46,7 +46,7 @@ export const workflowsPath = async (
   rehearsal.script(agents(true));
   await workbench.showOnly('Agents');
   const row = workbench.row('Agents', /^\s*spring-clean: /);
-  await row.hover();
+  await workbench.hover(row);
   await row.locator('[aria-label^="Retry Failed Steps"]').click();
   await workbench.answer('Retry the failed steps', '50k');
   await workbench.notification(/"spring-clean: .*is answered: Report of check the change/).waitFor({ timeout: 60_000 });
