@@ -11,6 +11,13 @@ const toolsDone = (request: ParsedRequest): number => request.messages.filter(({
 const isPart = (request: ParsedRequest): boolean => request.firstUser.startsWith('Your task:\nThe part');
 const isResolver = (request: ParsedRequest): boolean => request.firstUser.includes('conflict markers');
 
+/** Writes one.txt, asks the person, and ends. */
+const asking = (request: ParsedRequest): ScriptedAnswer => {
+  const done = toolsDone(request);
+  if (done === 0) return call('write_file', { path: 'one.txt', content: 'first\n' });
+  return done === 1 ? call('ask_person', { question: 'Shall I go on?' }) : finish('Done.');
+};
+
 describe('What a person changes by hand in the worktree of an agent', () => {
   let bench: Bench;
   afterEach(async () => {
@@ -211,13 +218,7 @@ describe('What a person changes by hand in the worktree of an agent', () => {
   });
 
   it('stays there, and comes home, when another engine takes the work up', async () => {
-    bench = await openBench({
-      script: (request) => {
-        const done = toolsDone(request);
-        if (done === 0) return call('write_file', { path: 'one.txt', content: 'first\n' });
-        return done === 1 ? call('ask_person', { question: 'Shall I go on?' }) : finish('Done.');
-      },
-    });
+    bench = await openBench({ script: asking });
     const { run } = await bench.engine.startRun({ task: 'Write one.txt', options: { maxAgents: 1 } });
     const waiting = async (): Promise<boolean> => (await agentsOf(bench, run))[0]?.state === 'waiting';
     await bench.waitUntil('the question', waiting);
@@ -234,13 +235,7 @@ describe('What a person changes by hand in the worktree of an agent', () => {
   });
 
   it('and staged is kept as a commit, and said, when another engine takes the work up', async () => {
-    bench = await openBench({
-      script: (request) => {
-        const done = toolsDone(request);
-        if (done === 0) return call('write_file', { path: 'one.txt', content: 'first\n' });
-        return done === 1 ? call('ask_person', { question: 'Shall I go on?' }) : finish('Done.');
-      },
-    });
+    bench = await openBench({ script: asking });
     const { run } = await bench.engine.startRun({ task: 'Write one.txt', options: { maxAgents: 1 } });
     await bench.waitUntil('the question', async () => (await agentsOf(bench, run))[0]?.state === 'waiting');
     writeFileSync(inWorktree('by-hand.txt'), 'hand\n');
