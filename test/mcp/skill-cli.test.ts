@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Ended, openStage, type Stage, until } from '../support/coppice-process.ts';
+import { type Ended, openStage, processesWith, type Stage, until } from '../support/coppice-process.ts';
 import { makeRepository, type TestRepository } from '../support/repository.ts';
 import { type HubServer, startHub } from '../unit/skills-imports/hub-server.ts';
 import { makeZip } from '../unit/skills-imports/zip-writer.ts';
@@ -156,17 +156,7 @@ describe('coppice skill', function () {
   });
 
   it('ends a script at Ctrl-C', async () => {
-    const scripts = (): number =>
-      readdirSync('/proc').filter((pid) => {
-        try {
-          return (
-            /^\d+$/.test(pid) &&
-            readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(`${stage.repo.root}/.coppice/tmp`)
-          );
-        } catch {
-          return false;
-        }
-      }).length;
+    const scripts = (): number => processesWith(`${stage.repo.root}/.coppice/tmp`).length;
     const running = stage.start('skill', 'run', 'add', '--input', '{"a":99,"b":1}');
     await until('the script runs', () => scripts() > 0);
     running.child.kill('SIGINT');

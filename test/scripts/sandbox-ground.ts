@@ -12,7 +12,8 @@ import { findBubblewrap, type Sandbox } from '../../mcp-server/skills/execute/sa
 import { NO_MANIFEST } from '../../mcp-server/skills/manifest.ts';
 import type { SkillPermissions } from '../../mcp-server/skills/port.ts';
 
-const spawn: SpawnBounded = (request, signal) => runFilter({ ...request, commandsDir: null }, signal);
+/** Runs a program as scripts are run. */
+export const spawn: SpawnBounded = (request, signal) => runFilter({ ...request, commandsDir: null }, signal);
 
 /** The Node that runs the tests. */
 export const node = { path: process.execPath, environment: {}, permissionModel: true };

@@ -4,7 +4,8 @@ import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { SpawnBounded } from '../../mcp-server/skills/execute/bounded-process.ts';
 import { findBubblewrap } from '../../mcp-server/skills/execute/sandbox.ts';
-import { node, returned, sandboxGround } from './sandbox-ground.ts';
+import { processesWith, until } from '../support/coppice-process.ts';
+import { node, returned, sandboxGround, spawn } from './sandbox-ground.ts';
 
 describe('the script of a skill, in Python, shell or with commands,', () => {
   const ground = sandboxGround();
@@ -42,6 +43,20 @@ os.write(1, b'1')`;
     await new Promise((resolve) => setTimeout(resolve, 200));
     assert.equal(readFileSync(join(ground.repository, 'docs/alive.txt')).length, length);
     assert.deepEqual(readdirSync(join(ground.repository, '.coppice/tmp')), []);
+  });
+
+  it('leaves nothing running either where it is ended while it is only being started', async () => {
+    const sandbox = await findBubblewrap({ spawn, node });
+    assert.ok(sandbox);
+    const argv = sandbox.wrap({ argv: ['/bin/sh', '-c', `sleep 20; : ${ground.top}`], mounts: [], network: false });
+    const rest = { folder: '/', environment: {}, input: '', timeoutMs: 10_000, keepChars: 100, saysInner: true };
+    // Bubblewrap takes some ms to make a sandbox; in some of them its processes hang on nothing.
+    for (let at = 0; at < 120; at += 1) {
+      const abort = new AbortController();
+      setTimeout(() => abort.abort(), at % 20);
+      assert.equal((await spawn({ ...rest, argv }, abort.signal)).kind, 'killed');
+    }
+    await until('all of it has ended', () => processesWith(ground.top).length === 0);
   });
 
   it('starts commands that it declares, in JavaScript, and they are held like itself', async () => {

@@ -132,13 +132,19 @@ export const bundle = (): string => {
 };
 
 /** Detached engines of this repository, by their command line. */
-const processesOf = (root: string): number[] =>
+const processesOf = (root: string): number[] => processesThat((line) => line.split('\0').includes(root));
+
+/** Processes of this machine that have the text in their command line. */
+export const processesWith = (text: string): number[] => processesThat((line) => line.includes(text));
+
+/** `is` is given the command line, with \0 after each argument. */
+const processesThat = (is: (line: string) => boolean): number[] =>
   readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))
     .map(Number)
     .filter((pid) => {
       try {
-        return readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').includes(root);
+        return is(readFileSync(`/proc/${pid}/cmdline`, 'utf8'));
       } catch {
         return false;
       }

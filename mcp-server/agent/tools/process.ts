@@ -24,6 +24,8 @@ export type ProcessOutcome =
 /** A program that reads text and writes text: what it writes to its two outputs is kept apart. */
 export interface FilterRequest extends ProcessRequest {
   readonly input: string;
+  /** It is bubblewrap with `--info-fd 3`: it says there which process it has made, and that one is ended with it. */
+  readonly saysInner?: boolean;
 }
 
 /** How such a program ended. */
@@ -115,8 +117,9 @@ export const runProcess = async (request: ProcessRequest, signal: AbortSignal): 
 
 /** As `runProcess`, for a program that is given text to read. */
 export const runFilter = async (request: FilterRequest, signal: AbortSignal): Promise<FilterOutcome> => {
-  const child = start(request, 'pipe');
+  const child = start(request, 'pipe', request.saysInner === true ? ['pipe'] : []);
   if ('code' in child) return { kind: 'unstartable', code: child.code };
+  if (request.saysInner === true) endInnerWith(child);
   const stdout = collect(request.keepChars, [child.stdout]);
   const stderr = collect(request.keepChars, [child.stderr]);
   // It may end without having read all of it.
@@ -129,18 +132,50 @@ export const runFilter = async (request: FilterRequest, signal: AbortSignal): Pr
   return { ...end, stdout: stdout.toString(), stderr: said, cut: stdout.isCut };
 };
 
-const start = (request: ProcessRequest, stdin: 'ignore' | 'pipe'): ChildProcess | { readonly code: string } => {
+const start = (
+  request: ProcessRequest,
+  stdin: 'ignore' | 'pipe',
+  more: readonly 'pipe'[] = [],
+): ChildProcess | { readonly code: string } => {
   const [program, ...args] = request.argv;
   try {
     return spawn(program, args, {
       cwd: request.folder,
       env: { ...request.environment },
-      stdio: [stdin, 'pipe', 'pipe'],
+      stdio: [stdin, 'pipe', 'pipe', ...more],
       detached: process.platform !== 'win32',
       windowsHide: true,
     });
   } catch (error) {
     return { code: (error as NodeJS.ErrnoException).code ?? 'unknown' };
+  }
+};
+
+/**
+ * Bubblewrap's inner process leaves the group some time before it binds itself to the outer one (0.8: both after all is
+ * mounted): where the outer one is ended in between, nothing would end the inner one, and all that runs below it.
+ */
+const endInnerWith = (child: ChildProcess): void => {
+  const said = child.stdio[3] as Readable | null | undefined;
+  let text = '';
+  const end = (): void => {
+    // When it has ended by itself, there is no inner process any more.
+    const [, pid] = /"child-pid": (\d+)\b/.exec(text) ?? [];
+    if (child.signalCode !== null && pid !== undefined) killOne(Number(pid));
+  };
+  said?.on('data', (chunk: Buffer) => {
+    text += chunk.toString('latin1');
+    end();
+  });
+  said?.on('error', () => {});
+  child.on('exit', end);
+};
+
+const killOne = (pid: number): void => {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch {
+    // It is gone already.
   }
 };
 
@@ -174,6 +209,7 @@ const watch = (child: ChildProcess, timeoutMs: number, signal: AbortSignal, reso
     child.stdin?.destroy();
     child.stdout?.destroy();
     child.stderr?.destroy();
+    (child.stdio[3] as Readable | null | undefined)?.destroy();
     resolve(end);
   };
   const ended = (code: number | null): void => {

@@ -8,6 +8,8 @@ export interface BoundedRequest {
   readonly timeoutMs: number;
   /** Characters that are kept of each of its two outputs. */
   readonly keepChars: number;
+  /** It says on descriptor 3 which process it has made, as `Sandbox` does: that one is ended with it. */
+  readonly saysInner?: boolean;
 }
 
 /** How a program ended. */

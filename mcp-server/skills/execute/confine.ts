@@ -33,7 +33,7 @@ export const confine = async (
   parts: { readonly sandbox: Sandbox; readonly spawn: SpawnBounded; readonly node: NodeProgram },
   program: Confined & { readonly needs: readonly string[] },
   to: Confinement,
-): Promise<{ readonly program: Confined; tidy(): Promise<void> }> => {
+): Promise<{ readonly program: Confined & { readonly saysInner: true }; tidy(): Promise<void> }> => {
   const { environment } = program;
   const path = environment['PATH'] ?? '/usr/local/bin:/usr/bin:/bin';
   const closed = [...(await homeFolder()), ...to.closed];
@@ -68,7 +68,7 @@ export const confine = async (
     // Each place is a file system of its own.
     ...(git.length > 0 ? { GIT_DISCOVERY_ACROSS_FILESYSTEM: '1' } : {}),
   };
-  return { program: { argv, environment: inside }, tidy: declared.tidy };
+  return { program: { argv, environment: inside, saysInner: true }, tidy: declared.tidy };
 };
 
 const homeFolder = async (): Promise<readonly string[]> => {

@@ -22,7 +22,7 @@ export interface SandboxRequest {
 
 /** Runs programs that see nothing but the system's programs and the given places; all end with the one that was started. */
 export interface Sandbox {
-  /** What to run instead. */
+  /** What to run instead; it says on descriptor 3 which process it has made. */
   wrap(request: SandboxRequest): readonly [string, ...string[]];
 }
 
@@ -85,7 +85,15 @@ const tryOut = (sandbox: Sandbox, spawn: SpawnBounded, node: NodeProgram): Promi
     network: false,
   });
   return spawn(
-    { argv, folder: '/', environment: { ...node.environment }, input: '', timeoutMs: PROBE_MS, keepChars: 1000 },
+    {
+      argv,
+      folder: '/',
+      environment: { ...node.environment },
+      input: '',
+      timeoutMs: PROBE_MS,
+      keepChars: 1000,
+      saysInner: true,
+    },
     new AbortController().signal,
   );
 };
@@ -119,6 +127,8 @@ const bubblewrap = (program: string, system: readonly string[]): Sandbox => ({
       ...(network ? ['--share-net'] : []),
       '--die-with-parent',
       '--new-session',
+      '--info-fd',
+      '3',
       '--cap-drop',
       'ALL',
       ...system,
