@@ -33,8 +33,11 @@ interface Kinds {
 }
 
 /** Lower-case letters and digits (Crockford's alphabet), safe in a branch name and in a path. */
-export const randomSuffix = (random: Random, length: number): string =>
-  Array.from({ length }, () => ALPHABET[Math.floor(random() * 32)]).join('');
+export const randomSuffix = (random: Random, length: number): string => {
+  let suffix = '';
+  for (let place = 0; place < length; place += 1) suffix += ALPHABET[Math.floor(random() * 32)];
+  return suffix;
+};
 
 /** Of the time in ms, as many characters as tell a year apart. */
 const timePart = (ms: number): string => {

@@ -88,12 +88,12 @@ export const beginTurn = async (
   core: Core,
   tx: Tx,
   job: Job,
-  run: Run,
-  agent: Agent,
-  facts: ServerFacts | null,
+  known: { readonly run: Run; readonly agent: Agent; readonly facts: ServerFacts; readonly digest: string },
 ): Promise<Begun | null> => {
-  if (!facts || job.attempts > 1 || agent.tier === 'planner' || (await tx.openTurn(agent.id))) return null;
-  const conversation = await loadConversation(tx, run, agent, '');
+  if (job.attempts > 1) return null;
+  const { run, agent, facts, digest } = known;
+  const conversation = await loadConversation(tx, run, agent, digest);
+  if (conversation.turns.some(({ state }) => state !== 'done')) return null;
   const available = (await tx.account(agent.id))?.available ?? 0;
   let asked = false;
   const prepared = await prepareWith(core, conversation, facts, available, async () => {

@@ -7,6 +7,7 @@ import type { Tx } from '../store/port.ts';
 import { type Begun, beginTurn } from './begin-turn.ts';
 import type { Core } from './core.ts';
 import { DESK_KINDS } from './desk-job.ts';
+import type { Digests } from './digests.ts';
 import type { PrefixSharing, Share } from './prefix-sharing.ts';
 import type { Server } from './servers.ts';
 
@@ -55,16 +56,21 @@ export interface ClaimSource {
   readonly desk: number;
   readonly signal: AbortSignal;
   readonly prefixes: PrefixSharing;
+  readonly digests: Digests;
   /** Takes back a permit that was taken to no avail. */
   unused(permit: () => void): void;
 }
 
-/** All that can be claimed now, in one transaction; when that fails, every permit is back. */
+/**
+ * All that can be claimed now, in one transaction; when that fails, every permit is back. Who finds nothing to claim
+ * does not wait for the COMMIT: what is stored beside it in the same one may be claimed in it, too.
+ */
 export const claimAll = async (core: Core, source: ClaimSource): Promise<readonly Claimed[]> => {
   const { store, clock } = core.parts;
   const claimed: Claimed[] = [];
+  const { promise: nothing, resolve: foundNothing } = Promise.withResolvers<void>();
   try {
-    await store.transaction(async (tx) => {
+    const claiming = store.transaction(async (tx) => {
       const now = clock.now();
       if (source.signal.aborted) return;
       while (claimed.length < Math.min(source.desk, source.most)) {
@@ -73,7 +79,9 @@ export const claimAll = async (core: Core, source: ClaimSource): Promise<readonl
         claimed.push({ job, turn: null });
       }
       for (const server of source.servers) await claimTurns(core, tx, source, server, now, claimed);
+      if (claimed.length === 0) foundNothing();
     });
+    await Promise.race([claiming, nothing]);
   } catch (error) {
     for (const { turn } of claimed) {
       if (turn) source.unused(turn.permit);
@@ -93,7 +101,7 @@ const claimTurns = async (
   claimed: Claimed[],
 ): Promise<void> => {
   const { endpoint } = server;
-  const { most, prefixes, signal } = source;
+  const { most, prefixes, digests, signal } = source;
   if (!endpoint || server.away > 0) return;
   while (claimed.length < most && !signal.aborted && !prefixes.isSharing(server.name)) {
     const permit = endpoint.tryPermit();
@@ -107,6 +115,9 @@ const claimTurns = async (
     turn.model = modelOf(run, agent);
     if (most === 1) continue;
     turn.share = await prefixes.plan(tx, server.name, { job, run, agent }, endpoint);
-    if (!turn.share) turn.begun = await beginTurn(core, tx, job, run, agent, endpoint.knownFacts());
+    const facts = endpoint.knownFacts();
+    const digest = digests.known(run, agent);
+    if (!turn.share && facts && digest !== undefined)
+      turn.begun = await beginTurn(core, tx, job, { run, agent, facts, digest });
   }
 };

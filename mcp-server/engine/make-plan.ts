@@ -22,7 +22,9 @@ const MOST_RUNS = 500;
 export const WHOLE_RUN = 'run';
 
 /** How patterns did in this repository. */
-export const statsOf = async (core: Core): Promise<readonly PatternStats[]> =>
+export type Stats = readonly PatternStats[];
+
+export const statsOf = async (core: Core): Promise<Stats> =>
   patternStats(await core.parts.store.observations({ role: WHOLE_RUN, tier: WHOLE_RUN, limit: MOST_RUNS }));
 
 /** What bounds the plan of a run. */
@@ -55,6 +57,14 @@ export const teamOf = async (
   return teamFor({ ...size, level }, { ...options, fanIn });
 };
 
+/** What is known of a plan besides its steps. */
+export interface PlanHints {
+  /** The pattern that the planner proposed. */
+  readonly hint?: Pattern | null;
+  /** Read when they are not given. */
+  readonly stats?: Promise<Stats> | undefined;
+}
+
 /**
  * The plan of steps that somebody has thought of: as many as were wished for, in the pattern that the person named or that
  * fits their shape, with the tiers that join their work, and each on its server.
@@ -64,7 +74,7 @@ export const makePlan = async (
   run: Run,
   steps: readonly PlannedStep[],
   source: PlanSource,
-  hint: Pattern | null = null,
+  hints: PlanHints = {},
 ): Promise<Plan> => {
   const wished = planningOf(run.options);
   const files = await baseFiles(core, run.baseCommit);
@@ -78,7 +88,7 @@ export const makePlan = async (
     because: `the task seems ${team.level}, and no more are worth it within the limits of the run`,
   };
   const fitted = fitSteps(sound, { workers: wished.workers, maxSteps: mostSteps(run), files, worth });
-  const chosen = await choosePattern(core, run, fitted.steps, hint);
+  const chosen = await choosePattern(core, run, fitted.steps, hints);
   const notes = [chosen.because, ...fitted.notes];
   const plan = planOf(chosen.pattern, fitted.steps, {
     ...patternOptions(run),
@@ -102,11 +112,11 @@ const choosePattern = async (
   core: Core,
   run: Run,
   steps: readonly PlannedStep[],
-  hint: Pattern | null,
+  { hint = null, stats = statsOf(core) }: PlanHints,
 ): Promise<{ readonly pattern: Pattern; readonly because: string }> => {
   const { pattern, fanIn } = planningOf(run.options);
   if (pattern !== null) return { pattern, because: `${pattern}: as you wished.` };
-  const advice = recommend({ steps, task: run.task }, await statsOf(core));
+  const advice = recommend({ steps, task: run.task }, await stats);
   if (advice.pattern === 'map-reduce' && steps.length < fanIn)
     return { pattern: 'fork-join', because: `${steps.length} steps side by side, too few for somebody to join them.` };
   if (hint === null || hint === advice.pattern || steps.length < 2) return advice;

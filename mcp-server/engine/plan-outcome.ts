@@ -5,9 +5,7 @@ import type { Plan, PlanFault } from '../domain/plan.ts';
 import { planningOf, type Run } from '../domain/run.ts';
 import { counted } from '../domain/text.ts';
 import type { Answer, Turn } from '../domain/turn.ts';
-import { checkCommands } from '../planning/check-commands.ts';
 import { checkSteps } from '../planning/check-steps.ts';
-import { repositoryDigest } from '../planning/digest.ts';
 import { parsePlan } from '../planning/parse-plan.ts';
 import { rulePlan } from '../planning/rule-plan.ts';
 import type { PlannedStep } from '../planning/steps.ts';
@@ -17,19 +15,13 @@ import { baseFiles } from './base-files.ts';
 import { asAskedFor, type Conversation, mostSteps, skillNames } from './conversation.ts';
 import type { Core } from './core.ts';
 import { offerPlan } from './gate.ts';
-import { cacheKeyOf, complexityOf, makePlan } from './make-plan.ts';
+import { cacheKeyOf, complexityOf, makePlan, type Stats } from './make-plan.ts';
 import { adoptSubPlan } from './nested.ts';
 import { pauseIfAsked } from './pausing.ts';
 import { planScope } from './plan-scope.ts';
 import { type Ending, isOver, retire } from './retire.ts';
 import { closeIfDone, endAgent } from './settle.ts';
 import { turnJob } from './spawn.ts';
-
-export const digestOf = async (core: Core, run: Run): Promise<string> => {
-  const tree = core.parts.repository.treeOf(run.baseCommit);
-  const files = await tree.files();
-  return repositoryDigest(files, { commands: await checkCommands(files, (path) => tree.read(path)) });
-};
 
 /** The plan by rule, for a task that needs no model to plan it, or a model that could not. */
 export const planByRule = async (core: Core, run: Run, reason: string): Promise<Plan> => {
@@ -44,12 +36,13 @@ export const planByRule = async (core: Core, run: Run, reason: string): Promise<
 
 /**
  * What a planner's answer leads to: its plan is accepted, or its faults are named to it once, or the rules plan instead.
- * Returns the work of the transaction that stores the answer.
+ * Returns the work of the transaction that stores the answer. `stats`: read when they are not given.
  */
 export const planOutcome = async (
   core: Core,
   conversation: Conversation,
   turn: Turn & { readonly answer: Answer },
+  stats?: Promise<Stats>,
 ): Promise<(tx: Tx, job: JobId) => Promise<void>> => {
   const { run, agent, scope } = conversation;
   const parsed = parsePlan(turn.answer.content, {
@@ -64,7 +57,8 @@ export const planOutcome = async (
     const plan = await planByRule(core, scope, `The model's plan had faults:\n${faultText(parsed.faults)}`);
     return accept(core, run, agent, turn, plan);
   }
-  const plan = await makePlan(core, asAskedFor(conversation), parsed.steps, { by: 'model' }, parsed.pattern);
+  const hints = { hint: parsed.pattern, stats };
+  const plan = await makePlan(core, asAskedFor(conversation), parsed.steps, { by: 'model' }, hints);
   return accept(core, run, agent, turn, plan);
 };
 

@@ -1,26 +1,27 @@
 import { FencedError, messageOf } from '../domain/errors.ts';
 import type { Job, JobKind } from '../domain/job.ts';
-import type { Run } from '../domain/run.ts';
 import { coreOf } from './claimed-core.ts';
 import { type Claimed, type ClaimedTurn, claimAll } from './claims.ts';
 import type { Core } from './core.ts';
 import { meetDeadlines } from './deadlines.ts';
 import { DESK_KINDS, runDeskJob } from './desk-job.ts';
+import { Digests } from './digests.ts';
 import { keepLeases } from './lease-keeper.ts';
 import { Pace } from './pace.ts';
-import { digestOf } from './plan-outcome.ts';
 import { PrefixSharing } from './prefix-sharing.ts';
 import { putBack } from './put-back.ts';
-import { type Server, Servers } from './servers.ts';
+import { hasRoom, type Server, Servers } from './servers.ts';
 import { runTurnJob } from './turn-job.ts';
 
 /** Merges and closings at once; they are short, and serialised by git in part. */
 const DESK_WORKERS = 4;
 const TICK_MS = 500;
+/** A turn of the event loop. */
+const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 /** Claims in one transaction: the calls of the first are under way while the next ones are claimed. */
 const MOST_CLAIMS = 8;
 /** Answers looked at in one turn of the event loop, at least: fewer cost more commits, more let slots stand idle. */
-const AT_ONCE = 2;
+const AT_ONCE = 4;
 /** While all slots are taken, so that others make use of them meanwhile. */
 const AT_ONCE_WHEN_FULL = 6;
 
@@ -31,7 +32,7 @@ const AT_ONCE_WHEN_FULL = 6;
 export class Scheduler {
   readonly #core: Core;
   readonly #servers: Servers;
-  readonly #digests = new Map<string, Promise<string>>();
+  readonly #digests: Digests;
   readonly #running = new Set<Promise<void>>();
   readonly #stop = new AbortController();
   readonly #pace = new Pace(() => (this.#servers.haveRoom ? AT_ONCE : AT_ONCE_WHEN_FULL));
@@ -41,6 +42,8 @@ export class Scheduler {
   #pumping = false;
   #pumped: Promise<void> = Promise.resolve();
   #again = false;
+  /** Nothing was there to be claimed by servers that all had room, and nothing has changed since: more room finds no more. */
+  #dry = false;
   #ticking = false;
   #deaf = false;
   /** What the last transaction of the scheduler failed with. */
@@ -51,9 +54,13 @@ export class Scheduler {
     this.#servers = new Servers(core.parts, {
       signal: this.#stop.signal,
       wake: () => this.wake(),
+      freed: () => {
+        if (!this.#dry) this.wake();
+      },
       keep: (work) => void this.#running.add(this.#forget(work)),
     });
     this.#prefixes = new PrefixSharing(core);
+    this.#digests = new Digests(core);
     this.#leases = keepLeases(core, this.#stop.signal);
   }
 
@@ -61,6 +68,7 @@ export class Scheduler {
   wake(): void {
     if (this.#deaf) return;
     this.#again = true;
+    this.#dry = false;
     if (this.#pumping || this.#stop.signal.aborted) return;
     this.#pumping = true;
     queueMicrotask(() => {
@@ -122,9 +130,12 @@ export class Scheduler {
         const servers = await this.#servers.present();
         if (this.#servers.runsGoOn) this.#tick();
         const claimed = await this.#claimAll(servers);
+        this.#dry = claimed.length === 0 && servers.length > 0 && servers.every(hasRoom);
         if (claimed.length >= MOST_CLAIMS) this.#again = true;
         for (const one of claimed) this.#begin(one);
         this.#unstored = null;
+        // Their calls leave before more are claimed: the first answer is then there the sooner.
+        if (claimed.length > 0) await nextTurn();
       }
     } catch (error) {
       this.#core.parts.log(`scheduler: ${messageOf(error)}`);
@@ -154,6 +165,7 @@ export class Scheduler {
       desk: DESK_WORKERS - this.#desk,
       signal: this.#stop.signal,
       prefixes: this.#prefixes,
+      digests: this.#digests,
       unused: (permit) => this.#giveBackUnused(permit),
     });
   }
@@ -189,7 +201,7 @@ export class Scheduler {
         const { parts } = this.#core;
         const endpoint = model === server.model ? claimed.endpoint : await parts.endpoint(server.name, model);
         const pass = (): Promise<void> => this.#pace.pass();
-        const hands = { endpoint, pass, release, lost, digest: (run: Run) => this.#digest(run) };
+        const hands = { endpoint, pass, release, lost, digests: this.#digests };
         if (share) await this.#prefixes.share(server.name, job, share, endpoint, signal);
         await runTurnJob(coreOf(this.#core, job), job, begun, hands, signal);
       } finally {
@@ -203,16 +215,6 @@ export class Scheduler {
     this.#deaf = true;
     permit();
     this.#deaf = false;
-  }
-
-  #digest(run: Run): Promise<string> {
-    const key = `${run.id} ${run.baseCommit}`;
-    const known = this.#digests.get(key);
-    if (known) return known;
-    const made = digestOf(this.#core, run);
-    this.#digests.set(key, made);
-    made.catch(() => this.#digests.delete(key));
-    return made;
   }
 
   #track(job: Job, work: (signal: AbortSignal) => Promise<void>): void {

@@ -35,8 +35,10 @@ const newServer = (name: string, model: string | null): Server => ({
 /** What the servers need of the scheduler. */
 export interface ServerHands {
   readonly signal: AbortSignal;
-  /** A server is there, or has room again. */
+  /** A server is there. */
   wake(): void;
+  /** A server has room again. */
+  freed(): void;
   /** Work that must be over before the scheduler has stopped. */
   keep(work: Promise<void>): void;
 }
@@ -72,7 +74,7 @@ export class Servers {
 
   /** Whether one of them has a free slot. */
   get haveRoom(): boolean {
-    return [...this.#servers.values()].some(({ endpoint }) => endpoint && hasRoom(endpoint));
+    return [...this.#servers.values()].some(hasRoom);
   }
 
   /** While this is true, jobs that were put off may become claimable just by time. */
@@ -120,13 +122,13 @@ export class Servers {
   #ask(server: Server): void {
     if (server.asking) return;
     server.asking = true;
-    const { signal, wake } = this.#hands;
+    const { signal, wake, freed } = this.#hands;
     const attempt = async (): Promise<void> => {
       try {
         const endpoint = await this.#parts.endpoint(server.name, server.model);
         await endpoint.facts(signal);
         server.stopFree();
-        server.stopFree = endpoint.onFree(wake);
+        server.stopFree = endpoint.onFree(freed);
         Object.assign(server, { endpoint, away: 0, error: null, asking: false });
       } catch (error) {
         server.error = messageOf(error);
@@ -150,7 +152,9 @@ const modelOn = (runs: readonly Run[], server: string): string | null => {
   return null;
 };
 
-const hasRoom = (endpoint: Endpoint): boolean => {
+/** Whether it is there and has a free slot. */
+export const hasRoom = ({ endpoint }: Server): boolean => {
+  if (!endpoint) return false;
   const { busy, total } = endpoint.slots();
   return busy < total;
 };

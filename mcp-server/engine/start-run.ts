@@ -77,6 +77,8 @@ const insertRun = async (core: Core, row: NewRun, given?: (draft: Run) => Promis
       { type: 'run.created', run: row.id, agent: null, task: row.task, branch: row.branch, budget: row.options.budget },
     ]);
     await (offer ? offer(tx) : insertPlanner(core, tx, draft));
+    // On a server that is known it begins in this very transaction.
+    core.wake();
     return row.id;
   });
 };

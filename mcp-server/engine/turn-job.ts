@@ -13,7 +13,9 @@ import { type Begun, isShort, openTurn, prepare } from './begin-turn.ts';
 import { type CacheMiss, cacheMiss } from './cache-miss.ts';
 import { type Conversation, loadConversation } from './conversation.ts';
 import type { Core } from './core.ts';
+import type { Digests } from './digests.ts';
 import { endingOf, hasTurns, wrapUpOf } from './ending.ts';
+import { type Stats, statsOf } from './make-plan.ts';
 import { aborted, backToQueue, endAborted, failed, giveUp, left, whyNot } from './no-answer.ts';
 import { applyOutcome } from './outcome.ts';
 import { planOutcome } from './plan-outcome.ts';
@@ -27,8 +29,7 @@ export interface TurnHands {
   pass(): Promise<void>;
   /** Gives the inference permit back; safe to call more than once. */
   release(): void;
-  /** Top-level digest of the run's base for planners, made once a commit. */
-  digest(run: Run): Promise<string>;
+  readonly digests: Digests;
   /** The server is known to be away: the scheduler waits for it instead of trying each job in turn. */
   lost(message: string): void;
 }
@@ -58,12 +59,7 @@ export const runTurnJob = async (
     hands.release();
     return actAndCommit(core, job, run, agent, { ...open, answer: open.answer }, signal);
   }
-  const conversation = await loadConversation(
-    store,
-    run,
-    agent,
-    agent.tier === 'planner' ? await hands.digest({ ...run, baseCommit: agent.baseCommit ?? run.baseCommit }) : '',
-  );
+  const conversation = await loadConversation(store, run, agent, await hands.digests.of(run, agent));
   let prepared: Prepared;
   try {
     prepared = await prepare(core, conversation, hands.endpoint, signal);
@@ -85,13 +81,16 @@ export const runTurnJob = async (
 /** Makes the call of an open turn, and brings in what comes of it. */
 const ask = async (core: Core, job: Job, begun: Begun, hands: TurnHands, signal: AbortSignal): Promise<void> => {
   const { conversation, prepared, turn } = begun;
+  // Read while the model thinks.
+  const stats = conversation.agent.tier === 'planner' ? statsOf(core) : undefined;
+  stats?.catch(() => undefined);
   const outcome = await hands.endpoint.chat(prepared.request, signal);
   await hands.pass();
   hands.release();
   switch (outcome.kind) {
     case 'answered': {
       const missed = missOf(hands, conversation, prepared, outcome);
-      return answered(core, job, conversation, turn, { ...outcome, missed }, signal);
+      return answered(core, job, conversation, turn, { ...outcome, missed, stats }, signal);
     }
     case 'failed':
       return failed(core, job, conversation, turn, outcome, hands);
@@ -119,7 +118,7 @@ const answered = async (
   job: Job,
   conversation: Conversation,
   turn: Turn,
-  outcome: Answered & { readonly missed: CacheMiss | null },
+  outcome: Answered & { readonly missed: CacheMiss | null; readonly stats: Promise<Stats> | undefined },
   signal: AbortSignal,
 ): Promise<void> => {
   const { store, clock } = core.parts;
@@ -128,7 +127,7 @@ const answered = async (
   const timings: Timings = { ...outcome.timings, queueMs: Math.max(0, turn.startedAt - job.queuedAt) };
   const stored = { ...turn, state: 'answered', answer, usage: outcome.usage, timings } as const;
   const plain = answer.toolCalls.length === 0 && (await store.worktree(agent.id)) === undefined;
-  const plan = agent.tier === 'planner' ? await planOutcome(core, conversation, stored) : null;
+  const plan = agent.tier === 'planner' ? await planOutcome(core, conversation, stored, outcome.stats) : null;
   const storing = store.transaction(async (tx) => {
     const { over } = await tx.settle(agent.id, turn.id, outcome.usage.prompt + outcome.usage.completion, clock.now());
     await tx.answerTurn(turn.id, answer, outcome.usage, timings);

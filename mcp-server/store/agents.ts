@@ -113,17 +113,34 @@ export const agentCounts = (db: Connection, run: RunId): Partial<Record<AgentSta
 export const anyAlive = (db: Connection, run: RunId): boolean => db.get(ANY_ALIVE, run) !== undefined;
 
 const INSERT = insertInto('agents', [...GIVEN, ...OWN]);
-const json = (value: unknown): string | null => (value === null || value === undefined ? null : JSON.stringify(value));
+const json = (value: unknown): string | null => (value === null ? null : JSON.stringify(value));
 
-export const insertAgents = (db: Connection, agents: readonly NewAgent[]): void => {
-  for (const agent of agents) {
-    const { server = null, model = null, timeoutMs = null, urgency = 0 } = agent;
-    const pause = agent.pause ?? pauseOf(db, agent);
-    const given = { permissions: json(agent.permissions), skills: json(agent.skills) };
-    const own = { server, model, ...given, timeoutMs, urgency, pause };
-    db.insert(INSERT, ...valuesOf(agent, GIVEN), ...valuesOf(own, OWN));
-  }
-};
+/** What the table adds to a new row. */
+const NOTHING_YET = {
+  startCommit: null,
+  wrapUpWhy: null,
+  deadline: null,
+  pausedAt: null,
+  action: '',
+  report: null,
+  error: null,
+  endReason: null,
+  wrapUp: false,
+  compactedBefore: 0,
+  startedAt: null,
+  endedAt: null,
+} as const satisfies Partial<Agent>;
+
+/** Returns them as they would be read. */
+export const insertAgents = (db: Connection, agents: readonly NewAgent[]): Agent[] =>
+  agents.map((agent) => {
+    const { server = null, model = null, permissions = null, skills = null, timeoutMs = null, urgency = 0 } = agent;
+    const own = { server, model, permissions, skills, timeoutMs, urgency, pause: agent.pause ?? pauseOf(db, agent) };
+    const given = { ...own, permissions: json(permissions), skills: json(skills) };
+    db.insert(INSERT, ...valuesOf(agent, GIVEN), ...valuesOf(given, OWN));
+    const row = Object.fromEntries([...GIVEN.map((key) => [key, stored(agent[key])]), ...Object.entries(own)]);
+    return { ...NOTHING_YET, ...row } as Agent;
+  });
 
 const ANY_PAUSE = sql<{ id: AgentId }>('SELECT id FROM agents WHERE run = ? AND pause IS NOT NULL LIMIT 1');
 const PAUSED_ABOVE = sql<{ id: AgentId }>(`SELECT id FROM agents WHERE id = ? AND pause = 'below'`);
@@ -160,12 +177,12 @@ export const patchAgent = (db: Connection, id: AgentId, patch: AgentPatch): void
 /** The agent as the patch leaves it: what is stored of a text is well-formed. */
 export const patched = (agent: Agent, patch: AgentPatch): Agent => {
   const result: Record<string, unknown> = { ...agent };
-  for (const key of keysOf(patch)) {
-    const value = patch[key];
-    result[key] = typeof value === 'string' ? value.toWellFormed() : value;
-  }
+  for (const key of keysOf(patch)) result[key] = stored(patch[key]);
   return result as unknown as Agent;
 };
+
+/** Halves of characters do not come back as they were. */
+const stored = (value: unknown): unknown => (typeof value === 'string' ? value.toWellFormed() : value);
 
 /** Patches have few shapes, so each keeps its prepared statement. */
 const update = (db: Connection, id: AgentId, patch: AgentPatch & { readonly state?: AgentState }): void => {

@@ -9,6 +9,8 @@ const MOST = 4096;
 export interface SeenRows {
   readonly agents: ReadonlyMap<AgentId, Agent>;
   readonly runs: ReadonlyMap<RunId, Run | null>;
+  /** New agents, and those that got a worktree: whether they have had one. */
+  readonly worktrees: ReadonlyMap<AgentId, boolean>;
 }
 
 /**
@@ -18,6 +20,8 @@ export interface SeenRows {
 export class KnownRows {
   readonly #agents = new Map<AgentId, Agent>();
   readonly #runs = new Map<RunId, Run>();
+  /** Agents that never had a worktree. */
+  readonly #bare = new Set<AgentId>();
 
   agent(id: AgentId): Agent | undefined {
     return this.#agents.get(id);
@@ -27,9 +31,18 @@ export class KnownRows {
     return this.#runs.get(id);
   }
 
+  /** It is known that the agent never had a worktree. */
+  isBare(id: AgentId): boolean {
+    return this.#bare.has(id);
+  }
+
   /** After a transaction that was not undone. */
-  learn({ agents, runs }: SeenRows): void {
+  learn({ agents, runs, worktrees }: SeenRows): void {
     if (this.#agents.size + this.#runs.size > MOST) this.forget();
+    for (const [id, had] of worktrees) {
+      if (had) this.#bare.delete(id);
+      else this.#bare.add(id);
+    }
     for (const [id, agent] of agents) this.#agents.set(id, agent);
     for (const [id, run] of runs) {
       if (run) this.#runs.set(id, run);
@@ -41,5 +54,6 @@ export class KnownRows {
   forget(): void {
     this.#agents.clear();
     this.#runs.clear();
+    this.#bare.clear();
   }
 }

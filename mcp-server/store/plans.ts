@@ -1,10 +1,11 @@
+import { sql as raw } from 'kysely';
 import type { AgentId, RunId, StepId } from '../domain/ids.ts';
 import type { OptionalStepKey, Plan, Step } from '../domain/plan.ts';
 import { move, STEP_STATES, type StepState } from '../domain/transitions.ts';
 import type { Connection } from './connection.ts';
 import { movable, refuseMove } from './move.ts';
 import { query, type Schema } from './schema.ts';
-import { ARG, insertInto, keep, sql, valuesOf } from './sql.ts';
+import { ARG, insertInto, keep, list, sql, valuesOf } from './sql.ts';
 
 const COLUMNS = [
   'id',
@@ -23,7 +24,7 @@ const COLUMNS = [
   'attempt',
   'spec',
 ] as const satisfies readonly (keyof Schema['steps'])[];
-type Row = Pick<Schema['steps'], (typeof COLUMNS)[number]>;
+type Row = Pick<Schema['steps'], (typeof COLUMNS)[number]> & { readonly needs: string };
 
 /** They lie together in one column. */
 const OPTIONAL: Readonly<Record<OptionalStepKey, true>> = {
@@ -49,21 +50,34 @@ const OPTIONAL: Readonly<Record<OptionalStepKey, true>> = {
 
 const PLAN = keep(query.selectFrom('plans').select('body').where('run', '=', ARG));
 const FACTS = keep(query.selectFrom('plans').select(['pattern', 'complexity']).where('run', '=', ARG));
-const STEPS = keep(query.selectFrom('steps').select(COLUMNS).where('run', '=', ARG).orderBy('n'));
+/** The keys of what a step needs, in its order, as JSON: one query for any number of steps. */
+const needsIn = (steps: 'steps' | 'need'): string =>
+  `(SELECT json_group_array(needed.key ORDER BY own.place) FROM step_needs AS own
+    JOIN steps AS needed ON needed.id = own.need WHERE own.step = ${steps}.id)`;
+const needsOf = (steps: 'steps' | 'need') => raw.raw<string>(needsIn(steps)).as('needs');
+
+const STEPS = keep(
+  query.selectFrom('steps').select(COLUMNS).select(needsOf('steps')).where('run', '=', ARG).orderBy('n'),
+);
 const STATE = keep(query.selectFrom('steps').select('state').where('id', '=', ARG));
-const BY_ID = keep(query.selectFrom('steps').select(COLUMNS).where('id', '=', ARG));
+const BY_ID = keep(query.selectFrom('steps').select(COLUMNS).select(needsOf('steps')).where('id', '=', ARG));
 const needs = query
   .selectFrom('step_needs as edge')
   .innerJoin('steps as need', 'need.id', 'edge.need')
   .orderBy('edge.place');
-const NEEDED_KEYS = keep(needs.select('need.key').where('edge.step', '=', ARG));
 const NEEDED_STATES = keep(needs.select('need.state').where('edge.step', '=', ARG));
-const NEEDED = keep(needs.select(COLUMNS.map((column) => `need.${column}` as const)).where('edge.step', '=', ARG));
+const NEEDED = keep(
+  needs
+    .select(COLUMNS.map((column) => `need.${column}` as const))
+    .select(needsOf('need'))
+    .where('edge.step', '=', ARG),
+);
 const DEPENDENTS = keep(
   query
     .selectFrom('step_needs as edge')
     .innerJoin('steps', 'steps.id', 'edge.step')
     .select(COLUMNS.map((column) => `steps.${column}` as const))
+    .select(needsOf('steps'))
     .where('edge.need', '=', ARG)
     .orderBy('steps.n'),
 );
@@ -78,27 +92,27 @@ export const planOf = (db: Connection, run: RunId): Plan | undefined => {
 export const planFacts = (db: Connection, run: RunId): { pattern: string; complexity: string } | undefined =>
   db.get(FACTS, run);
 
-const parse = (db: Connection, { spec, ...row }: Row): Step => ({
+const parse = ({ spec, needs, ...row }: Row): Step => ({
   ...row,
   ...(spec === null ? {} : (JSON.parse(spec) as Pick<Step, OptionalStepKey>)),
   toleratesFailure: row.toleratesFailure === 1,
-  needs: db.all(NEEDED_KEYS, row.id).map(({ key }) => key),
+  needs: JSON.parse(needs) as readonly string[],
 });
 
 /** In the plan's order. */
-export const stepsOf = (db: Connection, run: RunId): Step[] => db.all(STEPS, run).map((row) => parse(db, row));
+export const stepsOf = (db: Connection, run: RunId): Step[] => db.all(STEPS, run).map(parse);
 
 export const stepById = (db: Connection, id: StepId): Step | undefined => {
   const row = db.get(BY_ID, id);
-  return row && parse(db, row);
+  return row && parse(row);
 };
 
-export const neededSteps = (db: Connection, id: StepId): Step[] => db.all(NEEDED, id).map((row) => parse(db, row));
+export const neededSteps = (db: Connection, id: StepId): Step[] => db.all(NEEDED, id).map(parse);
 
 /** Steps that need this one, each with the states of all of its needs. */
 export const dependentsOf = (db: Connection, id: StepId): { step: Step; needs: StepState[] }[] =>
   db.all(DEPENDENTS, id).map((row) => ({
-    step: parse(db, row),
+    step: parse(row),
     needs: db.all(NEEDED_STATES, row.id).map(({ state }) => state),
   }));
 
@@ -164,10 +178,10 @@ export const armJoins = (db: Connection, need: StepId, now: number): void => {
 
 /** The condition of the index steps_deadline, word for word. */
 const OVERDUE = sql<Row>(`
-  SELECT ${COLUMNS.map((column) => `"${column}"`).join(', ')} FROM steps INDEXED BY steps_deadline
+  SELECT ${list(COLUMNS)}, ${needsIn('steps')} AS needs FROM steps INDEXED BY steps_deadline
    WHERE deadline IS NOT NULL AND state = 'pending' AND deadline <= ? AND NOT EXISTS (SELECT 1 FROM runs WHERE runs.id = steps.run AND pausedAt IS NOT NULL)
    ORDER BY deadline`);
-export const overdueSteps = (db: Connection, now: number): Step[] => db.all(OVERDUE, now).map((row) => parse(db, row));
+export const overdueSteps = (db: Connection, now: number): Step[] => db.all(OVERDUE, now).map(parse);
 const POSTPONE = sql(
   `UPDATE steps SET deadline = deadline + ? WHERE run = ? AND deadline IS NOT NULL AND state = 'pending'`,
 );

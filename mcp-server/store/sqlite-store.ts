@@ -3,6 +3,7 @@ import { FencedError } from '../domain/errors.ts';
 import type { EngineEvent } from '../domain/event.ts';
 import type { AgentId, RunId } from '../domain/ids.ts';
 import type { Run } from '../domain/run.ts';
+import type { Worktree } from '../domain/worktree.ts';
 import type { Connection } from './connection.ts';
 import { KnownRows } from './known-rows.ts';
 import { epochOf } from './meta.ts';
@@ -89,6 +90,10 @@ export class SqliteStore extends SqliteReader implements Store {
 
   override async run(id: RunId): Promise<Run | undefined> {
     return (this.#isQuiet && this.#known.run(id)) || super.run(id);
+  }
+
+  override async worktree(agent: AgentId): Promise<Worktree | undefined> {
+    return this.#known.isBare(agent) ? undefined : super.worktree(agent);
   }
 
   async transaction<T>(work: (tx: Tx) => Promise<T>): Promise<T> {

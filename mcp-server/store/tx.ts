@@ -72,6 +72,7 @@ export class SqliteTx extends SqliteReader implements Tx {
   readonly #agents = new Map<AgentId, Agent>();
   /** Null: changed since it was read. */
   readonly #runs = new Map<RunId, Run | null>();
+  readonly #worktrees = new Map<AgentId, boolean>();
   #events: (NewEvent & { readonly at: number })[] = [];
   #emitted: EngineEvent[] = [];
   /** Jobs whose time came by then have been let in. */
@@ -96,9 +97,9 @@ export class SqliteTx extends SqliteReader implements Tx {
     return this.#emitted;
   }
 
-  /** What it knows of agents and runs. */
+  /** What it knows of agents, runs and worktrees. */
   get seen(): SeenRows {
-    return { agents: this.#agents, runs: this.#runs };
+    return { agents: this.#agents, runs: this.#runs, worktrees: this.#worktrees };
   }
 
   /** Ends its use when it is undone. */
@@ -218,7 +219,10 @@ export class SqliteTx extends SqliteReader implements Tx {
     return neededSteps(this.db, id);
   }
   async insertAgents(agents: readonly NewAgent[]): Promise<void> {
-    insertAgents(this.db, agents);
+    for (const agent of insertAgents(this.db, agents)) {
+      this.#agents.set(agent.id, agent);
+      this.#worktrees.set(agent.id, false);
+    }
   }
   async moveAgent(id: AgentId, to: AgentState, patch?: AgentPatch): Promise<AgentState> {
     const agent = this.#agentById(id);
@@ -327,6 +331,7 @@ export class SqliteTx extends SqliteReader implements Tx {
 
   async insertWorktree(worktree: NewWorktree): Promise<void> {
     insertWorktree(this.db, worktree);
+    this.#worktrees.set(worktree.agent, true);
   }
   async moveWorktree(agent: AgentId, to: WorktreeState, reason?: string): Promise<void> {
     moveWorktree(this.db, agent, to, reason);

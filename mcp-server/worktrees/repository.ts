@@ -3,7 +3,7 @@ import { advance, edits, setAside } from './advance.ts';
 import { checkoutBytes } from './checkout-size.ts';
 import { createCommitTrees } from './commit-tree.ts';
 import type { Core } from './core.ts';
-import { readFacts, readHead } from './facts.ts';
+import { headReader, readFacts } from './facts.ts';
 import { land } from './land.ts';
 import { createLease } from './lease.ts';
 import { conflictMarkers, isAncestor, merge } from './merge.ts';
@@ -29,7 +29,7 @@ export const createRepository = (core: Core): Repository => {
     root: core.person.workTree,
     stateDir: core.stateDir,
     facts: () => readFacts(core),
-    head: () => readHead(core),
+    head: headReader(core),
     publish: (branch, commit, mayMove) => publish(core, branch, commit, mayMove),
     reconcile: (expected) => reconcile(core, expected),
     pin: (name, commit) => pin(core, name, commit),

@@ -189,7 +189,7 @@ describe('A full inbox', () => {
     };
     try {
       let killed = 0;
-      for (let at = 5; ; at += 23) {
+      for (let at = 5; ; at += 17) {
         const repo = makeRepository();
         try {
           const first = await once(repo.root, at);

@@ -56,6 +56,21 @@ describe('The queue', () => {
     assert.ok(meanwhile.length >= 7, `${meanwhile.length} turns were made while one slot was busy with a slow one`);
   });
 
+  it('stores what begins at once with what it begins by: a run with its planner’s turn, a plan with its first turns', async () => {
+    bench = await openBench({
+      server: { slots: 4 },
+      script: (request) => (isPlanner(request) ? planOf(3) : finish('Done.')),
+    });
+    // The server and the commit are known from then on.
+    await bench.run(BIG_TASK);
+    const commits: (readonly string[])[] = [];
+    bench.store.onEvents((events) => void commits.push(events.map(({ type }) => type)));
+    await bench.run(`${BIG_TASK} Again.`);
+    const started = (first: string): number =>
+      commits.find((types) => types.includes(first))?.filter((type) => type === 'turn.started').length ?? 0;
+    assert.deepEqual([started('run.created'), started('run.planned')], [1, 3]);
+  });
+
   it('lets workers go before those who join a part of them, for the way from the last worker to the end is longer', async () => {
     bench = await openBench({
       server: { slots: 1 },

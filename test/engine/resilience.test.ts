@@ -93,8 +93,8 @@ describe('An engine', () => {
     const real = store.transaction.bind(store);
     store.transaction = async <T>(work: Work<T>): Promise<T> => {
       const result = await real(work);
-      if (stopping || (await store.jobs({ states: ['running'] })).length === 0) return result;
-      stopping = bench.restart();
+      if ((await store.jobs({ states: ['running'] })).length === 0) return result;
+      stopping ??= bench.restart();
       await systemClock.sleep(50);
       return result;
     };

@@ -51,6 +51,34 @@ export const agentsContract = ({ store }: Subject): void => {
     assert.deepEqual({ server, model, permissions, skills, timeoutMs, urgency }, own);
   });
 
+  it('knows those that it has just made as they are read', async () => {
+    const own = { permissions: { commands: { allowed: ['npm'] } }, skills: ['tdd'], timeoutMs: 500 };
+    const made = [
+      newAgent(C, { ...own, name: 'half a pair \ud83d', task: 'ok' }),
+      newAgent(ids.agent(4), { parent: A }),
+    ];
+    await store().transaction(async (tx) => {
+      await tx.patchAgent(A, { pause: 'below' });
+      await tx.insertAgents(made);
+      const read = new Map((await tx.agents(R)).map((agent) => [agent.id, agent]));
+      for (const { id } of made) assert.deepEqual(await tx.agent(id), read.get(id));
+      assert.equal(read.get(ids.agent(4))?.pause, 'below');
+    });
+  });
+
+  it('tells whether an agent has a worktree, also after one was not stored', async () => {
+    const worktree = { agent: A, run: R, path: '/w/a', admin: '/g/a', branch: 'b' };
+    const failing = store().transaction(async (tx) => {
+      await tx.insertWorktree(worktree);
+      throw new Error('not stored');
+    });
+    await assert.rejects(failing, /not stored/);
+    assert.equal(await store().worktree(A), undefined);
+    await store().transaction((tx) => tx.insertWorktree(worktree));
+    assert.equal((await store().worktree(A))?.path, '/w/a');
+    assert.equal(await store().worktree(B), undefined);
+  });
+
   it('finds the agents whose time is over, those that have ended left out', async () => {
     await store().transaction(async (tx) => {
       await tx.patchAgent(A, { deadline: 500, startCommit: commit('c'), wrapUpWhy: 'timeout' });
