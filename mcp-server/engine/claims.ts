@@ -61,16 +61,12 @@ export interface ClaimSource {
   unused(permit: () => void): void;
 }
 
-/**
- * All that can be claimed now, in one transaction; when that fails, every permit is back. Who finds nothing to claim
- * does not wait for the COMMIT: what is stored beside it in the same one may be claimed in it, too.
- */
+/** All that can be claimed now, in one transaction; when that fails, every permit is back. */
 export const claimAll = async (core: Core, source: ClaimSource): Promise<readonly Claimed[]> => {
   const { store, clock } = core.parts;
   const claimed: Claimed[] = [];
-  const { promise: nothing, resolve: foundNothing } = Promise.withResolvers<void>();
   try {
-    const claiming = store.transaction(async (tx) => {
+    await store.transaction(async (tx) => {
       const now = clock.now();
       if (source.signal.aborted) return;
       while (claimed.length < Math.min(source.desk, source.most)) {
@@ -79,9 +75,7 @@ export const claimAll = async (core: Core, source: ClaimSource): Promise<readonl
         claimed.push({ job, turn: null });
       }
       for (const server of source.servers) await claimTurns(core, tx, source, server, now, claimed);
-      if (claimed.length === 0) foundNothing();
     });
-    await Promise.race([claiming, nothing]);
   } catch (error) {
     for (const { turn } of claimed) {
       if (turn) source.unused(turn.permit);
