@@ -1,50 +1,35 @@
 import type { Agent } from '../domain/agent.ts';
 import type { Commit } from '../domain/ids.ts';
+import { createRecent } from '../domain/recent.ts';
 import type { Run } from '../domain/run.ts';
 import { checkCommands } from '../planning/check-commands.ts';
 import { repositoryDigest } from '../planning/digest.ts';
 import type { Core } from './core.ts';
 
-/** Commits that are remembered. */
-const MOST = 32;
+const REMEMBERED_COMMITS = 32;
 
-/** What planners are told of the repository, for the commits that they were asked to plan on last. */
+/** What planners are told of the repository; for anybody else it is empty. */
 export class Digests {
   readonly #core: Core;
-  readonly #made = new Map<Commit, Promise<string>>();
-  readonly #known = new Map<Commit, string>();
+  readonly #recent = createRecent<string>(REMEMBERED_COMMITS);
 
   constructor(core: Core) {
     this.#core = core;
   }
 
-  /** Empty for whoever is no planner. Made once a commit; one that failed is made again. */
   of(run: Run, agent: Agent): Promise<string> {
     if (agent.tier !== 'planner') return Promise.resolve('');
-    const commit = agent.baseCommit ?? run.baseCommit;
-    return this.#made.get(commit) ?? this.#make(commit);
+    const commit = startOf(run, agent);
+    return this.#recent.get(commit, () => digestOf(this.#core, commit));
   }
 
   /** As `of`, where that need not be waited for. */
   known(run: Run, agent: Agent): string | undefined {
-    return agent.tier === 'planner' ? this.#known.get(agent.baseCommit ?? run.baseCommit) : '';
-  }
-
-  #make(commit: Commit): Promise<string> {
-    const made = digestOf(this.#core, commit);
-    this.#made.set(commit, made);
-    made.then(
-      (digest) => this.#known.set(commit, digest),
-      () => this.#made.delete(commit),
-    );
-    const [oldest] = this.#made.keys();
-    if (this.#made.size > MOST && oldest) {
-      this.#made.delete(oldest);
-      this.#known.delete(oldest);
-    }
-    return made;
+    return agent.tier === 'planner' ? this.#recent.known(startOf(run, agent)) : '';
   }
 }
+
+const startOf = (run: Run, agent: Agent): Commit => agent.baseCommit ?? run.baseCommit;
 
 const digestOf = async (core: Core, commit: Commit): Promise<string> => {
   const tree = core.parts.repository.treeOf(commit);

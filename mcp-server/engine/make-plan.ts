@@ -112,11 +112,11 @@ const choosePattern = async (
   core: Core,
   run: Run,
   steps: readonly PlannedStep[],
-  { hint = null, stats = statsOf(core) }: PlanHints,
+  { hint = null, stats }: PlanHints,
 ): Promise<{ readonly pattern: Pattern; readonly because: string }> => {
   const { pattern, fanIn } = planningOf(run.options);
   if (pattern !== null) return { pattern, because: `${pattern}: as you wished.` };
-  const advice = recommend({ steps, task: run.task }, await stats);
+  const advice = recommend({ steps, task: run.task }, await (stats ?? statsOf(core)));
   if (advice.pattern === 'map-reduce' && steps.length < fanIn)
     return { pattern: 'fork-join', because: `${steps.length} steps side by side, too few for somebody to join them.` };
   if (hint === null || hint === advice.pattern || steps.length < 2) return advice;

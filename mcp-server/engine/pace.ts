@@ -1,3 +1,6 @@
+/** A turn of the event loop. */
+export const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
 /** Of those who wait, this part passes in one turn of the event loop: the more wait, the more share a commit. */
 const PART = 4;
 

@@ -7,7 +7,7 @@ import { meetDeadlines } from './deadlines.ts';
 import { DESK_KINDS, runDeskJob } from './desk-job.ts';
 import { Digests } from './digests.ts';
 import { keepLeases } from './lease-keeper.ts';
-import { Pace } from './pace.ts';
+import { nextTurn, Pace } from './pace.ts';
 import { PrefixSharing } from './prefix-sharing.ts';
 import { putBack } from './put-back.ts';
 import { hasRoom, type Server, Servers } from './servers.ts';
@@ -16,8 +16,6 @@ import { runTurnJob } from './turn-job.ts';
 /** Merges and closings at once; they are short, and serialised by git in part. */
 const DESK_WORKERS = 4;
 const TICK_MS = 500;
-/** A turn of the event loop. */
-const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 /** Claims in one transaction: the calls of the first are under way while the next ones are claimed. */
 const MOST_CLAIMS = 8;
 /** Answers looked at in one turn of the event loop, at least: fewer cost more commits, more let slots stand idle. */
@@ -127,6 +125,7 @@ export class Scheduler {
     try {
       while (this.#again && !this.#stop.signal.aborted) {
         this.#again = false;
+        this.#dry = false;
         const servers = await this.#servers.present();
         if (this.#servers.runsGoOn) this.#tick();
         const claimed = await this.#claimAll(servers);
@@ -226,6 +225,7 @@ export class Scheduler {
       .catch((error: unknown) => this.#crashed(job, error))
       .finally(() => {
         this.#core.inFlight.delete(job.id);
+        this.#dry = false;
         this.#running.add(this.#forget(this.#look()));
       });
     this.#running.add(this.#forget(done));

@@ -4,7 +4,7 @@ import { areHarmless } from '../agent/tools/tools.ts';
 import type { Agent } from '../domain/agent.ts';
 import { UserError } from '../domain/errors.ts';
 import type { Job } from '../domain/job.ts';
-import type { Run } from '../domain/run.ts';
+import { planningOf, type Run } from '../domain/run.ts';
 import { oneLine } from '../domain/text.ts';
 import type { Answer, Timings, Turn } from '../domain/turn.ts';
 import type { ChatOutcome, Endpoint } from '../inference/port.ts';
@@ -18,6 +18,7 @@ import { endingOf, hasTurns, wrapUpOf } from './ending.ts';
 import { type Stats, statsOf } from './make-plan.ts';
 import { aborted, backToQueue, endAborted, failed, giveUp, left, whyNot } from './no-answer.ts';
 import { applyOutcome } from './outcome.ts';
+import { nextTurn } from './pace.ts';
 import { planOutcome } from './plan-outcome.ts';
 import { othersMayLeave, WAITS_FOR_TOKENS } from './spare-tokens.ts';
 import { type TurnFolder, toolContext } from './tool-context.ts';
@@ -81,10 +82,11 @@ export const runTurnJob = async (
 /** Makes the call of an open turn, and brings in what comes of it. */
 const ask = async (core: Core, job: Job, begun: Begun, hands: TurnHands, signal: AbortSignal): Promise<void> => {
   const { conversation, prepared, turn } = begun;
+  const asked = hands.endpoint.chat(prepared.request, signal);
   // Read while the model thinks.
-  const stats = conversation.agent.tier === 'planner' ? statsOf(core) : undefined;
+  const stats = needsStats(conversation) ? nextTurn().then(() => statsOf(core)) : undefined;
   stats?.catch(() => undefined);
-  const outcome = await hands.endpoint.chat(prepared.request, signal);
+  const outcome = await asked;
   await hands.pass();
   hands.release();
   switch (outcome.kind) {
@@ -98,6 +100,10 @@ const ask = async (core: Core, job: Job, begun: Begun, hands: TurnHands, signal:
       return aborted(core, job, turn, outcome.spent);
   }
 };
+
+/** Where the pattern of a plan is chosen by what is known of them. */
+const needsStats = ({ run, agent }: Conversation): boolean =>
+  agent.tier === 'planner' && planningOf(run.options).pattern === null;
 
 type Answered = Extract<ChatOutcome, { kind: 'answered' }>;
 

@@ -135,7 +135,15 @@ const NOTHING_YET = {
 export const insertAgents = (db: Connection, agents: readonly NewAgent[]): Agent[] =>
   agents.map((agent) => {
     const { server = null, model = null, permissions = null, skills = null, timeoutMs = null, urgency = 0 } = agent;
-    const own = { server, model, permissions, skills, timeoutMs, urgency, pause: agent.pause ?? pauseOf(db, agent) };
+    const own = {
+      server: stored(server),
+      model: stored(model),
+      permissions,
+      skills,
+      timeoutMs,
+      urgency,
+      pause: agent.pause ?? pauseOf(db, agent),
+    };
     const given = { ...own, permissions: json(permissions), skills: json(skills) };
     db.insert(INSERT, ...valuesOf(agent, GIVEN), ...valuesOf(given, OWN));
     const row = Object.fromEntries([...GIVEN.map((key) => [key, stored(agent[key])]), ...Object.entries(own)]);

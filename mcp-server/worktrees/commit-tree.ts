@@ -1,10 +1,10 @@
 import { UserError } from '../domain/errors.ts';
 import type { Commit } from '../domain/ids.ts';
+import { createRecent } from '../domain/recent.ts';
 import { relativePath } from './containment.ts';
 import { type Core, treeOfCommit } from './core.ts';
 import { assertCommit } from './objects.ts';
 import type { Tree } from './port.ts';
-import { createRecent } from './recent.ts';
 import { assertReadable, decodeText } from './text-file.ts';
 
 interface Entry {

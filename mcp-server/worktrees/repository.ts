@@ -1,3 +1,4 @@
+import { createRecent } from '../domain/recent.ts';
 import { adopt } from './adopt.ts';
 import { advance, edits, setAside } from './advance.ts';
 import { checkoutBytes } from './checkout-size.ts';
@@ -8,7 +9,6 @@ import { land } from './land.ts';
 import { createLease } from './lease.ts';
 import { conflictMarkers, isAncestor, merge } from './merge.ts';
 import type { FileChange, Repository } from './port.ts';
-import { createRecent } from './recent.ts';
 import { branches, branchHead, deleteBranch, pin, publish, reconcile } from './refs.ts';
 import { removeLease, sweep } from './remove.ts';
 import { revert } from './revert.ts';

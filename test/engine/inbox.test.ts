@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
+import type { CrashPoint } from '../../mcp-server/compose.ts';
 import type { RunId } from '../../mcp-server/domain/ids.ts';
 import { INBOX_BOUND } from '../../mcp-server/domain/message.ts';
 import { type Bench, openBench } from '../support/engine.ts';
 import { runEngine } from '../support/engine-program.ts';
+import { killSweep } from '../support/kill-sweep.ts';
 import { makeRepository } from '../support/repository.ts';
 import {
   call,
@@ -183,33 +185,29 @@ describe('A full inbox', () => {
     const answer = script((request) => readAll(request, 150));
     const model = await startRehearsal({ slots: 2, answer });
     bench = await openBench({ script: answer });
-    const once = (root: string, at: number | null) => {
-      const crash = at === null ? null : ({ where: 'store', at } as const);
-      return runEngine({ root, server: model.url, task: BIG_TASK, crash });
+    const live = (root: string, crash: CrashPoint | null) =>
+      runEngine({ root, server: model.url, task: BIG_TASK, crash });
+    const once = async (crash: CrashPoint): Promise<boolean> => {
+      const repo = makeRepository();
+      try {
+        const first = await live(repo.root, crash);
+        const verdict = await live(repo.root, null);
+        const context = `killed at ${crash.at}: ${JSON.stringify(verdict, null, 1)}`;
+        assert.equal(verdict?.state, 'answered', context);
+        assert.deepEqual(verdict.faults, [], context);
+        const got = (/Got ([\d ]+)/.exec(verdict.report ?? '')?.[1] ?? '').trim().split(' ').map(Number);
+        assert.deepEqual(
+          got,
+          BODIES.map((_, i) => i),
+          context,
+        );
+        return first === null;
+      } finally {
+        repo.remove();
+      }
     };
     try {
-      let killed = 0;
-      for (let at = 5; ; at += 17) {
-        const repo = makeRepository();
-        try {
-          const first = await once(repo.root, at);
-          const verdict = await once(repo.root, null);
-          const context = `killed at ${at}: ${JSON.stringify(verdict, null, 1)}`;
-          assert.equal(verdict?.state, 'answered', context);
-          assert.deepEqual(verdict.faults, [], context);
-          const got = (/Got ([\d ]+)/.exec(verdict.report ?? '')?.[1] ?? '').trim().split(' ').map(Number);
-          assert.deepEqual(
-            got,
-            BODIES.map((_, i) => i),
-            context,
-          );
-          if (first) break;
-          killed += 1;
-        } finally {
-          repo.remove();
-        }
-      }
-      assert.ok(killed >= 3, `it was killed ${killed} times`);
+      await killSweep({ where: 'store', from: 5, stride: 17, least: 3, once });
     } finally {
       await model.close();
     }

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { CrashPoint } from '../../mcp-server/compose.ts';
 import type { Verdict } from '../support/engine-process.ts';
 import { runEngine } from '../support/engine-program.ts';
+import { killSweep } from '../support/kill-sweep.ts';
 import { step } from '../support/plans.ts';
 import { makeRepository, type TestRepository } from '../support/repository.ts';
 import {
@@ -106,29 +107,19 @@ describe('an engine that is killed while a person changes the worktree of an age
     });
   });
 
-  /** Kills at every n-th point; `COPPICE_KILL_STRIDE=1` tries them all. */
   for (const where of ['store', 'git'] as const)
     it(`loses nothing of it, killed at many a ${where} step`, async function () {
       this.timeout(600_000);
-      const stride = Number(process.env['COPPICE_KILL_STRIDE'] ?? 0) || 12;
-      let at = stride === 1 ? 1 : 4;
-      let points = 0;
-      const lane = async (): Promise<void> => {
-        for (;;) {
-          const point = at;
-          at += stride;
-          let killed = true;
-          await withRepo(async (repo, model) => {
-            killed = (await start(repo, model, { where, at: point })) === null;
-            const verdict = await start(repo, model, null);
-            assert.ok(verdict, `${where} ${point}`);
-            assertKept(repo, verdict);
-          });
-          if (!killed) return;
-          points += 1;
-        }
+      const once = async (crash: CrashPoint): Promise<boolean> => {
+        let killed = true;
+        await withRepo(async (repo, model) => {
+          killed = (await start(repo, model, crash)) === null;
+          const verdict = await start(repo, model, null);
+          assert.ok(verdict, `${where} ${crash.at}`);
+          assertKept(repo, verdict);
+        });
+        return killed;
       };
-      await Promise.all([lane(), lane()]);
-      assert.ok(points >= 3, `only ${points} points were tried`);
+      await killSweep({ where, from: 4, stride: 12, least: 3, once });
     });
 });

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import type { CrashPoint } from '../../mcp-server/compose.ts';
 import { runEngine } from '../support/engine-program.ts';
+import { killSweep } from '../support/kill-sweep.ts';
 import { keyOf, step, writeOwn } from '../support/plans.ts';
 import { makeRepository, type TestRepository } from '../support/repository.ts';
 import {
@@ -75,35 +76,25 @@ describe('an engine that is killed while agents re-plan', () => {
   const start = (repo: TestRepository, crash: CrashPoint | null) =>
     runEngine({ root: repo.root, server: model.url, task: 'The whole', crash, steps });
 
-  /** Kills at every n-th point; `COPPICE_KILL_STRIDE=1` tries them all. */
-  const sweep = (where: CrashPoint['where'], from: number, stride: number): void => {
-    it(`goes on where it was, and adds no step twice: killed at many a ${where} step`, async function () {
+  for (const sweep of [
+    { where: 'store', from: 9, stride: 71 },
+    { where: 'git', from: 4, stride: 47 },
+  ] as const)
+    it(`goes on where it was, and adds no step twice: killed at many a ${sweep.where} step`, async function () {
       this.timeout(600_000);
-      let at = from;
-      let tried = 0;
-      const lane = async (): Promise<void> => {
-        for (;;) {
-          const point = at;
-          at += stride;
-          let killed = true;
-          await withRepo(async (repo) => {
-            killed = (await start(repo, { where, at: point })) === null;
-            const verdict = await start(repo, null);
-            const context = `${where} ${point} ${JSON.stringify(verdict, null, 1)}`;
-            assert.equal(verdict?.state, 'completed', context);
-            assert.deepEqual(verdict.faults, [], context);
-            assert.equal(verdict.agents, agents, context);
-            assert.equal(repo.git('ls-tree', '-r', verdict.commit), whole, context);
-          });
-          if (!killed) return;
-          tried += 1;
-        }
+      const once = async (crash: CrashPoint): Promise<boolean> => {
+        let killed = true;
+        await withRepo(async (repo) => {
+          killed = (await start(repo, crash)) === null;
+          const verdict = await start(repo, null);
+          const context = `${crash.where} ${crash.at} ${JSON.stringify(verdict, null, 1)}`;
+          assert.equal(verdict?.state, 'completed', context);
+          assert.deepEqual(verdict.faults, [], context);
+          assert.equal(verdict.agents, agents, context);
+          assert.equal(repo.git('ls-tree', '-r', verdict.commit), whole, context);
+        });
+        return killed;
       };
-      await Promise.all([lane(), lane()]);
-      assert.ok(tried >= 3, `only ${tried} points were tried`);
+      await killSweep({ ...sweep, least: 3, once });
     });
-  };
-  const stride = Number(process.env['COPPICE_KILL_STRIDE'] ?? 0);
-  sweep('store', stride ? 1 : 9, stride || 71);
-  sweep('git', stride ? 1 : 4, stride || 47);
 });

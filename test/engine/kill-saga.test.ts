@@ -3,6 +3,7 @@ import type { CrashPoint } from '../../mcp-server/compose.ts';
 import type { PlanStep } from '../../mcp-server/domain/plan.ts';
 import type { Verdict } from '../support/engine-process.ts';
 import { runEngine } from '../support/engine-program.ts';
+import { killSweep } from '../support/kill-sweep.ts';
 import { keyOf, step } from '../support/plans.ts';
 import { makeRepository, type TestRepository } from '../support/repository.ts';
 import {
@@ -92,32 +93,22 @@ describe('an engine that is killed while it undoes', () => {
     });
   });
 
-  /** Kills at every n-th point; `COPPICE_KILL_STRIDE=1` tries them all. */
-  for (const [where, usual] of [
-    ['store', 23],
-    ['git', 31],
+  for (const sweep of [
+    { where: 'store', from: 5, stride: 23 },
+    { where: 'git', from: 5, stride: 31 },
   ] as const)
-    it(`goes on where it was, killed at many a ${where} step`, async function () {
+    it(`goes on where it was, killed at many a ${sweep.where} step`, async function () {
       this.timeout(600_000);
-      const stride = Number(process.env['COPPICE_KILL_STRIDE'] ?? 0) || usual;
-      let at = stride === 1 ? 1 : 5;
-      let points = 0;
-      const lane = async (): Promise<void> => {
-        for (;;) {
-          const point = at;
-          at += stride;
-          let killed = true;
-          await withRepo(async (repo) => {
-            killed = (await start(repo, { where, at: point })) === null;
-            const verdict = await start(repo, null);
-            assert.ok(verdict, `${where} ${point}`);
-            assertUndone(repo, verdict);
-          });
-          if (!killed) return;
-          points += 1;
-        }
+      const once = async (crash: CrashPoint): Promise<boolean> => {
+        let killed = true;
+        await withRepo(async (repo) => {
+          killed = (await start(repo, crash)) === null;
+          const verdict = await start(repo, null);
+          assert.ok(verdict, `${crash.where} ${crash.at}`);
+          assertUndone(repo, verdict);
+        });
+        return killed;
       };
-      await Promise.all([lane(), lane()]);
-      assert.ok(points >= 3, `only ${points} points were tried`);
+      await killSweep({ ...sweep, least: 3, once });
     });
 });

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import type { CrashPoint } from '../../mcp-server/compose.ts';
 import type { Verdict } from '../support/engine-process.ts';
 import { runEngine } from '../support/engine-program.ts';
+import { killSweep } from '../support/kill-sweep.ts';
 import { makeRepository, type TestRepository } from '../support/repository.ts';
 import {
   call,
@@ -79,7 +80,6 @@ const assertWhole = (repo: TestRepository, verdict: Verdict, expected: string): 
 describe('an engine that is killed', () => {
   let model: Rehearsal;
   let whole: string;
-  const points = { store: 0, git: 0 };
 
   const withRepo = async (work: (repo: TestRepository) => Promise<void>): Promise<void> => {
     const repo = makeRepository(files);
@@ -106,33 +106,24 @@ describe('an engine that is killed', () => {
     await model.close();
   });
 
-  /** Kills at every n-th point; `COPPICE_KILL_STRIDE=1` tries them all. */
-  const sweep = (where: CrashPoint['where'], from: number, stride: number): void => {
-    it(`goes on where it was and gives the same files, killed at many a ${where} step`, async function () {
+  for (const sweep of [
+    { where: 'store', from: 3, stride: 29 },
+    { where: 'git', from: 2, stride: 31 },
+  ] as const)
+    it(`goes on where it was and gives the same files, killed at many a ${sweep.where} step`, async function () {
       this.timeout(600_000);
-      let at = from;
-      const lane = async (): Promise<void> => {
-        for (;;) {
-          const point = at;
-          at += stride;
-          let killed = true;
-          await withRepo(async (repo) => {
-            killed = (await start(repo, model, { where, at: point })) === null;
-            const verdict = await start(repo, model, null);
-            assert.ok(verdict, `${where} ${point}`);
-            assertWhole(repo, verdict, whole);
-          });
-          if (!killed) return;
-          points[where] += 1;
-        }
+      const once = async (crash: CrashPoint): Promise<boolean> => {
+        let killed = true;
+        await withRepo(async (repo) => {
+          killed = (await start(repo, model, crash)) === null;
+          const verdict = await start(repo, model, null);
+          assert.ok(verdict, `${crash.where} ${crash.at}`);
+          assertWhole(repo, verdict, whole);
+        });
+        return killed;
       };
-      await Promise.all([lane(), lane()]);
-      assert.ok(points[where] >= 5, `only ${points[where]} points were tried`);
+      await killSweep({ ...sweep, least: 5, once });
     });
-  };
-  const stride = Number(process.env['COPPICE_KILL_STRIDE'] ?? 0);
-  sweep('store', stride ? 1 : 3, stride || 29);
-  sweep('git', stride ? 1 : 2, stride || 31);
 
   it('comes to its end although every engine is killed after a few steps', async function () {
     this.timeout(600_000);

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
+import type { CrashPoint } from '../../mcp-server/compose.ts';
 import type { AgentId, RunId } from '../../mcp-server/domain/ids.ts';
 import { type Bench, openBench } from '../support/engine.ts';
 import { runEngine } from '../support/engine-program.ts';
+import { killSweep } from '../support/kill-sweep.ts';
 import { makeRepository } from '../support/repository.ts';
 import { call, calls, finish, type ParsedRequest, startRehearsal } from '../support/scripted-server.ts';
 import {
@@ -308,33 +310,29 @@ describe('A run that is paused and continued by an engine that is killed', () =>
       slots: 2,
       answer: (request) => (isPlanner(request) ? planOf(3, { 2: [0] }) : writePart(request)),
     });
-    const once = (root: string, at: number | null) => {
-      const crash = at === null ? null : ({ where: 'store', at } as const);
-      return runEngine({ root, server: model.url, task: BIG_TASK, crash, pause: true });
+    const live = (root: string, crash: CrashPoint | null) =>
+      runEngine({ root, server: model.url, task: BIG_TASK, crash, pause: true });
+    const once = async (crash: CrashPoint): Promise<boolean> => {
+      const repo = makeRepository();
+      try {
+        const first = await live(repo.root, crash);
+        const verdict = await live(repo.root, null);
+        const context = `killed at ${crash.at}: ${JSON.stringify(verdict, null, 1)}`;
+        assert.equal(verdict?.state, 'completed', context);
+        assert.deepEqual(verdict.faults, [], context);
+        assert.deepEqual(
+          verdict.log.filter((line) => /never/.test(line)),
+          [],
+          context,
+        );
+        for (const part of [0, 1, 2]) assert.equal(repo.git('show', `${verdict.branch}:out/${part}.txt`), `${part}`);
+        return first === null;
+      } finally {
+        repo.remove();
+      }
     };
     try {
-      let killed = 0;
-      for (let at = 4; ; at += 31) {
-        const repo = makeRepository();
-        try {
-          const first = await once(repo.root, at);
-          const verdict = await once(repo.root, null);
-          const context = `killed at ${at}: ${JSON.stringify(verdict, null, 1)}`;
-          assert.equal(verdict?.state, 'completed', context);
-          assert.deepEqual(verdict.faults, [], context);
-          assert.deepEqual(
-            verdict.log.filter((line) => /never/.test(line)),
-            [],
-            context,
-          );
-          for (const part of [0, 1, 2]) assert.equal(repo.git('show', `${verdict.branch}:out/${part}.txt`), `${part}`);
-          if (first) break;
-          killed += 1;
-        } finally {
-          repo.remove();
-        }
-      }
-      assert.ok(killed >= 3, `it was killed ${killed} times`);
+      await killSweep({ where: 'store', from: 4, stride: 31, least: 3, once });
     } finally {
       await model.close();
     }

@@ -22,8 +22,9 @@ export const noteCommand = (commandsDir: string, pid: number): (() => void) => {
 };
 
 /**
- * Ends what the commands of a killed engine have left running, and forgets them: they would write into worktrees that
- * others work in by now. Only for whoever holds the repository's lock. Returns how many were ended; never throws.
+ * Ends what the commands and scripts of a killed engine have left running, and forgets them: they would write into
+ * worktrees that others work in by now. Only for whoever holds the repository's lock. Returns how many were ended; never
+ * throws.
  */
 export const endOrphans = async (stateDir: string): Promise<number> => {
   const ended: number[] = [];
@@ -32,7 +33,37 @@ export const endOrphans = async (stateDir: string): Promise<number> => {
     removeNote(file);
   }
   for (let tries = 0; tries < 25 && ended.some(lives); tries += 1) await sleep(20);
-  return ended.length;
+  const strays = straysOf(stateDir).filter(killOne);
+  for (let tries = 0; tries < 25 && strays.some(isThere); tries += 1) await sleep(20);
+  return ended.length + strays.length;
+};
+
+/**
+ * What has its folder for temporary files in ours, as scripts have, wherever it has gone: bubblewrap that was killed while
+ * it started leaves processes that are in no noted group. Such a folder is only there when an engine has not removed it.
+ */
+const straysOf = (stateDir: string): readonly number[] => {
+  if (process.platform !== 'linux') return [];
+  try {
+    const folder = join(realpathSync(stateDir), 'tmp');
+    if (readdirSync(folder).length === 0) return [];
+    const mark = `\0TMPDIR=${folder}${sep}`;
+    return readdirSync('/proc')
+      .filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid)
+      .filter((name) => `\0${environOf(name)}`.includes(mark))
+      .map(Number);
+  } catch {
+    return [];
+  }
+};
+
+/** Empty where it is not ours to read. */
+const environOf = (pid: string): string => {
+  try {
+    return readFileSync(`/proc/${pid}/environ`, 'utf8');
+  } catch {
+    return '';
+  }
 };
 
 interface Note {
@@ -132,6 +163,16 @@ const kill = (group: number, signal: 'SIGKILL' | 0): boolean => {
     return false;
   }
 };
+
+const killOne = (pid: number): boolean => {
+  try {
+    return process.kill(pid, 'SIGKILL');
+  } catch {
+    return false;
+  }
+};
+
+const isThere = (pid: number): boolean => (readStat(pid)?.state ?? 'Z') !== 'Z';
 
 /** One that is dead and that nobody has collected yet writes nothing any more. */
 const lives = (group: number): boolean => kill(group, 0) && readStat(group)?.state !== 'Z';

@@ -156,7 +156,7 @@ const start = (
  * mounted): where the outer one is ended in between, nothing would end the inner one, and all that runs below it.
  */
 const endInnerWith = (child: ChildProcess): void => {
-  const said = child.stdio[3] as Readable | null | undefined;
+  const said = innerPipe(child);
   let text = '';
   const end = (): void => {
     // When it has ended by itself, there is no inner process any more.
@@ -170,6 +170,10 @@ const endInnerWith = (child: ChildProcess): void => {
   said?.on('error', () => {});
   child.on('exit', end);
 };
+
+/** Where no file could be opened any more there are no pipes at all, whatever the types say. */
+const innerPipe = ({ stdio }: ChildProcess): Readable | undefined =>
+  (stdio as readonly unknown[] | undefined)?.[3] as Readable | undefined;
 
 const killOne = (pid: number): void => {
   try {
@@ -209,7 +213,7 @@ const watch = (child: ChildProcess, timeoutMs: number, signal: AbortSignal, reso
     child.stdin?.destroy();
     child.stdout?.destroy();
     child.stderr?.destroy();
-    (child.stdio[3] as Readable | null | undefined)?.destroy();
+    innerPipe(child)?.destroy();
     resolve(end);
   };
   const ended = (code: number | null): void => {

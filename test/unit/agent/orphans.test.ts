@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -14,7 +14,7 @@ describe('Commands that a killed engine left', () => {
   let commandsDir: string;
   const started: ChildProcess[] = [];
   beforeEach(() => {
-    stateDir = mkdtempSync(join(tmpdir(), 'coppice-orphans-'));
+    stateDir = mkdtempSync(join(tmpdir(), 'coppice-örphans-'));
     commandsDir = commandsDirOf(stateDir);
     for (const folder of ['commands', 'worktrees']) mkdirSync(join(stateDir, folder));
   });
@@ -91,6 +91,23 @@ describe('Commands that a killed engine left', () => {
     const pid = await readSoon(join(stateDir, 'worktrees/inner'));
     assert.equal(await endOrphans(stateDir), 1);
     assert.throws(() => isRunning(pid));
+  });
+
+  onLinux('are ended as well where scripts of skills have left their group', async () => {
+    const work = join(realpathSync(stateDir), 'tmp', 'skill-ünd-x', 'work');
+    const waitIn = (TMPDIR: string) => {
+      const options = { env: { TMPDIR }, detached: true, stdio: 'ignore' } as const;
+      const child = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)'], options);
+      started.push(child);
+      return child;
+    };
+    const [script, other] = [waitIn(work), waitIn(`${realpathSync(stateDir)}/tmpother`)];
+    assert.equal(await endOrphans(stateDir), 0, 'no engine has left a folder');
+    mkdirSync(work, { recursive: true });
+    const ended = once(script, 'exit');
+    assert.equal(await endOrphans(stateDir), 1);
+    assert.deepEqual(await ended, [null, 'SIGKILL']);
+    assert.equal(other.exitCode ?? other.signalCode, null);
   });
 
   const readSoon = async (file: string): Promise<number> => {

@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
 import type { ToolResult } from '../../../mcp-server/agent/tool.ts';
 import { runTool } from '../../../mcp-server/agent/tools/tools.ts';
 import type { Permissions } from '../../../mcp-server/domain/run.ts';
@@ -133,5 +135,22 @@ describe('run_command', () => {
     stop.abort();
     await assert.rejects(running, { name: 'AbortError' });
     await waitUntil(() => !isAlive(pid));
+  });
+
+  it('says that no program could be started when no file can be opened any more', async () => {
+    const module = new URL('../../../mcp-server/agent/tools/process.ts', import.meta.url).href;
+    const code = `
+      import { openSync } from 'node:fs';
+      import { runFilter, runProcess } from '${module}';
+      const request = { argv: ['/bin/true'], folder: '/', environment: {}, timeoutMs: 2000, keepChars: 9, commandsDir: null };
+      const { signal } = new AbortController();
+      await runProcess(request, signal);
+      try { for (;;) openSync('/dev/null', 'r'); } catch {}
+      const ended = [await runProcess(request, signal), await runFilter({ ...request, input: '', saysInner: true }, signal)];
+      process.stdout.write(ended.map(({ kind, code }) => kind + ' ' + code).join());
+      process.exit();`;
+    const shell = 'ulimit -n 128 && exec "$0" --input-type=module -e "$1"';
+    const { stdout } = await promisify(execFile)('/bin/sh', ['-c', shell, process.execPath, code]);
+    assert.equal(stdout, 'unstartable EMFILE,unstartable EMFILE');
   });
 });

@@ -1,7 +1,5 @@
 import assert from 'node:assert/strict';
-import { Pace } from '../../../mcp-server/engine/pace.ts';
-
-const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+import { nextTurn, Pace } from '../../../mcp-server/engine/pace.ts';
 
 describe('the pace of answers', () => {
   const passed: number[] = [];
