@@ -18,7 +18,7 @@ export const noteCommand = (commandsDir: string, pid: number): (() => void) => {
   } catch {
     return () => {};
   }
-  return () => removeNote(file);
+  return () => remove(file);
 };
 
 /**
@@ -30,31 +30,55 @@ export const endOrphans = async (stateDir: string): Promise<number> => {
   const ended: number[] = [];
   for (const { file, pid, start } of readNotes(commandsDirOf(stateDir))) {
     if (isOurs(pid, start, stateDir) && kill(pid, 'SIGKILL')) ended.push(pid);
-    removeNote(file);
+    remove(file);
   }
   for (let tries = 0; tries < 25 && ended.some(lives); tries += 1) await sleep(20);
-  const strays = straysOf(stateDir).filter(killOne);
-  for (let tries = 0; tries < 25 && strays.some(isThere); tries += 1) await sleep(20);
-  return ended.length + strays.length;
+  return ended.length + (await endStrays(stateDir));
 };
 
+/** Folders in which scripts of skills run; one that is there at an engine's start was left by an engine that was killed. */
+const OF_SCRIPTS = /^(?:skill|inspect)-/;
+const MOST_PASSES = 5;
+
 /**
- * What has its folder for temporary files in ours, as scripts have, wherever it has gone: bubblewrap that was killed while
- * it started leaves processes that are in no noted group. Such a folder is only there when an engine has not removed it.
+ * Ends what has such a folder for its temporary files, wherever it has gone: bubblewrap that was killed while it started
+ * leaves processes that are in no noted group. The folders are removed. Returns how many were ended.
  */
-const straysOf = (stateDir: string): readonly number[] => {
-  if (process.platform !== 'linux') return [];
+const endStrays = async (stateDir: string): Promise<number> => {
+  const folders = foldersOfScripts(stateDir);
+  if (folders.length === 0) return 0;
+  let ended = 0;
+  // What is made meanwhile is found in the next pass.
+  for (let pass = 0; pass < MOST_PASSES; pass += 1) {
+    const strays = withTempIn(folders).filter(killOne);
+    ended += strays.length;
+    if (strays.length === 0) break;
+    for (let tries = 0; tries < 25 && strays.some(isThere); tries += 1) await sleep(20);
+  }
+  for (const folder of folders) remove(folder);
+  return ended;
+};
+
+const foldersOfScripts = (stateDir: string): readonly string[] => {
   try {
-    const folder = join(realpathSync(stateDir), 'tmp');
-    if (readdirSync(folder).length === 0) return [];
-    const mark = `\0TMPDIR=${folder}${sep}`;
-    return readdirSync('/proc')
-      .filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid)
-      .filter((name) => `\0${environOf(name)}`.includes(mark))
-      .map(Number);
+    const temporary = join(realpathSync(stateDir), 'tmp');
+    const names = readdirSync(temporary).filter((name) => OF_SCRIPTS.test(name));
+    return names.map((name) => join(temporary, name));
   } catch {
     return [];
   }
+};
+
+const withTempIn = (folders: readonly string[]): readonly number[] => {
+  if (process.platform !== 'linux') return [];
+  const marks = folders.map((folder) => `\0TMPDIR=${folder}${sep}`);
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid)
+    .filter((name) => {
+      const environ = `\0${environOf(name)}`;
+      return marks.some((mark) => environ.includes(mark));
+    })
+    .map(Number);
 };
 
 /** Empty where it is not ours to read. */
@@ -177,10 +201,11 @@ const isThere = (pid: number): boolean => (readStat(pid)?.state ?? 'Z') !== 'Z';
 /** One that is dead and that nobody has collected yet writes nothing any more. */
 const lives = (group: number): boolean => kill(group, 0) && readStat(group)?.state !== 'Z';
 
-const removeNote = (file: string): void => {
+/** A note or folder that stays says nothing once its process is gone. */
+const remove = (path: string): void => {
   try {
-    rmSync(file, { force: true });
+    rmSync(path, { recursive: true, force: true });
   } catch {
-    // It says nothing once the process is gone.
+    // It stays, then.
   }
 };

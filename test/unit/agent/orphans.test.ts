@@ -99,15 +99,19 @@ describe('Commands that a killed engine left', () => {
       const options = { env: { TMPDIR }, detached: true, stdio: 'ignore' } as const;
       const child = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)'], options);
       started.push(child);
+      // It is not itself yet when it has just been started.
+      while (readFileSync(`/proc/${child.pid}/environ`, 'utf8') === '');
       return child;
     };
-    const [script, other] = [waitIn(work), waitIn(`${realpathSync(stateDir)}/tmpother`)];
+    const [script, other] = [waitIn(work), waitIn(join(work, '../../skill-ended/work'))];
     assert.equal(await endOrphans(stateDir), 0, 'no engine has left a folder');
     mkdirSync(work, { recursive: true });
+    mkdirSync(join(work, '../../import-x'));
     const ended = once(script, 'exit');
     assert.equal(await endOrphans(stateDir), 1);
     assert.deepEqual(await ended, [null, 'SIGKILL']);
     assert.equal(other.exitCode ?? other.signalCode, null);
+    assert.deepEqual(readdirSync(join(stateDir, 'tmp')), ['import-x']);
   });
 
   const readSoon = async (file: string): Promise<number> => {
