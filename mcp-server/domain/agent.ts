@@ -58,6 +58,22 @@ export interface Agent {
   readonly pausedAt?: number | null;
 }
 
+/** What an agent has not got when it was just made. */
+export const NOTHING_YET = {
+  startCommit: null,
+  wrapUpWhy: null,
+  deadline: null,
+  pausedAt: null,
+  action: '',
+  report: null,
+  error: null,
+  endReason: null,
+  wrapUp: false,
+  compactedBefore: 0,
+  startedAt: null,
+  endedAt: null,
+} as const satisfies Partial<Agent>;
+
 /** `alone`: this agent. `below`: all that hang from it, now or later, as well. */
 export type Pause = 'alone' | 'below';
 

@@ -1,5 +1,5 @@
 import { prefixKey } from '../agent/roles.ts';
-import type { Agent, Tier } from '../domain/agent.ts';
+import { type Agent, NOTHING_YET, type Tier } from '../domain/agent.ts';
 import type { NewEvent } from '../domain/event.ts';
 import type { AccountId, AgentId, Commit, Makes, RunId, StepId } from '../domain/ids.ts';
 import { newId } from '../domain/ids.ts';
@@ -135,18 +135,8 @@ export const createdEvent = (agent: NewAgent): NewEvent => ({
   depth: agent.depth,
 });
 
-/** Rows as they are right after the insert; what the table adds has its starting value. */
-export const asAgent = (agent: NewAgent): Agent => ({
-  ...agent,
-  action: '',
-  report: null,
-  error: null,
-  endReason: null,
-  wrapUp: false,
-  compactedBefore: 0,
-  startedAt: null,
-  endedAt: null,
-});
+/** As it is right after the insert. */
+export const asAgent = (agent: NewAgent): Agent => ({ ...NOTHING_YET, ...agent });
 
 /** Parents before children, each with its own before the next. */
 export const topDown = (steps: Plan['steps']): Plan['steps'] => {

@@ -1,5 +1,5 @@
 import { type RawBuilder, sql as raw } from 'kysely';
-import type { Agent, Pause } from '../domain/agent.ts';
+import { type Agent, NOTHING_YET, type Pause } from '../domain/agent.ts';
 import type { AgentId, RunId } from '../domain/ids.ts';
 import { AGENT_STATES, type AgentState, move } from '../domain/transitions.ts';
 import type { Connection } from './connection.ts';
@@ -114,22 +114,6 @@ export const anyAlive = (db: Connection, run: RunId): boolean => db.get(ANY_ALIV
 
 const INSERT = insertInto('agents', [...GIVEN, ...OWN]);
 const json = (value: unknown): string | null => (value === null ? null : JSON.stringify(value));
-
-/** What the table adds to a new row. */
-const NOTHING_YET = {
-  startCommit: null,
-  wrapUpWhy: null,
-  deadline: null,
-  pausedAt: null,
-  action: '',
-  report: null,
-  error: null,
-  endReason: null,
-  wrapUp: false,
-  compactedBefore: 0,
-  startedAt: null,
-  endedAt: null,
-} as const satisfies Partial<Agent>;
 
 /** Returns them as they would be read. */
 export const insertAgents = (db: Connection, agents: readonly NewAgent[]): Agent[] =>
