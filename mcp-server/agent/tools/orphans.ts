@@ -72,13 +72,22 @@ const foldersOfScripts = (stateDir: string): readonly string[] => {
 const withTempIn = (folders: readonly string[]): readonly number[] => {
   if (process.platform !== 'linux') return [];
   const marks = folders.map((folder) => `\0TMPDIR=${folder}${sep}`);
-  return readdirSync('/proc')
-    .filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid)
+  return processes()
+    .filter((name) => Number(name) !== process.pid)
     .filter((name) => {
       const environ = `\0${environOf(name)}`;
       return marks.some((mark) => environ.includes(mark));
     })
     .map(Number);
+};
+
+/** The numbers of all processes; none where the system does not show them. */
+const processes = (): readonly string[] => {
+  try {
+    return readdirSync('/proc').filter((name) => /^\d+$/.test(name));
+  } catch {
+    return [];
+  }
 };
 
 /** Empty where it is not ours to read. */
@@ -129,8 +138,8 @@ const isOurs = (pid: number, start: string | null, stateDir: string): boolean =>
 /** The command itself has ended, but something that it started works on in our worktrees. */
 const hasMemberIn = (group: number, stateDir: string): boolean => {
   const inside = realpathSync(stateDir) + sep;
-  return readdirSync('/proc').some((name) => {
-    if (!/^\d+$/.test(name) || readStat(Number(name))?.group !== group) return false;
+  return processes().some((name) => {
+    if (readStat(Number(name))?.group !== group) return false;
     try {
       return readlinkSync(`/proc/${name}/cwd`).startsWith(inside);
     } catch {
@@ -188,7 +197,8 @@ const kill = (group: number, signal: 'SIGKILL' | 0): boolean => {
   }
 };
 
-const killOne = (pid: number): boolean => {
+/** SIGKILL for this process alone; false when it is gone already, or not ours. */
+export const killOne = (pid: number): boolean => {
   try {
     return process.kill(pid, 'SIGKILL');
   } catch {

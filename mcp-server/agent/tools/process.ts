@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import type { Readable } from 'node:stream';
 import { StringDecoder } from 'node:string_decoder';
 import { stripVTControlCharacters } from 'node:util';
-import { noteCommand } from './orphans.ts';
+import { killOne, noteCommand } from './orphans.ts';
 
 export interface ProcessRequest {
   readonly argv: readonly [string, ...string[]];
@@ -174,14 +174,6 @@ const endInnerWith = (child: ChildProcess): void => {
 /** Where no file could be opened any more there are no pipes at all, whatever the types say. */
 const innerPipe = ({ stdio }: ChildProcess): Readable | undefined =>
   (stdio as readonly unknown[] | undefined)?.[3] as Readable | undefined;
-
-const killOne = (pid: number): void => {
-  try {
-    process.kill(pid, 'SIGKILL');
-  } catch {
-    // It is gone already.
-  }
-};
 
 type End =
   | { readonly kind: 'exited'; readonly code: number }

@@ -63,6 +63,8 @@ describe('gitExec', () => {
     const place = { ...placeAt(root), gitDir: join(root, '.git', 'worktrees', 'tree'), workTree: path };
     await createGit(environment).exec(place, ['update-index', '--add', 'README.md']);
     assert.equal(existsSync(mark), false);
+    // Git looks into no file that its index, written a second later, says is unchanged.
+    writeFileSync(join(path, 'README.md'), 'changed again\n');
     git(path, 'add', 'README.md');
     assert.equal(existsSync(mark), true, 'the attack works on a git without protection');
   });
