@@ -77,6 +77,22 @@ export class Connection {
     return this.#db.pragma(text, { simple: true }) as string | number;
   }
 
+  /** Pages that COMMITs have written and no checkpoint has brought into the database file. */
+  get uncopied(): number {
+    const { log, checkpointed } = this.#checkpoint('NOOP');
+    return Math.max(0, log - checkpointed);
+  }
+
+  /** Brings what was committed into the database file, as far as nobody reads older pages. */
+  checkpoint(mode: 'PASSIVE' | 'TRUNCATE'): void {
+    this.#checkpoint(mode);
+  }
+
+  #checkpoint(mode: string): { readonly log: number; readonly checkpointed: number } {
+    const [row] = this.#db.pragma(`wal_checkpoint(${mode})`) as { log: number; checkpointed: number }[];
+    return row ?? { log: 0, checkpointed: 0 };
+  }
+
   /** Harmless when it is closed already. */
   close(): void {
     this.#statements.clear();

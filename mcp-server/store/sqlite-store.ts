@@ -5,6 +5,7 @@ import type { AgentId, RunId } from '../domain/ids.ts';
 import type { Run } from '../domain/run.ts';
 import type { Worktree } from '../domain/worktree.ts';
 import type { Connection } from './connection.ts';
+import { IdleCheckpoint } from './idle-checkpoint.ts';
 import { KnownRows } from './known-rows.ts';
 import { epochOf } from './meta.ts';
 import type { Store, Tx } from './port.ts';
@@ -61,6 +62,7 @@ export class SqliteStore extends SqliteReader implements Store {
   readonly #faults: Faults;
   readonly #known = new KnownRows();
   readonly #listeners = new Set<Listener>();
+  readonly #checkpoints: IdleCheckpoint;
   /** Settles when the last transaction that was asked for has run, and the last COMMIT. */
   #last: Promise<unknown> = Promise.resolve();
   #group: Group | null = null;
@@ -71,6 +73,7 @@ export class SqliteStore extends SqliteReader implements Store {
     this.#writer = parts.writer;
     this.#reader = parts.reader;
     this.#faults = parts.faults;
+    this.#checkpoints = new IdleCheckpoint(parts.writer, () => this.#isQuiet);
     this.epoch = parts.epoch;
   }
 
@@ -113,9 +116,10 @@ export class SqliteStore extends SqliteReader implements Store {
   /** Waits for the transactions that were asked for. */
   close(): Promise<void> {
     this.#closing ??= this.#settled().then(() => {
+      this.#checkpoints.stop();
       this.#reader.close();
       try {
-        this.#writer.pragma('wal_checkpoint(TRUNCATE)');
+        this.#writer.checkpoint('TRUNCATE');
       } finally {
         this.#writer.close();
       }
@@ -209,6 +213,7 @@ export class SqliteStore extends SqliteReader implements Store {
       return;
     }
     this.#group = null;
+    this.#checkpoints.committed();
     try {
       this.#faults.afterCommit?.(label);
       if (group.emitted.length > 0) this.#announce(group.emitted);

@@ -5,6 +5,7 @@ import { UserError } from '../../../mcp-server/domain/errors.ts';
 import { backUp } from '../../../mcp-server/store/backup.ts';
 import { Connection } from '../../../mcp-server/store/connection.ts';
 import { checkInvariants } from '../../../mcp-server/store/invariants.ts';
+import { until } from '../../support/coppice-process.ts';
 import { A, B, ids, newAgent, R, seed } from './fixtures.ts';
 import { NOW, type SqlitePlace, sqlitePlace } from './sqlite-place.ts';
 
@@ -52,6 +53,20 @@ describe('opening the SQLite store', () => {
     };
     for (const [name, value] of Object.entries(wanted))
       assert.deepEqual(store.pragma(name), { writer: value, reader: value }, name);
+  });
+
+  it('copies a long log into the database while nothing goes on', async () => {
+    const store = await place.open();
+    await seed(store);
+    const other = new Connection(place.path);
+    const more = (n: number) =>
+      Array.from({ length: n }, (_, i) => newAgent(ids.agent(`${n}-${i}`), { task: 'x'.repeat(4000) }));
+    await store.transaction((tx) => tx.insertAgents(more(40)));
+    await new Promise((resolve) => setTimeout(resolve, 40));
+    assert.ok(other.uncopied > 40, 'a short one is left');
+    await store.transaction((tx) => tx.insertAgents(more(400)));
+    await until('all of it is copied', () => other.uncopied === 0);
+    other.close();
   });
 
   it('leaves no log behind when it is closed', async () => {
