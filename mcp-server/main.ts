@@ -12,7 +12,7 @@ import { type CliContext, EXIT } from './faces/cli/context.ts';
 import { HELP } from './faces/cli/help.ts';
 import type { PlanningInvocation } from './faces/cli/planning-arguments.ts';
 import type { Terminal } from './faces/cli/terminal.ts';
-import { ENGINE_FLAGS } from './faces/host/engine-flags.ts';
+import { ENGINE_ENVIRONMENT, ENGINE_FLAGS } from './faces/host/engine-flags.ts';
 import {
   connectToEngine,
   connectToRunning,
@@ -139,7 +139,11 @@ const finderFor = (
     uid: UID,
     version: version(),
     // A token is for clients; the engine, and what it starts, never see one.
-    launch: { command: process.execPath, args, environment: { ...env, COPPICE_TOKEN: undefined, ...extra } },
+    launch: {
+      command: process.execPath,
+      args,
+      environment: { ...ENGINE_ENVIRONMENT, ...env, COPPICE_TOKEN: undefined, ...extra },
+    },
     clock: systemClock,
     startMs: START_MS,
     warn: (line) => terminal.warn(line),

@@ -1,13 +1,17 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
-import { ENGINE_FLAGS } from '../../mcp-server/faces/host/engine-flags.ts';
+import { ENGINE_ENVIRONMENT, ENGINE_FLAGS } from '../../mcp-server/faces/host/engine-flags.ts';
 import { bundled } from './bundle.ts';
 import type { ServerJob } from './server-child.ts';
 
 const start = async (file: string, job: object): Promise<ChildProcess> => {
   // The bare client runs as Node comes, an engine as the program starts it.
-  const execArgv = file === 'bare-child.ts' ? [] : [...ENGINE_FLAGS];
-  const child = fork(await bundled(file), [], { execArgv, stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+  const isBare = file === 'bare-child.ts';
+  const child = fork(await bundled(file), [], {
+    execArgv: isBare ? [] : [...ENGINE_FLAGS],
+    env: isBare ? process.env : { ...ENGINE_ENVIRONMENT, ...process.env },
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+  });
   child.send(job);
   return child;
 };

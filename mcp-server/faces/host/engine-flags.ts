@@ -1,6 +1,14 @@
 /**
  * How Node runs an engine. A small young generation keeps a process that may live for days a quarter smaller under load,
- * for a twentieth more CPU. And the old generation is first looked through when it has grown to 48 MB, not to hundreds:
- * what is live in it are some 20.
+ * for a twentieth more CPU. The old generation is first looked through when it has grown to 48 MB, not to hundreds: what
+ * is live in it are some 20. And V8 remembers what a function works on from its first call on, not from its eighth: what
+ * happens once a run, its start, its plan and its end, is else never quick, and others wait for it.
  */
-export const ENGINE_FLAGS: readonly string[] = ['--max-semi-space-size=4', '--initial-old-space-size=48'];
+export const ENGINE_FLAGS: readonly string[] = [
+  '--max-semi-space-size=4',
+  '--initial-old-space-size=48',
+  '--no-lazy-feedback-allocation',
+];
+
+/** glibc gives each thread memory of its own and seldom takes it back: two such places are 10 MB fewer under load. */
+export const ENGINE_ENVIRONMENT: Readonly<Record<string, string>> = { MALLOC_ARENA_MAX: '2' };
