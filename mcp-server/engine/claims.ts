@@ -5,6 +5,7 @@ import { modelOf } from '../domain/run-of-agent.ts';
 import type { Endpoint } from '../inference/port.ts';
 import type { Tx } from '../store/port.ts';
 import { type Begun, beginTurn } from './begin-turn.ts';
+import { closeUnchanged } from './close-job.ts';
 import type { Core } from './core.ts';
 import { DESK_KINDS } from './desk-job.ts';
 import type { Digests } from './digests.ts';
@@ -50,7 +51,7 @@ const startAgent = async (tx: Tx, job: Job, now: number): Promise<{ readonly run
 /** What one transaction claims from. */
 export interface ClaimSource {
   readonly servers: readonly Server[];
-  /** Jobs at the most. With 1, a turn is not opened yet: what is wrong with it is then its own job's to find out. */
+  /** Jobs at the most. With 1, nothing is begun yet: what is wrong with it is then its own job's to find out. */
   readonly most: number;
   /** Jobs that ask no inference server, at the most. */
   readonly desk: number;
@@ -61,7 +62,10 @@ export interface ClaimSource {
   unused(permit: () => void): void;
 }
 
-/** All that can be claimed now, in one transaction; when that fails, every permit is back. */
+/**
+ * All that can be claimed now, in one transaction; when that fails, every permit is back. What needs nothing but the store
+ * is done in it, too.
+ */
 export const claimAll = async (core: Core, source: ClaimSource): Promise<readonly Claimed[]> => {
   const { store, clock } = core.parts;
   const claimed: Claimed[] = [];
@@ -72,7 +76,8 @@ export const claimAll = async (core: Core, source: ClaimSource): Promise<readonl
       while (claimed.length < Math.min(source.desk, source.most)) {
         const job = await tx.claim({ kinds: DESK_KINDS, now, hot: [] });
         if (!job) break;
-        claimed.push({ job, turn: null });
+        const isOver = job.kind === 'close' && source.most > 1 && (await closeUnchanged(core, tx, job));
+        if (!isOver) claimed.push({ job, turn: null });
       }
       for (const server of source.servers) await claimTurns(core, tx, source, server, now, claimed);
     });

@@ -5,7 +5,7 @@ import type { Step } from '../domain/plan.ts';
 import type { Run } from '../domain/run.ts';
 import type { RunState } from '../domain/transitions.ts';
 import { asPlanned } from '../planning/sub-plan.ts';
-import type { Tx } from '../store/port.ts';
+import type { Reader, Tx } from '../store/port.ts';
 import type { Core } from './core.ts';
 import { WHOLE_RUN } from './make-plan.ts';
 import { sagasWithFailure, takenBack } from './saga.ts';
@@ -14,40 +14,54 @@ import { undoneSection } from './undone-section.ts';
 
 /** Ends the run: what it came to, its report, whether there is something to review. */
 export const runCloseJob = async (core: Core, job: Job): Promise<void> => {
-  const { store, repository, clock } = core.parts;
-  const run = await store.run(job.run);
+  const { store, repository } = core.parts;
+  const run = await runOf(store, job);
+  const changes = await repository.changes(run.baseCommit, run.headCommit);
+  await store.transaction((tx) => endRun(core, tx, job, run, changes.length));
+};
+
+/** Ends a run that changed no file, for which git need not be asked, in this transaction; false: it did. */
+export const closeUnchanged = async (core: Core, tx: Tx, job: Job): Promise<boolean> => {
+  const run = await runOf(tx, job);
+  if (run.headCommit !== run.baseCommit) return false;
+  await endRun(core, tx, job, run, 0);
+  return true;
+};
+
+const runOf = async (reader: Reader, job: Job): Promise<Run> => {
+  const run = await reader.run(job.run);
   if (!run) throw new Error('A close job without its run.');
-  const agents = await store.agents(run.id);
-  const changes = run.headCommit === run.baseCommit ? [] : await repository.changes(run.baseCommit, run.headCommit);
-  const steps = await store.steps(run.id);
+  return run;
+};
+
+/** `files`: how many it changed. */
+const endRun = async (core: Core, tx: Tx, job: Job, run: Run, files: number): Promise<void> => {
+  const agents = await tx.agents(run.id);
+  const steps = await tx.steps(run.id);
   const planned = asPlanned({ steps }).steps;
   const cut = cutIn(agents, planned);
   const whole = cut.length === 0 && planned.every((step) => step.state === 'done' || step.state === 'omitted');
   const own = reportOf(last(agents, steps), planned);
   const members = [...sagasWithFailure(steps).values()].flat();
-  const undone = undoneSection(members, await takenBack(store, members, await store.undos(run.id)));
+  const undone = undoneSection(members, await takenBack(tx, members, await tx.undos(run.id)));
   const told = [own, undone].filter((part) => part !== null).join('\n\n');
-  const report = told === '' ? null : await reportWithSources(store, run.id, told);
+  const report = told === '' ? null : await reportWithSources(tx, run.id, told);
   const state =
-    undone !== null && changes.length === 0 && run.cancelRequested === 'no'
+    undone !== null && files === 0 && run.cancelRequested === 'no'
       ? 'failed'
-      : endState(run, agents, changes.length, whole, report);
+      : endState(run, agents, files, whole, report);
   const error = errorOf(last(agents, steps), cut, state);
-  await store.transaction(async (tx) => {
-    const now = clock.now();
-    await tx.finishJob(job.id, 'done');
-    await tx.moveRun(run.id, state, {
-      report,
-      error,
-      review: changes.length > 0 ? 'open' : 'none',
-      endedAt: now,
-      pausedAt: null,
-    });
-    await tx.emit(now, [{ type: 'run.ended', run: run.id, agent: null, state, commit: run.headCommit, error }]);
-    if (steps.length > 0) await tx.observe(await wholeRun(tx, run, state, { begun: begunAt(agents, run), at: now }));
+  const now = core.parts.clock.now();
+  await tx.finishJob(job.id, 'done');
+  await tx.moveRun(run.id, state, {
+    report,
+    error,
+    review: files > 0 ? 'open' : 'none',
+    endedAt: now,
+    pausedAt: null,
   });
-  core.tidy(run.id);
-  core.runEnded(run.id);
+  await tx.emit(now, [{ type: 'run.ended', run: run.id, agent: null, state, commit: run.headCommit, error }]);
+  if (steps.length > 0) await tx.observe(await wholeRun(tx, run, state, { begun: begunAt(agents, run), at: now }));
 };
 
 /** How the pattern did; a run that somebody cancelled says nothing of it, but what it cost. */

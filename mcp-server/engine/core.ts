@@ -23,12 +23,10 @@ export interface Core {
   /** Agents and runs that a person aborted; their work under way ends as cancelled instead of going on later. */
   readonly aborting: Set<AgentId | RunId>;
   readonly skillWaits: SkillWaits;
-  /** The run has ended, and that is stored; what it cost is set beside its forecast. */
-  runEnded(run: RunId): void;
   /** There may be a job to claim. */
   wake(): void;
-  /** Looks whether worktrees of ended agents can go; when a run has ended, merged branches too. */
-  tidy(ended?: RunId): void;
+  /** Looks whether worktrees of ended agents can go. */
+  tidy(): void;
 }
 
 /** Who makes the commits of agents. */

@@ -11,6 +11,7 @@ import type { Engine, JobView, RunView } from './facade.ts';
 import { ForecastKeeper } from './forecasts.ts';
 import { Leases, leaseOf } from './leases.ts';
 import { messageAgent } from './messages.ts';
+import { nextTurn } from './pace.ts';
 import type { EngineParts } from './parts.ts';
 import { pausedWhole, pauseFacade } from './pause.ts';
 import { planningFacade } from './planning-desk.ts';
@@ -39,12 +40,8 @@ export const createEngine = async (parts: EngineParts, limits: Partial<AgentLimi
     inFlight: new Map(),
     aborting: new Set(),
     skillWaits,
-    runEnded: (run) => {
-      skillWaits.forget(run);
-      keeper?.note(run);
-    },
     wake: () => scheduler?.wake(),
-    tidy: (ended) => tidier?.request(ended),
+    tidy: () => tidier?.request(),
   };
   await endOrphans(parts.repository.stateDir);
   await recover(core);
@@ -55,9 +52,23 @@ export const createEngine = async (parts: EngineParts, limits: Partial<AgentLimi
   scheduler = new Scheduler(core);
   tidier = new Tidier(core);
   keeper = new ForecastKeeper(core);
+  afterRuns(core, tidier, keeper);
   scheduler.wake();
   tidier.request('any');
   return facadeOf(core, scheduler, tidier, keeper);
+};
+
+/** What follows from the end of a run: branches that are merged go, and what it cost is set beside its forecast. */
+const afterRuns = ({ parts, skillWaits }: Core, tidier: Tidier, keeper: ForecastKeeper): void => {
+  parts.store.onEvents((events) => {
+    for (const { type, run } of events) {
+      if (type !== 'run.ended' || run === null) continue;
+      skillWaits.forget(run);
+      keeper.note(run);
+      // Who waits for the end is told first.
+      void nextTurn().then(() => tidier.request(run));
+    }
+  });
 };
 
 const facadeOf = (core: Core, scheduler: Scheduler, tidier: Tidier, keeper: ForecastKeeper): Engine => {
@@ -84,7 +95,12 @@ const facadeOf = (core: Core, scheduler: Scheduler, tidier: Tidier, keeper: Fore
   };
   return {
     ...follow,
-    startRun: async (input) => view(await startRun(core, input)),
+    startRun: async (input) => {
+      const run = await startRun(core, input);
+      // Its first call leaves before it is looked at.
+      await nextTurn();
+      return view(run);
+    },
     runStatus: statusOf,
     listRuns: async (limit) => Promise.all((await store.runs(limit)).map(view)),
     resumeRun: async (run) => {

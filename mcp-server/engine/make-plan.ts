@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Commit } from '../domain/ids.ts';
 import type { Complexity, Pattern, Plan, PlanSource } from '../domain/plan.ts';
 import { planningOf, type Run, type RunOptions, type Team } from '../domain/run.ts';
-import { checkSteps } from '../planning/check-steps.ts';
+import { type CheckedSteps, checkSteps } from '../planning/check-steps.ts';
 import { complexity } from '../planning/complexity.ts';
 import { distributeSteps, type ServerLoad } from '../planning/distribute-steps.ts';
 import { fitSteps } from '../planning/fit-steps.ts';
@@ -63,6 +63,8 @@ export interface PlanHints {
   readonly hint?: Pattern | null;
   /** Read when they are not given. */
   readonly stats?: Promise<Stats> | undefined;
+  /** What `checkSteps` says of these steps, where it has been asked. */
+  readonly checked?: CheckedSteps | null;
 }
 
 /**
@@ -78,7 +80,7 @@ export const makePlan = async (
 ): Promise<Plan> => {
   const wished = planningOf(run.options);
   const files = await baseFiles(core, run.baseCommit);
-  const checked = checkSteps(steps, { task: run.task, files });
+  const checked = hints.checked ?? checkSteps(steps, { task: run.task, files });
   const sound = checked.faults.length > 0 ? steps : checked.steps;
   const { team } = run.options;
   const worth = team && {

@@ -8,7 +8,6 @@ import type { Answer, Turn } from '../domain/turn.ts';
 import { checkSteps } from '../planning/check-steps.ts';
 import { parsePlan } from '../planning/parse-plan.ts';
 import { rulePlan } from '../planning/rule-plan.ts';
-import type { PlannedStep } from '../planning/steps.ts';
 import { chooseStrategy } from '../planning/strategies/choose.ts';
 import type { Tx } from '../store/port.ts';
 import { baseFiles } from './base-files.ts';
@@ -50,21 +49,18 @@ export const planOutcome = async (
     permissions: scope.options.permissions,
     skills: skillNames(run),
   });
-  const doubts = parsed.ok ? await doubtsOf(core, scope, parsed.steps) : parsed.faults;
+  const files = await baseFiles(core, scope.baseCommit);
+  const checked = parsed.ok ? checkSteps(parsed.steps, { task: scope.task, files }) : null;
+  const doubts = checked ? [...checked.faults, ...checked.doubts] : parsed.faults;
   const mended = [...conversation.delivered, ...conversation.pending].some(({ from }) => from === 'engine');
   if (doubts.length > 0 && !mended) return (tx, job) => repair(core, tx, run, agent, turn, job, faultText(doubts));
   if (!parsed.ok) {
     const plan = await planByRule(core, scope, `The model's plan had faults:\n${faultText(parsed.faults)}`);
     return accept(core, run, agent, turn, plan);
   }
-  const hints = { hint: parsed.pattern, stats };
+  const hints = { hint: parsed.pattern, stats, checked };
   const plan = await makePlan(core, asAskedFor(conversation), parsed.steps, { by: 'model' }, hints);
   return accept(core, run, agent, turn, plan);
-};
-
-const doubtsOf = async (core: Core, run: Run, steps: readonly PlannedStep[]): Promise<readonly PlanFault[]> => {
-  const { doubts, faults } = checkSteps(steps, { task: run.task, files: await baseFiles(core, run.baseCommit) });
-  return [...faults, ...doubts];
 };
 
 const faultText = (faults: readonly PlanFault[]): string =>

@@ -40,7 +40,7 @@ export class Scheduler {
   #pumping = false;
   #pumped: Promise<void> = Promise.resolve();
   #again = false;
-  /** Nothing was there to be claimed by servers that all had room, and nothing has changed since: more room finds no more. */
+  /** Nothing was left to be claimed by servers that all had room, and nothing has changed since: more room finds no more. */
   #dry = false;
   #ticking = false;
   #deaf = false;
@@ -118,7 +118,7 @@ export class Scheduler {
   }
 
   get busy(): boolean {
-    return this.#running.size > 0;
+    return this.#running.size > 0 || this.#pumping;
   }
 
   async #pump(): Promise<void> {
@@ -128,8 +128,8 @@ export class Scheduler {
         this.#dry = false;
         const servers = await this.#servers.present();
         if (this.#servers.runsGoOn) this.#tick();
-        const claimed = await this.#claimAll(servers);
-        this.#dry = claimed.length === 0 && servers.length > 0 && servers.every(hasRoom);
+        const { claimed, most } = await this.#claimAll(servers);
+        this.#dry = claimed.length < most && servers.length > 0 && servers.every(hasRoom);
         if (claimed.length >= MOST_CLAIMS) this.#again = true;
         for (const one of claimed) this.#begin(one);
         this.#unstored = null;
@@ -146,8 +146,10 @@ export class Scheduler {
     if (this.#again) this.wake();
   }
 
-  /** Everything that can be claimed now, in one transaction. When that fails, the least of it is tried. */
-  async #claimAll(servers: readonly Server[]): Promise<readonly Claimed[]> {
+  /** What can be claimed now, up to `most`, in one transaction. When that fails, the least of it is tried. */
+  async #claimAll(
+    servers: readonly Server[],
+  ): Promise<{ readonly claimed: readonly Claimed[]; readonly most: number }> {
     try {
       return await this.#claimUpTo(servers, MOST_CLAIMS);
     } catch (error) {
@@ -157,8 +159,8 @@ export class Scheduler {
     }
   }
 
-  #claimUpTo(servers: readonly Server[], most: number): Promise<readonly Claimed[]> {
-    return claimAll(this.#core, {
+  async #claimUpTo(servers: readonly Server[], most: number) {
+    const claimed = await claimAll(this.#core, {
       servers,
       most,
       desk: DESK_WORKERS - this.#desk,
@@ -167,6 +169,7 @@ export class Scheduler {
       digests: this.#digests,
       unused: (permit) => this.#giveBackUnused(permit),
     });
+    return { claimed, most };
   }
 
   #begin({ job, turn }: Claimed): void {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import type { RunId } from '../../mcp-server/domain/ids.ts';
+import { until } from '../support/coppice-process.ts';
 import { type Bench, openBench } from '../support/engine.ts';
 import { call, finish, type ParsedRequest, say } from '../support/scripted-server.ts';
 import {
@@ -63,12 +64,25 @@ describe('The queue', () => {
     });
     // The server and the commit are known from then on.
     await bench.run(BIG_TASK);
+    await until('all is quiet', () => bench.engine.isIdle());
     const commits: (readonly string[])[] = [];
     bench.store.onEvents((events) => void commits.push(events.map(({ type }) => type)));
     await bench.run(`${BIG_TASK} Again.`);
     const started = (first: string): number =>
       commits.find((types) => types.includes(first))?.filter((type) => type === 'turn.started').length ?? 0;
     assert.deepEqual([started('run.created'), started('run.planned')], [1, 3]);
+  });
+
+  it('ends a run that changed no file in the commit of its last answer', async () => {
+    bench = await openBench({
+      server: { slots: 8 },
+      script: (request) => (isPlanner(request) ? planOf(5) : finish('Done.')),
+    });
+    const commits: (readonly string[])[] = [];
+    bench.store.onEvents((events) => void commits.push(events.map(({ type }) => type)));
+    await bench.run(BIG_TASK);
+    const last = commits.find((types) => types.includes('run.ended')) ?? [];
+    assert.deepEqual(last.slice(-2), ['agent.moved', 'run.ended']);
   });
 
   it('lets workers go before those who join a part of them, for the way from the last worker to the end is longer', async () => {

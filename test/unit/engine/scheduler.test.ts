@@ -100,7 +100,7 @@ describe('The pool of turns', () => {
     const { scheduler, pool, claimed, enqueue, endDesk } = openPool(1);
     scheduler.wake();
     await soon();
-    enqueue('close', 'close');
+    enqueue('merge', 'merge');
     scheduler.wake();
     await soon();
     scheduler.wake();
@@ -109,10 +109,10 @@ describe('The pool of turns', () => {
     enqueue('one');
     endDesk();
     await soon();
-    assert.deepEqual(claimed, ['close']);
+    assert.deepEqual(claimed, ['merge']);
     release?.();
     await soon();
-    assert.deepEqual(claimed, ['close', 'one']);
+    assert.deepEqual(claimed, ['merge', 'one']);
   });
 
   it('does not look at the queue for each free slot while nothing is in it', async () => {
