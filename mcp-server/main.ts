@@ -131,7 +131,7 @@ const finderFor = (
   flags: readonly string[] = [],
   extra: Readonly<Record<string, string>> = {},
 ): EngineFinder => {
-  const args = [...process.execArgv, ...ENGINE_FLAGS, SCRIPT, 'engine', '--repo', place.root, '--detached', ...flags];
+  const args = [...process.execArgv, SCRIPT, 'engine', '--repo', place.root, '--detached', ...flags];
   return {
     root: place.root,
     runtime: runtimeOf(place),
@@ -141,6 +141,7 @@ const finderFor = (
     // A token is for clients; the engine, and what it starts, never see one.
     launch: {
       command: process.execPath,
+      flags: ENGINE_FLAGS,
       args,
       environment: { ...ENGINE_ENVIRONMENT, ...env, COPPICE_TOKEN: undefined, ...extra },
     },

@@ -82,6 +82,7 @@ const facadeOf = (core: Core, scheduler: Scheduler, tidier: Tidier, keeper: Fore
   const statusOf = async (run: RunId): Promise<RunView> => view(await runOf(store, run));
   let stopped: Promise<void> | undefined;
   const reviews = oneAtATime();
+  const starts = startsOf(core, view);
   const follow: RunFollower = {
     waitRun: async (run, waitMs, signal) => {
       await waitForEnd(core, run, waitMs, signal);
@@ -95,12 +96,7 @@ const facadeOf = (core: Core, scheduler: Scheduler, tidier: Tidier, keeper: Fore
   };
   return {
     ...follow,
-    startRun: async (input) => {
-      const run = await startRun(core, input);
-      // Its first call leaves before it is looked at.
-      await nextTurn();
-      return view(run);
-    },
+    startRun: starts.startRun,
     runStatus: statusOf,
     listRuns: async (limit) => Promise.all((await store.runs(limit)).map(view)),
     resumeRun: async (run) => {
@@ -127,14 +123,32 @@ const facadeOf = (core: Core, scheduler: Scheduler, tidier: Tidier, keeper: Fore
     checkSetup: (options) => checkSetup(parts, optionsOf(parts.settings, options)),
     isIdle: async () => !scheduler.busy && !tidier.busy && (await nothingGoesOn(core)),
     stop: () => {
-      stopped ??= stopAll(parts, [scheduler, tidier, keeper]);
+      stopped ??= stopAll(parts, [scheduler, tidier, keeper], starts.told);
       return stopped;
     },
   };
 };
 
-const stopAll = async (parts: EngineParts, own: readonly { stop(): Promise<void> }[]): Promise<void> => {
+/** Starting runs; `told`: what those who started one are about to hear. */
+const startsOf = (core: Core, view: (run: Run) => Promise<RunView>) => {
+  const told = new Set<Promise<RunView>>();
+  const start: Engine['startRun'] = async (input) => {
+    const run = await startRun(core, input);
+    // Its first call leaves before it is looked at.
+    const seen = nextTurn().then(() => view(run));
+    told.add(seen);
+    return seen.finally(() => told.delete(seen));
+  };
+  return { startRun: start, told };
+};
+
+const stopAll = async (
+  parts: EngineParts,
+  own: readonly { stop(): Promise<void> }[],
+  told: ReadonlySet<Promise<unknown>>,
+): Promise<void> => {
   for (const one of own) await one.stop();
+  await Promise.allSettled(told);
   await parts.repository.close();
   await parts.store.close();
 };

@@ -32,6 +32,8 @@ export class Scheduler {
   readonly #servers: Servers;
   readonly #digests: Digests;
   readonly #running = new Set<Promise<void>>();
+  /** Servers are asked whether they are there: no work by itself, for whoever waits for them goes on or is paused. */
+  readonly #asking = new Set<Promise<void>>();
   readonly #stop = new AbortController();
   readonly #pace = new Pace(() => (this.#servers.haveRoom ? AT_ONCE : AT_ONCE_WHEN_FULL));
   readonly #prefixes: PrefixSharing;
@@ -55,7 +57,7 @@ export class Scheduler {
       freed: () => {
         if (!this.#dry) this.wake();
       },
-      keep: (work) => void this.#running.add(this.#forget(work)),
+      keep: (work) => void this.#asking.add(forgotten(this.#asking, work)),
     });
     this.#prefixes = new PrefixSharing(core);
     this.#digests = new Digests(core);
@@ -113,7 +115,7 @@ export class Scheduler {
     for (const work of this.#core.inFlight.values()) work.abort.abort();
     // A claim that was being made is tracked when the pump ends.
     await this.#pumped;
-    await Promise.allSettled([...this.#running, this.#leases]);
+    await Promise.allSettled([...this.#running, ...this.#asking, this.#leases]);
     this.#servers.close();
   }
 
@@ -130,7 +132,7 @@ export class Scheduler {
         if (this.#servers.runsGoOn) this.#tick();
         const { claimed, most } = await this.#claimAll(servers);
         this.#dry = claimed.length < most && servers.length > 0 && servers.every(hasRoom);
-        if (claimed.length >= MOST_CLAIMS) this.#again = true;
+        if (claimed.length >= most) this.#again = true;
         for (const one of claimed) this.#begin(one);
         this.#unstored = null;
         // Their calls leave before more are claimed: the first answer is then there the sooner.
@@ -243,8 +245,7 @@ export class Scheduler {
   }
 
   #forget(work: Promise<void>): Promise<void> {
-    const tracked: Promise<void> = work.finally(() => this.#running.delete(tracked));
-    return tracked;
+    return forgotten(this.#running, work);
   }
 
   /** Something went wrong that the job does not know of: it is tried again later, and parked when that does not help. */
@@ -266,3 +267,9 @@ export class Scheduler {
     }
   }
 }
+
+/** The work, which leaves the set when it is over. */
+const forgotten = (set: Set<Promise<void>>, work: Promise<void>): Promise<void> => {
+  const tracked: Promise<void> = work.finally(() => set.delete(tracked));
+  return tracked;
+};

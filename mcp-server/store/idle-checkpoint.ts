@@ -35,7 +35,7 @@ export class IdleCheckpoint {
     try {
       if (this.#db.uncopied >= WORTH_IT) this.#db.checkpoint('PASSIVE');
     } catch {
-      // A later one, or SQLite's own, says what is wrong with the disk to whoever can be told.
+      // It is tried again; what a disk refuses for good, the next COMMITs or the end of the store say.
     }
   }
 }

@@ -246,6 +246,7 @@ describe('A fault of the server', () => {
       await bench.waitUntil('it is missed', async () => (await bench.engine.runStatus(run)).stuck !== null);
       await bench.engine.cancelRun({ run, mode: 'wrap-up' });
       assert.equal((await bench.waitEnd(run, 3000)).state, 'cancelled');
+      await bench.waitUntil('the engine may leave, though nobody answers', () => bench.engine.isIdle());
     });
   });
 });

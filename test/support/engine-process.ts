@@ -69,8 +69,11 @@ const charged = async (reader: Reader, run: RunId): Promise<string[]> => {
 
 const faultsOf = async (reader: Reader): Promise<string[]> => {
   const faults: string[] = [];
-  for (const run of await reader.runs(10))
+  for (const run of await reader.runs(10)) {
     faults.push(...(await checkInvariants(reader, run.id)), ...(await charged(reader, run.id)));
+    const ends = (await reader.eventsOf(run.id, ['run.ended'])).length;
+    if (ends !== (run.endedAt === null ? 0 : 1)) faults.push(`${run.id} has ended ${ends} times.`);
+  }
   return faults;
 };
 

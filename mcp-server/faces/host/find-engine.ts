@@ -20,6 +20,8 @@ export interface EngineFinder {
   /** The command line of `coppice engine` for this repository, detached. */
   readonly launch: {
     readonly command: string;
+    /** For the command itself, before `args`; it does without them when it does not know one. */
+    readonly flags: readonly string[];
     readonly args: readonly string[];
     readonly environment: Readonly<Record<string, string | undefined>>;
   };
@@ -32,6 +34,9 @@ export interface EngineFinder {
 
 /** Exit status of an engine that found the repository's lock held. */
 export const EXIT_LOCKED = 75;
+
+/** Exit status of Node when it does not know one of its flags. */
+const EXIT_BAD_FLAG = 9;
 
 /** The line by which a detached engine says why it could not start. */
 export const startFailure = (pid: number, code: string, message: string): string =>
@@ -131,16 +136,19 @@ const keep = async (socket: Socket, finder: EngineFinder): Promise<boolean> => {
 
 const startEngine = async (finder: EngineFinder): Promise<Socket> => {
   const deadline = finder.clock.now() + finder.startMs;
-  let attempt = await spawnEngine(finder);
+  let { flags } = finder.launch;
+  let attempt = await spawnEngine(finder, flags);
   for (;;) {
     const socket = await connectToRunning(finder);
     if (socket && (await keep(socket, finder))) return socket;
     const exit = attempt.exit();
     // Locked: another engine starts, or one is just leaving. Whichever it is, its end or its socket will show.
-    if (exit !== null && exit !== EXIT_LOCKED) throw await startError(finder, attempt);
+    const isRefused = exit === EXIT_BAD_FLAG && flags.length > 0;
+    if (exit !== null && exit !== EXIT_LOCKED && !isRefused) throw await startError(finder, attempt);
     if (finder.clock.now() > deadline) throw await lateError(finder, attempt);
     await finder.clock.sleep(exit === null ? 25 : 200);
-    if (exit === EXIT_LOCKED) attempt = await spawnEngine(finder);
+    if (isRefused) flags = [];
+    if (exit !== null) attempt = await spawnEngine(finder, flags);
   }
 };
 
@@ -152,12 +160,12 @@ interface Attempt {
   exit(): number | null;
 }
 
-const spawnEngine = async (finder: EngineFinder): Promise<Attempt> => {
+const spawnEngine = async (finder: EngineFinder, flags: readonly string[]): Promise<Attempt> => {
   const { startLog } = finder.runtime;
   const size = (await stat(startLog).catch(() => null))?.size ?? 0;
   const log = openSync(startLog, size > 1_000_000 ? 'w' : 'a', 0o600);
   try {
-    const child = spawn(finder.launch.command, finder.launch.args, {
+    const child = spawn(finder.launch.command, [...flags, ...finder.launch.args], {
       cwd: finder.root,
       env: finder.launch.environment,
       detached: true,

@@ -115,6 +115,25 @@ describe('The pool of turns', () => {
     assert.deepEqual(claimed, ['merge', 'one']);
   });
 
+  it('looks no further for a free slot when all that was queued has been claimed', async () => {
+    const { scheduler, pool, claimed, atCommit, enqueue } = openPool(4);
+    scheduler.wake();
+    await soon();
+    enqueue('one');
+    scheduler.wake();
+    await soon();
+    let commits = 0;
+    atCommit.push(...Array.from({ length: 9 }, () => () => void (commits += 1)));
+    pool.tryPermit()?.();
+    await soon();
+    assert.deepEqual([claimed, commits], [['one'], 0]);
+    enqueue('two');
+    scheduler.wake();
+    assert.equal(scheduler.busy, true);
+    await soon();
+    assert.deepEqual(claimed, ['one', 'two']);
+  });
+
   it('does not look at the queue for each free slot while nothing is in it', async () => {
     const { scheduler, pool, atCommit } = openPool(2);
     scheduler.wake();

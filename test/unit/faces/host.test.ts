@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { chmod, mkdir, mkdtemp, readFile, realpath, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -6,7 +7,12 @@ import { join } from 'node:path';
 import { systemClock } from '../../../mcp-server/domain/clock.ts';
 import { UserError } from '../../../mcp-server/domain/errors.ts';
 import { type Host, startHost } from '../../../mcp-server/faces/host/engine-host.ts';
-import { ask, connectIfRunning, connectToRunning } from '../../../mcp-server/faces/host/find-engine.ts';
+import {
+  ask,
+  connectIfRunning,
+  connectToEngine,
+  connectToRunning,
+} from '../../../mcp-server/faces/host/find-engine.ts';
 import { openLog } from '../../../mcp-server/faces/host/log-file.ts';
 import { ensurePrivateFolder, findRepository, runtimePlace } from '../../../mcp-server/faces/host/place.ts';
 import { openMcpFace } from '../../../mcp-server/faces/mcp/face.ts';
@@ -287,3 +293,41 @@ const INITIALIZE = `${JSON.stringify({
 
 const toolCall = (id: number, name: string, args: object): string =>
   `${JSON.stringify({ jsonrpc: '2.0', id, method: 'tools/call', params: { name, arguments: args } })}\n`;
+
+describe('an engine that is started', () => {
+  /** Says hello on the socket that its argument names, and leaves with its first client. */
+  const ENGINE = `
+    const server = require('net').createServer((client) => {
+      const hello = { jsonrpc: '2.0', id: 'coppice/hello', result: { version: '1' } };
+      client.on('data', () => client.write(JSON.stringify(hello) + '\\n'));
+      client.on('error', () => {});
+      client.on('close', () => process.exit());
+    });
+    server.listen(process.argv[1]);
+    setTimeout(() => process.exit(), 10_000);`;
+
+  it('does without flags that its Node does not know', async () => {
+    const folder = await realpath(await mkdtemp(join(tmpdir(), 'coppice-flags-')));
+    const runtime = { folder, socket: join(folder, 'e.sock'), startLog: join(folder, 'e.log') };
+    const finder = (flags: readonly string[]) => ({
+      root: folder,
+      runtime,
+      stateFile: join(folder, 'engine.json'),
+      uid: process.getuid?.() ?? null,
+      version: '1',
+      launch: { command: process.execPath, flags, args: ['-e', ENGINE, runtime.socket], environment: process.env },
+      clock: systemClock,
+      startMs: 10_000,
+      warn: (line: string) => assert.fail(line),
+    });
+    try {
+      const socket = await connectToEngine(finder(['--no-such-flag-of-v8']));
+      const gone = once(socket, 'close');
+      socket.destroy();
+      await gone;
+      assert.match(await readFile(runtime.startLog, 'utf8'), /bad option: --no-such-flag-of-v8/);
+    } finally {
+      await rm(folder, { recursive: true, force: true });
+    }
+  });
+});
