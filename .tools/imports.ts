@@ -29,6 +29,7 @@ const OWNERS: Record<string, readonly string[]> = {
   'log-update': ['faces/cli'],
   '@modelcontextprotocol/node': ['faces/mcp'],
   minisearch: ['skills'],
+  flatqueue: ['planning'],
   yauzl: ['skills'],
   yaml: ['skills', 'planning', 'extension'],
   vscode: ['extension'],

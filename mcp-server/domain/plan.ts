@@ -172,6 +172,12 @@ export interface Step extends PlanStep {
   readonly state: StepState;
 }
 
+/** A need of a step, as far as it says whether the step may start. */
+export interface NeedState {
+  readonly key: string;
+  readonly state: StepState;
+}
+
 export interface PlanFault {
   readonly step: string | null;
   readonly message: string;

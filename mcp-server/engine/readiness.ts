@@ -1,12 +1,6 @@
-import type { EdgePolicy, PlanStep } from '../domain/plan.ts';
-import { isSettled, type StepState } from '../domain/transitions.ts';
+import type { EdgePolicy, NeedState, PlanStep } from '../domain/plan.ts';
+import { isSettled } from '../domain/transitions.ts';
 import { failuresAsked } from '../planning/conditions.ts';
-
-/** A need of a step, as far as it says whether the step may start. */
-export interface NeedState {
-  readonly key: string;
-  readonly state: StepState;
-}
 
 /** `waits`: nothing is decided. `starts`: it may, if its condition holds. `skips`: it cannot any more. */
 export type Readiness = 'waits' | 'starts' | 'skips';
@@ -21,6 +15,11 @@ export const policyOf = (step: Edges, need: string): EdgePolicy => {
   return 'fail';
 };
 
+const quorumOf = ({ join }: Edges): number | null => join?.quorum ?? null;
+
+/** Whether nothing is decided before all needs are settled. */
+export const waitsForAll = (step: Edges): boolean => quorumOf(step) === null;
+
 const hasFailed = ({ state }: NeedState): boolean => state === 'failed' || state === 'skipped';
 
 /**
@@ -29,7 +28,7 @@ const hasFailed = ({ state }: NeedState): boolean => state === 'failed' || state
  */
 export const readiness = (step: Edges, needs: readonly NeedState[], timeUp = false): Readiness => {
   const done = needs.filter(({ state }) => state === 'done').length;
-  const quorum = step.join?.quorum ?? null;
+  const quorum = quorumOf(step);
   if (quorum !== null && done >= Math.min(quorum, needs.length) && done > 0) return 'starts';
   if (needs.some(({ state }) => !isSettled(state))) return timeUp && done > 0 ? 'starts' : 'waits';
   const failed = needs.filter(hasFailed);

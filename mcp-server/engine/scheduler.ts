@@ -16,6 +16,7 @@ import { runTurnJob } from './turn-job.ts';
 /** Merges and closings at once; they are short, and serialised by git in part. */
 const DESK_WORKERS = 4;
 const TICK_MS = 500;
+const ALL_KINDS: readonly JobKind[] = [...DESK_KINDS, 'turn'];
 /** Claims in one transaction: the calls of the first are under way while the next ones are claimed. */
 const MOST_CLAIMS = 8;
 /** Answers looked at in one turn of the event loop, at least: fewer cost more commits, more let slots stand idle. */
@@ -238,10 +239,10 @@ export class Scheduler {
 
   /** After a job: what it left to claim was mostly claimed in the moment of its last transaction. */
   async #look(): Promise<void> {
-    if (this.#stop.signal.aborted) return;
+    // A claim is on its way anyhow.
+    if (this.#stop.signal.aborted || this.#again) return;
     const { store, clock } = this.#core.parts;
-    const kinds: readonly JobKind[] = [...DESK_KINDS, ...(this.#servers.haveRoom ? (['turn'] as const) : [])];
-    if (await store.anyQueued(kinds, clock.now())) this.wake();
+    if (await store.anyQueued(this.#servers.haveRoom ? ALL_KINDS : DESK_KINDS, clock.now())) this.wake();
   }
 
   #forget(work: Promise<void>): Promise<void> {

@@ -12,7 +12,7 @@ import { bringsWork } from './brings-work.ts';
 import { withdrawMessages } from './inbox.ts';
 import { tellMissing } from './missing.ts';
 import { continueAgent } from './pause.ts';
-import { type NeedState, readiness } from './readiness.ts';
+import { readiness, waitsForAll } from './readiness.ts';
 import { releaseParent } from './release-after-merge.ts';
 import { resumeAgent } from './resume-agent.ts';
 import { type Ending, heir, isOver, retire } from './retire.ts';
@@ -121,21 +121,23 @@ const releaseDependents = async (
   current?: JobId,
 ): Promise<void> => {
   const author = settled.agent === agent.id ? agent : ((await tx.agent(settled.agent)) ?? agent);
-  for (const { step, needs } of await tx.dependents(settled.id)) {
-    if (step.state !== 'pending') continue;
-    if (step.work?.kind !== 'compute' && !isUnwanted(author))
+  for (const dependent of await tx.dependents(settled.id)) {
+    if (dependent.state !== 'pending') continue;
+    if (dependent.work?.kind !== 'compute' && !isUnwanted(author))
       await tx.send({
         id: newId('message', makes),
         run: run.id,
-        to: step.agent,
+        to: dependent.agent,
         from: author.id,
         kind: 'report',
         priority: 0,
         body: reportOf(author, author.state === 'completed'),
         createdAt: makes.clock.now(),
       });
-    const states = needs.map((state, place) => ({ key: step.needs[place] ?? '', state }));
-    await consider(makes, tx, run, step, states, false, current);
+    // What waits for hundreds is looked at as a whole once, when the last of them has settled.
+    if (waitsForAll(dependent) && (await tx.hasOpenNeed(dependent.id))) continue;
+    const step = await tx.step(dependent.id);
+    if (step) await considerStep(makes, tx, run, step, false, current);
   }
 };
 
@@ -149,17 +151,8 @@ export const considerStep = async (
   step: Step,
   timeUp = false,
   current?: JobId,
-): Promise<void> => consider(makes, tx, run, step, await tx.needs(step.id), timeUp, current);
-
-const consider = async (
-  makes: Makes,
-  tx: Tx,
-  run: Run,
-  step: Step,
-  needs: readonly NeedState[],
-  timeUp: boolean,
-  current?: JobId,
 ): Promise<void> => {
+  const needs = await tx.needStates(step.id);
   const ready = readiness(step, needs, timeUp);
   if (ready !== 'waits' && (await waitsForUndo(tx, run, step))) return;
   if (ready === 'waits') return timeUp ? tx.disarmJoin(step.id) : undefined;

@@ -57,8 +57,8 @@ const rest = async (core: Core, tx: Tx, job: Job, going: FailedSaga | undefined)
   const sagas = await failedSagas(tx, run);
   const members = new Set(sagas.flatMap((saga) => saga.members.map(({ id }) => id)));
   for (const id of members)
-    for (const { step } of await tx.dependents(id)) {
-      const fresh = members.has(step.id) ? undefined : await tx.step(step.id);
+    for (const dependent of await tx.dependents(id)) {
+      const fresh = members.has(dependent.id) ? undefined : await tx.step(dependent.id);
       if (fresh?.state === 'pending') await considerStep(core.parts, tx, run, fresh, false, job.id);
     }
   await closeIfDone(core.parts, tx, run, job.id);

@@ -103,8 +103,9 @@ const mergeDuplicates = (steps: readonly PlannedStep[], repaired: PlanFault[]): 
   const gone = new Set<string>();
   for (const [index, a] of known.entries()) {
     if (gone.has(a.step.key)) continue;
-    for (const b of known.slice(index + 1)) {
-      if (gone.has(b.step.key) || !isNearDuplicate(a, b)) continue;
+    for (let later = index + 1; later < known.length; later += 1) {
+      const b = known[later];
+      if (!b || gone.has(b.step.key) || !isNearDuplicate(a, b)) continue;
       const now = new Map(current.map((step) => [step.key, step]));
       const [kept, other] = [now.get(a.step.key), now.get(b.step.key)];
       const joined = kept && other ? mergePair(current, kept, other) : null;

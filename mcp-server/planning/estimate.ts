@@ -109,9 +109,13 @@ const learned = (
   return estimate;
 };
 
-const triesOf = (tier: readonly Observation[], retries: number): number => {
+/** The part of its agents that fail. */
+const failureRate = (tier: readonly Observation[]): number => {
   const failed = tier.filter((observation) => !observation.ok).length;
-  const rate = (failed + PRIOR_FAILURES * PRIOR_AGENTS) / (tier.length + PRIOR_AGENTS);
+  return (failed + PRIOR_FAILURES * PRIOR_AGENTS) / (tier.length + PRIOR_AGENTS);
+};
+
+const triesOf = (rate: number, retries: number): number => {
   let tries = 1;
   for (let retry = 1; retry <= Math.min(retries, 10); retry += 1) tries += rate ** retry;
   return tries;
@@ -138,6 +142,8 @@ export const estimator = (
   // Who spent nothing never began: it says neither what such agents cost nor how often they fail.
   const began = history.filter(({ tokens }) => tokens > 0);
   const byTier = Map.groupBy(began, (observation) => observation.tier);
+  const rates = new Map([...byTier].map(([tier, seen]) => [tier, failureRate(seen)]));
+  const unseen = failureRate([]);
   const known = new Map<string, Pick<Estimate, 'tokens' | 'wallMs'>>();
   const costs = (kind: Kind): Pick<Estimate, 'tokens' | 'wallMs'> => {
     const name = JSON.stringify(kind);
@@ -152,18 +158,23 @@ export const estimator = (
     known.set(name, found);
     return found;
   };
-  return (step) => {
+  const estimates = new Map<PlanStep, Estimate>();
+  const estimate = (step: PlanStep): Estimate => {
     const pattern = step.pattern ?? facts.pattern ?? planPattern;
     const cost = costs({ tier: step.tier, role: step.role, pattern, complexity: facts.complexity ?? '' });
     const size = sizeFactor(step.parts ?? 1);
-    const tier = byTier.get(step.tier) ?? [];
     return {
       tokens: shifted(cost.tokens, size),
       wallMs: shifted(cost.wallMs, size),
       timeoutMs: timeoutOf(step, facts),
-      tries: triesOf(tier, step.retries ?? facts.retries),
-      basis: basisOf(tier.length),
+      tries: triesOf(rates.get(step.tier) ?? unseen, step.retries ?? facts.retries),
+      basis: basisOf(byTier.get(step.tier)?.length ?? 0),
     };
+  };
+  return (step) => {
+    const found = estimates.get(step) ?? estimate(step);
+    estimates.set(step, found);
+    return found;
   };
 };
 

@@ -1,3 +1,4 @@
+import FlatQueue from 'flatqueue';
 import type { PlanStep } from '../domain/plan.ts';
 
 /** A plan's steps as the schedule sees them, by place in the plan. */
@@ -46,81 +47,51 @@ export const pathsToEnd = ({ next, order, count }: Network, durations: readonly 
   return longest;
 };
 
-/** A queue that hands out the smallest first. */
-const smallestFirst = (before: (a: number, b: number) => boolean) => {
-  const heap: number[] = [];
-  const at = (index: number): number => heap[index] ?? 0;
-  const swap = (a: number, b: number): void => {
-    [heap[a], heap[b]] = [at(b), at(a)];
-  };
-  return {
-    size: (): number => heap.length,
-    push: (value: number): void => {
-      heap.push(value);
-      for (let index = heap.length - 1; index > 0; ) {
-        const parent = (index - 1) >> 1;
-        if (!before(at(index), at(parent))) break;
-        swap(index, parent);
-        index = parent;
-      }
-    },
-    pop: (): number => {
-      const top = at(0);
-      const last = heap.pop() ?? 0;
-      if (heap.length > 0) heap[0] = last;
-      for (let index = 0; ; ) {
-        const [left, right] = [2 * index + 1, 2 * index + 2];
-        let least = index;
-        if (left < heap.length && before(at(left), at(least))) least = left;
-        if (right < heap.length && before(at(right), at(least))) least = right;
-        if (least === index) return top;
-        swap(index, least);
-        index = least;
-      }
-    },
-  };
+/** Each step's place when those with the highest rank go first; of the same rank, those that come first in the plan. */
+export const placesOf = (ranks: readonly number[]): Int32Array => {
+  const order = Array.from(ranks, (_, index) => index).sort((a, b) => {
+    const [first = 0, second = 0] = [ranks[a], ranks[b]];
+    return first === second ? a - b : second > first ? 1 : -1;
+  });
+  const places = new Int32Array(ranks.length);
+  order.forEach((index, place) => {
+    places[index] = place;
+  });
+  return places;
 };
 
 /**
- * How long the steps take when `slots` of them can be under way at once and whoever has the longest way to the end goes
+ * How long the steps take when `slots` of them can be under way at once and those with the first places (`placesOf`) go
  * first, ms. As in any such schedule, a step more can in rare cases end sooner, because others change their order.
  */
 export const makespan = (
-  network: Network,
-  durations: readonly number[],
-  ranks: readonly number[],
+  { next, isLast, awaited }: Network,
+  durations: ArrayLike<number>,
+  places: ArrayLike<number>,
   slots: number,
 ): number => {
-  const { next, isLast, count } = network;
-  const left = [...network.awaited];
-  const ends = new Float64Array(count);
-  const started = new Uint8Array(count);
-  const ready = smallestFirst((a, b) => (ranks[a] ?? 0) > (ranks[b] ?? 0) || (ranks[a] === ranks[b] && a < b));
-  const running = smallestFirst((a, b) => (ends[a] ?? 0) < (ends[b] ?? 0) || (ends[a] === ends[b] && a < b));
-  const start = (index: number): void => {
-    if (started[index]) return;
-    started[index] = 1;
-    ready.push(index);
-  };
-  left.forEach((waits, index) => {
-    if (waits === 0) start(index);
-  });
+  const left = Int32Array.from(awaited);
+  const ready = new FlatQueue<number>();
+  const running = new FlatQueue<number>();
+  for (let index = 0; index < left.length; index += 1) if (left[index] === 0) ready.push(index, places[index] ?? 0);
+  const free = Math.max(1, Math.floor(slots));
   let now = 0;
   let end = 0;
-  const free = Math.max(1, Math.floor(slots));
-  while (ready.size() > 0 || running.size() > 0) {
-    while (ready.size() > 0 && running.size() < free) {
-      const index = ready.pop();
-      ends[index] = now + (durations[index] ?? 0);
-      running.push(index);
+  while (ready.length > 0 || running.length > 0) {
+    while (ready.length > 0 && running.length < free) {
+      const index = ready.pop() ?? 0;
+      running.push(index, now + (durations[index] ?? 0));
     }
-    const done = running.pop();
-    now = ends[done] ?? now;
-    if (isLast[done]) end = Math.max(end, now);
-    for (const later of next[done] ?? []) {
-      left[later] = (left[later] ?? 0) - 1;
-      if (left[later] === 0) start(later);
-    }
+    now = running.peekValue() ?? now;
+    // All that end in this moment make room together.
+    do {
+      const done = running.pop() ?? 0;
+      if (isLast[done]) end = now;
+      for (const later of next[done] ?? []) {
+        left[later] = (left[later] ?? 0) - 1;
+        if (left[later] === 0) ready.push(later, places[later] ?? 0);
+      }
+    } while (running.peekValue() === now);
   }
   return end;
 };

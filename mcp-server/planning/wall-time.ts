@@ -1,6 +1,6 @@
 import type { Quantiles } from '../domain/forecast.ts';
 import { CORRELATION, type Lognormal, normalQuantile } from './lognormal.ts';
-import { makespan, type Network, pathsToEnd } from './schedule.ts';
+import { makespan, type Network, pathsToEnd, placesOf } from './schedule.ts';
 
 /** One step's time, ms: `draw(z)` is its time where a standard normal comes out as `z`. */
 export interface Duration {
@@ -27,15 +27,17 @@ const SAMPLES = 96;
 const SAMPLES_OF_MANY = 32;
 const MANY = 500;
 
-/** A number in (0, 1) that a text and a round always give: a step has the same luck in every plan that it is part of. */
-const luckOf = (key: string): ((round: number) => number) => {
+const hashOf = (text: string): number => {
   let hash = 2166136261;
-  for (let index = 0; index < key.length; index += 1) hash = Math.imul(hash ^ key.charCodeAt(index), 16777619);
-  return (round) => {
-    let mixed = Math.imul(hash ^ Math.imul(round + 1, 0x9e3779b1), 0x85ebca6b);
-    mixed = Math.imul(mixed ^ (mixed >>> 13), 0xc2b2ae35);
-    return (((mixed ^ (mixed >>> 16)) >>> 0) + 0.5) / 2 ** 32;
-  };
+  for (let index = 0; index < text.length; index += 1) hash = Math.imul(hash ^ text.charCodeAt(index), 16777619);
+  return hash;
+};
+
+/** A number in (0, 1) that a key and a round always give: a step has the same luck in every plan that it is part of. */
+const luckOf = (hash: number, round: number): number => {
+  let mixed = Math.imul(hash ^ Math.imul(round + 1, 0x9e3779b1), 0x85ebca6b);
+  mixed = Math.imul(mixed ^ (mixed >>> 13), 0xc2b2ae35);
+  return (((mixed ^ (mixed >>> 16)) >>> 0) + 0.5) / 2 ** 32;
 };
 
 const quantile = (sorted: readonly number[], p: number): number => {
@@ -56,15 +58,17 @@ export const wallQuantiles = (network: Network, durations: readonly Duration[], 
     network,
     durations.map(({ median }) => median),
   );
-  const ranks = durations.map(({ isUnderWay }, index) => (isUnderWay ? Number.POSITIVE_INFINITY : (paths[index] ?? 0)));
-  const lucks = durations.map(({ key }) => luckOf(key));
+  const places = placesOf(
+    durations.map(({ isUnderWay }, index) => (isUnderWay ? Number.POSITIVE_INFINITY : (paths[index] ?? 0))),
+  );
+  const hashes = durations.map(({ key }) => hashOf(key));
   const [common, own] = [Math.sqrt(CORRELATION), Math.sqrt(1 - CORRELATION)];
   const ends = Array.from({ length: rounds }, (_, round) => {
-    const shared = normalQuantile((round + 0.5) / rounds);
+    const shared = common * normalQuantile((round + 0.5) / rounds);
     const drawn = durations.map((duration, index) =>
-      duration.draw(common * shared + own * normalQuantile(lucks[index]?.(round) ?? 0.5)),
+      duration.draw(shared + own * normalQuantile(luckOf(hashes[index] ?? 0, round))),
     );
-    return makespan(network, drawn, ranks, slots);
+    return makespan(network, drawn, places, slots);
   }).sort((a, b) => a - b);
   return { p50: quantile(ends, 0.5), p90: quantile(ends, 0.9) };
 };

@@ -1,6 +1,6 @@
 import Database from 'better-sqlite3';
 import type { Compilable } from 'kysely';
-import type { Sql } from './sql.ts';
+import { type Sql, sql } from './sql.ts';
 
 /** better-sqlite3 falls back to synchronous=NORMAL when it reopens a WAL file: so they are set on every open. */
 const PRAGMAS = [
@@ -15,6 +15,9 @@ const PRAGMAS = [
   'temp_store=MEMORY',
   ...(process.platform === 'darwin' ? ['fullfsync=1'] : []),
 ];
+
+/** How many pages the log has, and how many of them are in the database file; copies none. */
+const LOG = sql<{ log: number; checkpointed: number }>('PRAGMA wal_checkpoint(NOOP)');
 
 /** One connection to the database with its prepared statements. Everything it does is synchronous. */
 export class Connection {
@@ -79,18 +82,13 @@ export class Connection {
 
   /** Pages that COMMITs have written and no checkpoint has brought into the database file. */
   get uncopied(): number {
-    const { log, checkpointed } = this.#checkpoint('NOOP');
+    const { log, checkpointed } = this.get(LOG) ?? { log: 0, checkpointed: 0 };
     return Math.max(0, log - checkpointed);
   }
 
   /** Brings what was committed into the database file, as far as nobody reads older pages. */
   checkpoint(mode: 'PASSIVE' | 'TRUNCATE'): void {
-    this.#checkpoint(mode);
-  }
-
-  #checkpoint(mode: string): { readonly log: number; readonly checkpointed: number } {
-    const [row] = this.#db.pragma(`wal_checkpoint(${mode})`) as { log: number; checkpointed: number }[];
-    return row ?? { log: 0, checkpointed: 0 };
+    this.#db.pragma(`wal_checkpoint(${mode})`);
   }
 
   /** Harmless when it is closed already. */

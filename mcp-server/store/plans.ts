@@ -1,7 +1,7 @@
 import { sql as raw } from 'kysely';
 import type { AgentId, RunId, StepId } from '../domain/ids.ts';
-import type { OptionalStepKey, Plan, Step } from '../domain/plan.ts';
-import { move, STEP_STATES, type StepState } from '../domain/transitions.ts';
+import type { NeedState, OptionalStepKey, Plan, Step } from '../domain/plan.ts';
+import { isSettled, move, STEP_STATES, type StepState } from '../domain/transitions.ts';
 import type { Connection } from './connection.ts';
 import { movable, refuseMove } from './move.ts';
 import { query, type Schema } from './schema.ts';
@@ -65,7 +65,15 @@ const needs = query
   .selectFrom('step_needs as edge')
   .innerJoin('steps as need', 'need.id', 'edge.need')
   .orderBy('edge.place');
-const NEEDED_STATES = keep(needs.select('need.state').where('edge.step', '=', ARG));
+const NEED_STATES = keep(needs.select(['need.key', 'need.state']).where('edge.step', '=', ARG));
+/** From the last one back: steps come to their end much in the plan's order, so one that is open is found at once. */
+const OPEN_NEED = sql<{ id: StepId }>(`
+  SELECT need.id FROM step_needs AS edge CROSS JOIN steps AS need ON need.id = edge.need
+   WHERE edge.step = +? AND need.state IN (${Object.keys(STEP_STATES)
+     .filter((state) => !isSettled(state as StepState))
+     .map((state) => `'${state}'`)
+     .join(', ')})
+   ORDER BY edge.place DESC LIMIT 1`);
 const NEEDED = keep(
   needs
     .select(COLUMNS.map((column) => `need.${column}` as const))
@@ -77,7 +85,6 @@ const DEPENDENTS = keep(
     .selectFrom('step_needs as edge')
     .innerJoin('steps', 'steps.id', 'edge.step')
     .select(COLUMNS.map((column) => `steps.${column}` as const))
-    .select(needsOf('steps'))
     .where('edge.need', '=', ARG)
     .orderBy('steps.n'),
 );
@@ -92,10 +99,14 @@ export const planOf = (db: Connection, run: RunId): Plan | undefined => {
 export const planFacts = (db: Connection, run: RunId): { pattern: string; complexity: string } | undefined =>
   db.get(FACTS, run);
 
-const parse = ({ spec, needs, ...row }: Row): Step => ({
+const withoutNeeds = ({ spec, ...row }: Omit<Row, 'needs'>): Omit<Step, 'needs'> => ({
   ...row,
   ...(spec === null ? {} : (JSON.parse(spec) as Pick<Step, OptionalStepKey>)),
   toleratesFailure: row.toleratesFailure === 1,
+});
+
+const parse = ({ needs, ...row }: Row): Step => ({
+  ...withoutNeeds(row),
   needs: JSON.parse(needs) as readonly string[],
 });
 
@@ -109,12 +120,15 @@ export const stepById = (db: Connection, id: StepId): Step | undefined => {
 
 export const neededSteps = (db: Connection, id: StepId): Step[] => db.all(NEEDED, id).map(parse);
 
-/** Steps that need this one, each with the states of all of its needs. */
-export const dependentsOf = (db: Connection, id: StepId): { step: Step; needs: StepState[] }[] =>
-  db.all(DEPENDENTS, id).map((row) => ({
-    step: parse(row),
-    needs: db.all(NEEDED_STATES, row.id).map(({ state }) => state),
-  }));
+/** Steps that need this one, in the plan's order, without what they need. */
+export const dependentsOf = (db: Connection, id: StepId): Omit<Step, 'needs'>[] =>
+  db.all(DEPENDENTS, id).map(withoutNeeds);
+
+/** What a step needs and how that stands, in its order. */
+export const needStatesOf = (db: Connection, id: StepId): NeedState[] => db.all(NEED_STATES, id);
+
+/** Whether something that the step needs is not settled. */
+export const hasOpenNeed = (db: Connection, id: StepId): boolean => db.get(OPEN_NEED, id) !== undefined;
 
 const INSERT_PLAN = insertInto('plans', ['run', 'body']);
 const PATCH_PLAN = sql('UPDATE plans SET body = ? WHERE run = ?');

@@ -5,7 +5,7 @@ import type { Claim, Job, JobKind } from '../domain/job.ts';
 import type { Account, LedgerRow } from '../domain/ledger.ts';
 import type { Message } from '../domain/message.ts';
 import type { Observation } from '../domain/observation.ts';
-import type { Plan, Step } from '../domain/plan.ts';
+import type { NeedState, Plan, Step } from '../domain/plan.ts';
 import type { Run } from '../domain/run.ts';
 import type { AgentState, JobState, RunState, StepState, UndoState, WorktreeState } from '../domain/transitions.ts';
 import type { Answer, Call, Timings, Turn, Usage } from '../domain/turn.ts';
@@ -199,8 +199,12 @@ export interface Tx extends Reader {
   /** Does nothing for a run without a forecast. */
   closeForecast(run: RunId, actual: unknown): Promise<void>;
   step(id: StepId): Promise<Step | undefined>;
-  /** Steps that need this one, each with the states of all of its needs. Reads only rows that it returns. */
-  dependents(id: StepId): Promise<readonly { readonly step: Step; readonly needs: readonly StepState[] }[]>;
+  /** Steps that need this one, without what they need: that may be hundreds. */
+  dependents(id: StepId): Promise<readonly Omit<Step, 'needs'>[]>;
+  /** Whether a step that this one needs is not settled. */
+  hasOpenNeed(id: StepId): Promise<boolean>;
+  /** What this step needs and how that stands, in its order. */
+  needStates(id: StepId): Promise<readonly NeedState[]>;
   /** The steps that this one needs. */
   needs(id: StepId): Promise<readonly Step[]>;
   /** Those below an agent that is to pause with all below it are to pause too, and so are those at the top of a paused run. */

@@ -3,7 +3,7 @@ import type { EngineEvent, NewEvent } from '../domain/event.ts';
 import type { AccountId, AgentId, JobId, MessageId, RunId, StepId, TurnId } from '../domain/ids.ts';
 import type { Claim, Job } from '../domain/job.ts';
 import type { Observation } from '../domain/observation.ts';
-import type { Plan, Step } from '../domain/plan.ts';
+import type { NeedState, Plan, Step } from '../domain/plan.ts';
 import type { Run } from '../domain/run.ts';
 import type { AgentState, RunState, StepState, UndoState, WorktreeState } from '../domain/transitions.ts';
 import type { Answer, Call, Timings, Turn, Usage } from '../domain/turn.ts';
@@ -35,9 +35,11 @@ import {
   dependentsOf,
   disarmJoin,
   extendPlan,
+  hasOpenNeed,
   insertPlan,
   moveStep,
   neededSteps,
+  needStatesOf,
   postponeJoins,
   renewStep,
   stepById,
@@ -214,6 +216,12 @@ export class SqliteTx extends SqliteReader implements Tx {
   }
   async dependents(id: StepId): ReturnType<Tx['dependents']> {
     return dependentsOf(this.db, id);
+  }
+  async hasOpenNeed(id: StepId): Promise<boolean> {
+    return hasOpenNeed(this.db, id);
+  }
+  async needStates(id: StepId): Promise<readonly NeedState[]> {
+    return needStatesOf(this.db, id);
   }
   async needs(id: StepId): Promise<readonly Step[]> {
     return neededSteps(this.db, id);

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import type { PlanStep, Step } from '../../../mcp-server/domain/plan.ts';
+import type { NeedState, PlanStep, Step } from '../../../mcp-server/domain/plan.ts';
 import type { StepState } from '../../../mcp-server/domain/transitions.ts';
-import { type NeedState, policyOf, readiness } from '../../../mcp-server/engine/readiness.ts';
+import { policyOf, readiness, waitsForAll } from '../../../mcp-server/engine/readiness.ts';
 import { unneeded } from '../../../mcp-server/engine/unneeded.ts';
 import { step } from '../../support/plans.ts';
 
@@ -17,6 +17,17 @@ describe('A pending step', () => {
     assert.equal(readiness(plain, needs('done', 'merging')), 'waits');
     assert.equal(readiness(plain, needs('done', 'done')), 'starts');
     assert.equal(readiness(plain, []), 'starts');
+  });
+
+  it('need not be looked at before that, unless it starts at a quorum', () => {
+    const states = ['pending', 'running', 'merging', 'done', 'failed', 'skipped', 'omitted'] as const;
+    const conditions = [plain, tolerant, { ...plain, when: { step: 'a', is: 'failed' } as const }];
+    for (const one of [...conditions, { ...plain, join: { quorum: null, withinMs: 5 } }]) {
+      assert.equal(waitsForAll(one), true);
+      for (const open of states.slice(0, 3))
+        for (const other of states) assert.equal(readiness(one, needs(other, open)), 'waits');
+    }
+    assert.equal(waitsForAll({ ...plain, join: { quorum: 1, withinMs: null } }), false);
   });
 
   it('is stopped by a failure, or goes on without it, as its edge says', () => {

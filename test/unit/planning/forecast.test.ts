@@ -15,7 +15,7 @@ import {
   sumQuantiles,
 } from '../../../mcp-server/planning/lognormal.ts';
 import { remaining } from '../../../mcp-server/planning/remaining.ts';
-import { makespan, networkOf, pathsToEnd } from '../../../mcp-server/planning/schedule.ts';
+import { makespan, networkOf, pathsToEnd, placesOf } from '../../../mcp-server/planning/schedule.ts';
 
 const step = (key: string, more: Partial<PlanStep> = {}): PlanStep => ({
   key,
@@ -107,7 +107,7 @@ describe('The schedule of a plan', () => {
       ...(quorum !== undefined && index === needs.length - 1 ? { join: { quorum, withinMs: null } } : {}),
     }));
     const network = networkOf(steps);
-    return makespan(network, durations, pathsToEnd(network, durations), slots);
+    return makespan(network, durations, placesOf(pathsToEnd(network, durations)), slots);
   };
 
   it('is the longest way where slots are free, and the sum where there is one', () => {

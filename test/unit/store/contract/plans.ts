@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import type { PlanStep } from '../../../../mcp-server/domain/plan.ts';
+import type { PlanStep, Step } from '../../../../mcp-server/domain/plan.ts';
 import { ids, newAgent, newRun, planOf, planStep, R } from '../fixtures.ts';
 import type { Subject } from '../store.contract.ts';
 
@@ -31,13 +31,26 @@ export const plansContract = ({ store }: Subject): void => {
       assert.deepEqual(await tx.needs(join), [steps[1], steps[0]]);
       assert.deepEqual(await tx.needs(one), []);
       assert.deepEqual(await tx.dependents(join), []);
-      assert.deepEqual(await tx.dependents(one), [{ step: steps[2], needs: ['pending', 'pending'] }]);
+      const { needs: _, ...dependent } = steps[2] as Step;
+      assert.deepEqual(await tx.dependents(one), [dependent]);
+    });
+  });
+
+  it('knows how the needs of a step stand, and whether one is open', async () => {
+    await store().transaction(async (tx) => {
+      const states = async () => (await tx.needStates(join)).map(({ key, state }) => `${key} ${state}`);
+      assert.deepEqual(await states(), ['two pending', 'one pending']);
+      assert.equal(await tx.hasOpenNeed(join), true);
       await tx.moveStep(two, 'running');
       await tx.moveStep(two, 'failed');
-      assert.deepEqual(
-        (await tx.dependents(one)).map(({ needs }) => needs),
-        [['failed', 'pending']],
-      );
+      assert.deepEqual(await states(), ['two failed', 'one pending']);
+      assert.equal(await tx.hasOpenNeed(join), true, 'the last one');
+      await tx.moveStep(one, 'running');
+      await tx.moveStep(one, 'merging');
+      assert.equal(await tx.hasOpenNeed(join), true, 'until its work is there');
+      await tx.moveStep(one, 'done');
+      assert.equal(await tx.hasOpenNeed(join), false);
+      assert.equal(await tx.hasOpenNeed(one), false, 'it needs nothing');
     });
   });
 
