@@ -1,7 +1,8 @@
 import { chmod, cp, mkdir, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type BuildOptions, build } from 'esbuild';
+import { type BuildOptions, build, type Metafile } from 'esbuild';
 import { BUNDLING } from './bundling.ts';
+import { noticesOf } from './notices.ts';
 
 const root = join(import.meta.dirname, '..');
 const dist = join(root, 'dist');
@@ -13,6 +14,7 @@ const shared: BuildOptions = {
   // The maps are not shipped, so nothing in the program points at them.
   sourcemap: 'external',
   sourcesContent: false,
+  metafile: true,
   logLevel: quiet ? 'error' : 'warning',
 };
 
@@ -27,16 +29,20 @@ const copyFolder = async (from: string, to: string): Promise<void> => {
   if (await exists(join(root, from))) await cp(join(root, from), join(dist, to), { recursive: true });
 };
 
+const bundles: Metafile[] = [];
+const bundle = async (options: BuildOptions): Promise<void> => {
+  const { metafile } = await build({ ...shared, ...options });
+  if (metafile) bundles.push(metafile);
+};
+
 const started = Date.now();
 await mkdir(dist, { recursive: true });
-await build({
-  ...shared,
+await bundle({
   entryPoints: ['mcp-server/main.ts'],
   outfile: 'dist/program.js',
   external: ['better-sqlite3'],
 });
-await build({
-  ...shared,
+await bundle({
   sourcemap: false,
   entryPoints: ['mcp-server/start.ts'],
   outfile: 'dist/coppice.js',
@@ -44,8 +50,9 @@ await build({
 });
 await chmod(join(dist, 'coppice.js'), 0o755);
 if (await exists(join(root, 'extension/main.ts'))) {
-  await build({ ...shared, entryPoints: ['extension/main.ts'], outfile: 'dist/extension.js', external: ['vscode'] });
+  await bundle({ entryPoints: ['extension/main.ts'], outfile: 'dist/extension.js', external: ['vscode'] });
 }
 await copyFolder('mcp-server/store/migrations', 'migrations');
+await writeFile(join(dist, 'THIRD-PARTY.txt'), await noticesOf(root, bundles));
 await writeFile(join(dist, 'package.json'), '{"type":"commonjs"}\n');
 if (!quiet) console.log(`dist/ built in ${Date.now() - started} ms`);
