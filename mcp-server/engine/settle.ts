@@ -137,7 +137,8 @@ const releaseDependents = async (
     // What waits for hundreds is looked at as a whole once, when the last of them has settled.
     if (waitsForAll(dependent) && (await tx.hasOpenNeed(dependent.id))) continue;
     const step = await tx.step(dependent.id);
-    if (step) await considerStep(makes, tx, run, step, false, current);
+    // One before it in this list may have settled, and have started or ended it already.
+    if (step?.state === 'pending') await considerStep(makes, tx, run, step, false, current);
   }
 };
 

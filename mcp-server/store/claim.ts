@@ -114,21 +114,21 @@ const anyLaterOf = (kinds: readonly JobKind[]) =>
   sql<{ kind: JobKind }>(`SELECT kind FROM jobs INDEXED BY jobs_later
      WHERE state = 'queued' AND due = 0 AND runAt <= +? AND kind IN (${oneOf(kinds)}) LIMIT 1`);
 
-/** The lists of kinds are few and stay the same. */
-const ANY = new WeakMap<readonly JobKind[], ReturnType<typeof madeFor>>();
-const madeFor = (kinds: readonly JobKind[]) => ({ due: anyDueOf(kinds), later: anyLaterOf(kinds) });
-const anyOf = (kinds: readonly JobKind[]) => {
-  const made = ANY.get(kinds) ?? madeFor(kinds);
-  ANY.set(kinds, made);
-  return made;
+const statementsFor = (kinds: readonly JobKind[]) => ({ due: anyDueOf(kinds), later: anyLaterOf(kinds) });
+/** Made once for a list: the lists are few and stay the same. */
+const STATEMENTS = new WeakMap<readonly JobKind[], ReturnType<typeof statementsFor>>();
+const keptFor = (kinds: readonly JobKind[]) => {
+  const kept = STATEMENTS.get(kinds) ?? statementsFor(kinds);
+  STATEMENTS.set(kinds, kept);
+  return kept;
 };
 
 const anyDue = (db: Connection, kinds: readonly JobKind[]): boolean =>
-  kinds.length > 0 && db.get(anyOf(kinds).due) !== undefined;
+  kinds.length > 0 && db.get(keptFor(kinds).due) !== undefined;
 
 /** Whether a job of one of the kinds is queued whose time has come. */
 export const anyQueued = (db: Connection, kinds: readonly JobKind[], now: number): boolean =>
-  kinds.length > 0 && (anyDue(db, kinds) || db.get(anyOf(kinds).later, now) !== undefined);
+  kinds.length > 0 && (anyDue(db, kinds) || db.get(keptFor(kinds).later, now) !== undefined);
 
 /** Jobs whose time has come by now can be claimed from now on. */
 export const bringDue = (db: Connection, now: number): void => void db.run(DUE, now);

@@ -69,10 +69,10 @@ const NEED_STATES = keep(needs.select(['need.key', 'need.state']).where('edge.st
 /** From the last one back: steps come to their end much in the plan's order, so one that is open is found at once. */
 const OPEN_NEED = sql<{ id: StepId }>(`
   SELECT need.id FROM step_needs AS edge CROSS JOIN steps AS need ON need.id = edge.need
-   WHERE edge.step = +? AND need.state IN (${Object.keys(STEP_STATES)
+   WHERE edge.step = +? AND (${Object.keys(STEP_STATES)
      .filter((state) => !isSettled(state as StepState))
-     .map((state) => `'${state}'`)
-     .join(', ')})
+     .map((state) => `need.state = '${state}'`)
+     .join(' OR ')})
    ORDER BY edge.place DESC LIMIT 1`);
 const NEEDED = keep(
   needs

@@ -62,6 +62,67 @@ describe('The executor', () => {
     });
   });
 
+  describe('when the end of one step settles others, too', () => {
+    it('tells whoever needs them all once what is missing', async () => {
+      let heard = '';
+      bench = await openBench({
+        script: (request) => {
+          if (keyOf(request) === 'join') heard = JSON.stringify(request.messages);
+          return worker(request);
+        },
+      });
+      const view = await runPlan(bench, [
+        step('good'),
+        step('bad', { needs: ['good'] }),
+        step('after', { needs: ['bad'] }),
+        step('join', { needs: ['good', 'bad', 'after'], toleratesFailure: true }),
+      ]);
+      assert.deepEqual(await stepStates(bench, view.run), {
+        good: 'done',
+        bad: 'failed',
+        after: 'skipped',
+        join: 'done',
+      });
+      assert.equal(heard.split('Not all that you need is there').length - 1, 1, heard);
+    });
+
+    it('starts what needs them all once, though the files of another branch have to be brought first', async () => {
+      bench = await openBench({ script: worker });
+      const view = await runPlan(bench, [
+        step('far', { parent: 'boss' }),
+        step('boss', { needs: ['far'] }),
+        step('bad', { needs: ['far'] }),
+        step('after', { needs: ['bad'] }),
+        step('join', { needs: ['far', 'bad', 'after'], toleratesFailure: true }),
+      ]);
+      assert.deepEqual(await stepStates(bench, view.run), {
+        far: 'done',
+        boss: 'done',
+        bad: 'failed',
+        after: 'skipped',
+        join: 'done',
+      });
+    });
+
+    it('starts once what has its quorum by them', async () => {
+      bench = await openBench({ script: worker });
+      const view = await runPlan(bench, [
+        step('far', { parent: 'boss' }),
+        step('boss', { needs: ['far'] }),
+        step('gate', { needs: ['far'] }),
+        step('rescue', { needs: ['gate'], when: { step: 'gate', is: 'failed' } }),
+        step('join', { needs: ['far', 'gate', 'rescue'], join: { quorum: 2, withinMs: null } }),
+      ]);
+      assert.deepEqual(await stepStates(bench, view.run), {
+        far: 'done',
+        boss: 'done',
+        gate: 'done',
+        rescue: 'omitted',
+        join: 'done',
+      });
+    });
+  });
+
   describe('with conditions', () => {
     it('omits what does not hold, which is no failure, and rolls a loop to its end', async () => {
       const going = (round: number) =>
