@@ -118,6 +118,11 @@ describe('The schedule of a plan', () => {
     assert.equal(run([['s1'], []], [5, 7], 3), 12);
   });
 
+  it('gives what ends in one moment free together, so that the longest way goes first', () => {
+    const both = ['s0', 's1'];
+    assert.equal(run([[], [], [], both, both, ['s3', 's4']], [10, 10, 10, 10, 10, 40], 2), 60);
+  });
+
   it('waits for a quorum alone where there is one', () => {
     assert.equal(run([[], [], [], ['s0', 's1', 's2']], [10, 20, 90, 5], 9, 2), 25);
   });
