@@ -133,6 +133,5 @@ const abortOne = async (core: Core, tx: Tx, run: Run, id: AgentId): Promise<void
 /** Cuts the work under way of these agents and runs, which then ends instead of going on later. */
 export const cutCalls = (core: Core, cut: ReadonlySet<AgentId | RunId>): void => {
   for (const id of cut) core.aborting.add(id);
-  for (const { run, agent, abort } of core.inFlight.values())
-    if (cut.has(run) || (agent && cut.has(agent))) abort.abort();
+  for (const { run, agent, abort } of core.inFlight) if (cut.has(run) || (agent && cut.has(agent))) abort.abort();
 };

@@ -1,14 +1,13 @@
 import type { AgentLimits } from '../agent/prepare.ts';
-import type { AgentId, JobId, RunId } from '../domain/ids.ts';
+import type { AgentId, RunId } from '../domain/ids.ts';
 import type { Claim } from '../domain/job.ts';
 import type { Leases } from './leases.ts';
 import type { EngineParts } from './parts.ts';
 import type { SkillWaits } from './skill-waits.ts';
 
-/** Work under way in this process: what to abort when its agent or run is stopped at once. */
+/** The work of one claim in this process: what to abort when its agent or run is stopped at once. */
 export interface InFlight {
   readonly claim: Claim;
-  readonly job: JobId;
   readonly run: RunId;
   readonly agent: AgentId | null;
   readonly abort: AbortController;
@@ -19,7 +18,8 @@ export interface Core {
   readonly parts: EngineParts;
   readonly limits: AgentLimits;
   readonly leases: Leases;
-  readonly inFlight: Map<JobId, InFlight>;
+  /** A job that was taken back from work which goes on, and claimed again, is in it twice. */
+  readonly inFlight: Set<InFlight>;
   /** Agents and runs that a person aborted; their work under way ends as cancelled instead of going on later. */
   readonly aborting: Set<AgentId | RunId>;
   readonly skillWaits: SkillWaits;

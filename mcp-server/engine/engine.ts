@@ -37,7 +37,7 @@ export const createEngine = async (parts: EngineParts, limits: Partial<AgentLimi
     parts,
     limits: { ...DEFAULT_LIMITS, ...limits },
     leases: new Leases(),
-    inFlight: new Map(),
+    inFlight: new Set(),
     aborting: new Set(),
     skillWaits,
     wake: () => scheduler?.wake(),

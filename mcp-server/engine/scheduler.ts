@@ -113,7 +113,7 @@ export class Scheduler {
   async stop(): Promise<void> {
     this.#stop.abort();
     await this.#pumped;
-    for (const work of this.#core.inFlight.values()) work.abort.abort();
+    for (const work of this.#core.inFlight) work.abort.abort();
     // A claim that was being made is tracked when the pump ends.
     await this.#pumped;
     await Promise.allSettled([...this.#running, ...this.#asking, this.#leases]);
@@ -224,13 +224,15 @@ export class Scheduler {
 
   #track(job: Job, work: (signal: AbortSignal) => Promise<void>): void {
     const abort = new AbortController();
-    this.#core.inFlight.set(job.id, { claim: job, job: job.id, run: job.run, agent: job.agent, abort });
-    const { aborting } = this.#core;
+    const { aborting, inFlight } = this.#core;
+    const own = { claim: job, run: job.run, agent: job.agent, abort };
+    for (const { claim, abort: earlier } of inFlight) if (claim.id === job.id) earlier.abort();
+    inFlight.add(own);
     if (this.#stop.signal.aborted || aborting.has(job.run) || (job.agent && aborting.has(job.agent))) abort.abort();
     const done = work(abort.signal)
       .catch((error: unknown) => this.#crashed(job, error))
       .finally(() => {
-        this.#core.inFlight.delete(job.id);
+        inFlight.delete(own);
         this.#dry = false;
         this.#running.add(this.#forget(this.#look()));
       });
@@ -253,8 +255,10 @@ export class Scheduler {
   async #crashed(job: Job, error: unknown): Promise<void> {
     const { clock, log } = this.#core.parts;
     const { store } = coreOf(this.#core, job).parts;
-    log(`${job.kind} ${job.id}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
     if (job.agent) this.#core.leases.forget(job.agent);
+    // Whoever claimed it since goes on with it.
+    if (error instanceof FencedError) return log(`${job.kind} ${job.id}: ${error.message}`);
+    log(`${job.kind} ${job.id}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
     while (!this.#stop.signal.aborted) {
       try {
         await store.transaction((tx) => putBack(this.#core.parts, tx, job, messageOf(error)));

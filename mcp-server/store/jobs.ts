@@ -79,11 +79,9 @@ export const assertHeld = (db: Connection, { id, claims, epoch }: Claim): void =
   if (!db.get(IS_HELD, id, claims, epoch)) throw new FencedError(`Job ${id} was taken back from this claim of it.`);
 };
 
-/** Returns the jobs of those claims that no longer stand. */
-export const renewLeases = (db: Connection, claims: readonly Claim[], now: number): JobId[] =>
-  claims
-    .filter((claim) => db.run(RENEW, now + LEASE_MS, claim.id, claim.claims, claim.epoch) === 0)
-    .map(({ id }) => id);
+/** Returns those of the claims that no longer stand. */
+export const renewLeases = (db: Connection, claims: readonly Claim[], now: number): Claim[] =>
+  claims.filter((claim) => db.run(RENEW, now + LEASE_MS, claim.id, claim.claims, claim.epoch) === 0);
 
 /** Whether any of the run, `except` left out, is not in a final state. */
 export const anyOpenJob = (db: Connection, run: RunId, except?: JobId): boolean =>

@@ -233,8 +233,8 @@ export interface Tx extends Reader {
   hastenJobs(agent: AgentId, now: number): Promise<void>;
   /** Parked → queued with its attempts at 0. */
   unpark(id: JobId, now: number): Promise<void>;
-  /** Those of these claims that still stand hold their jobs for LEASE_MS from now on; returns the jobs of the others. */
-  renewLeases(claims: readonly Claim[], now: number): Promise<readonly JobId[]>;
+  /** Those of these claims that still stand hold their jobs for LEASE_MS from now on; returns the others. */
+  renewLeases(claims: readonly Claim[], now: number): Promise<readonly Claim[]>;
   /** Throws FencedError unless the job is running under this very claim. */
   assertHeld(claim: Claim): Promise<void>;
   /** Jobs that are running under an older epoch, or whose lease is over. */

@@ -274,7 +274,7 @@ export class SqliteTx extends SqliteReader implements Tx {
   async unpark(id: JobId, now: number): Promise<void> {
     unpark(this.db, id, now);
   }
-  async renewLeases(claims: readonly Claim[], now: number): Promise<readonly JobId[]> {
+  async renewLeases(claims: readonly Claim[], now: number): Promise<readonly Claim[]> {
     return renewLeases(this.db, claims, now);
   }
   async assertHeld(claim: Claim): Promise<void> {

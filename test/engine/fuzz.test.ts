@@ -10,6 +10,7 @@ import {
   finish,
   type ParsedRequest,
   type Script,
+  type ScriptedAnswer,
   say,
 } from '../support/scripted-server.ts';
 import { agentsOf, BIG_TASK, isLastTurn, isPlanner, planOf } from '../support/team.ts';
@@ -20,6 +21,12 @@ const SEEDS = [1, 2, 4, 5, 8, 9, 11, 12, 13, 16];
 const SPEED = 60;
 /** Things that the person does to a run before it is left in peace. */
 const DEEDS = 8;
+/** Calls after which the model does as it is told, so that chance alone keeps no run going. */
+const WILD_CALLS = 80;
+/** Calls by which a run has ended, whatever came before. */
+const MOST_CALLS = 2000;
+/** Looks, one each 60 ms of wall time and 3.6 s of the engine's, through which a run may stand still. */
+const STILL_LOOKS = 250;
 
 const FAULTS: readonly Fault[] = [
   'error-500',
@@ -70,11 +77,22 @@ const anyModel = (dice: Dice): Script => {
     if (x < 0.63) return say(dice.pick(['', 'A plain report.']));
     return calls(write(), ['finish', { report: 'Done.' }]);
   };
+  let asked = 0;
   return (request: ParsedRequest) => {
     const latencyMs = dice.below(60);
+    asked += 1;
+    if (asked > WILD_CALLS) return { ...(isPlanner(request) ? plan : asTold(request)), latencyMs };
     if (isPlanner(request)) return { ...(dice.roll() < 0.2 ? say('No plan.') : plan), latencyMs };
     return { ...(isLastTurn(request) ? lastTurn() : turn()), latencyMs };
   };
+};
+
+/** Resolves every conflict that it is asked to, and is done. */
+const asTold = (request: ParsedRequest): ScriptedAnswer => {
+  if (isLastTurn(request)) return finish('Last.');
+  const conflicts = [...request.firstUser.matchAll(/^- (\S+\.txt)$/gm)].map(([, path]) => path as string);
+  const write = (path: string) => ['write_file', { path, content: 'both\n' }] as const;
+  return calls(...conflicts.map(write), ['finish', { report: 'Done.' }]);
 };
 
 /** The person pauses agents, cancels, speaks, stops the engine, lets parked jobs try again, or does nothing. */
@@ -123,22 +141,32 @@ const letGoOn = async (bench: Bench, run: RunId): Promise<void> => {
 
 /** Answers every question, continues whatever is paused, and lets every parked job try again, until the run has ended. */
 const seeToItsEnd = async (bench: Bench, run: RunId): Promise<void> => {
-  for (let i = 0; i < 150; i++) {
-    if (await isOver(bench, run)) return;
+  let seen = 0;
+  let still = 0;
+  for (let i = 0; !(await isOver(bench, run)); i++) {
     for (const { agent, question } of await agentsOf(bench, run)) if (question) await speak(bench, agent, 'Yes.');
     if (i % 10 === 5) await bench.engine.resumeRun(run);
     if (i % 5 === 1) await letGoOn(bench, run);
     await systemClock.sleep(60);
+    const { ended: asked } = bench.model.stats();
+    still = asked === seen ? still + 1 : 0;
+    seen = asked;
+    if (still > STILL_LOOKS) throw new Error(`It stands still: ${await stateOf(bench, run)}`);
+    if (asked > MOST_CALLS) throw new Error(`It never ends: ${await stateOf(bench, run)}`);
   }
+};
+
+const stateOf = async (bench: Bench, run: RunId): Promise<string> => {
   const view = await bench.engine.runStatus(run);
   const agents = (await agentsOf(bench, run)).filter((agent) => agent.endedAt === null);
   const queue = await bench.engine.queue();
-  throw new Error(`It never ends: ${JSON.stringify({ view, agents, queue, log: bench.log.slice(-6) }, null, 1)}`);
+  return JSON.stringify({ view, agents, queue, log: bench.log.slice(-6) }, null, 1);
 };
 
 describe('Whatever the model, the server and the person do, a run ends and keeps every rule', () => {
   for (const seed of SEEDS)
-    it(`with seed ${seed}`, async () => {
+    it(`with seed ${seed}`, async function () {
+      this.timeout(300_000);
       const dice = diceOf(seed);
       const bench = await openBench({ server: { slots: 3 }, speed: SPEED, script: anyModel(dice) });
       try {

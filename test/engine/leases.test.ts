@@ -1,14 +1,19 @@
 import assert from 'node:assert/strict';
+import { systemClock } from '../../mcp-server/domain/clock.ts';
 import { FencedError } from '../../mcp-server/domain/errors.ts';
 import type { Commit, RunId } from '../../mcp-server/domain/ids.ts';
 import type { Job } from '../../mcp-server/domain/job.ts';
 import { LEASE_MS } from '../../mcp-server/domain/policy.ts';
 import { coreOf } from '../../mcp-server/engine/claimed-core.ts';
 import type { Core } from '../../mcp-server/engine/core.ts';
+import { RENEW_MS } from '../../mcp-server/engine/lease-keeper.ts';
 import type { Tx } from '../../mcp-server/store/port.ts';
 import { type Bench, openBench } from '../support/engine.ts';
-import { call, finish } from '../support/scripted-server.ts';
+import { call, finish, type Script } from '../support/scripted-server.ts';
 import { eventsOf } from '../support/team.ts';
+
+/** The engine's time goes by this much faster. */
+const SPEED = 300;
 
 describe('a claimed job', () => {
   let bench: Bench;
@@ -32,20 +37,25 @@ describe('a claimed job', () => {
     await calling();
     return { job, commit: bench.repo.git('rev-parse', 'HEAD') as Commit };
   };
-  /** What another engine would do that takes the job over: undo the call, then claim the job itself. */
-  const takeOver = async (tx: Tx, job: Job, now: number): Promise<void> => {
+  /** Undoes the call and puts the job back, whoever works on it. */
+  const takeBack = async (tx: Tx, job: Job, now: number): Promise<void> => {
     assert.ok(job.agent);
     const open = await tx.openTurn(job.agent);
     if (open) {
       await tx.settle(job.agent, open.id, 0, now);
       await tx.dropTurn(open.id, now);
     }
+    await tx.moveAgent(job.agent, 'ready');
     await tx.requeue(job.id, 0, null, true);
+  };
+  /** What another engine would do that takes the job over. */
+  const takeOver = async (tx: Tx, job: Job, now: number): Promise<void> => {
+    await takeBack(tx, job, now);
     assert.equal((await tx.claim({ kinds: ['turn'], now, hot: [] }))?.id, job.id);
   };
 
   it('is held for as long as its call takes, however long that is', async () => {
-    bench = await openBench({ speed: 300, server: { latencyMs: 1500 }, script: () => finish('Done at last.') });
+    bench = await openBench({ speed: SPEED, server: { latencyMs: 1500 }, script: () => finish('Done at last.') });
     const { run } = await bench.engine.startRun({ task: 'Think for long', options: { maxAgents: 1 } });
     const first = await running(run);
     await bench.waitUntil('the first lease is long over', async () => {
@@ -58,7 +68,7 @@ describe('a claimed job', () => {
   });
 
   it('is put back when nobody works on it any more', async () => {
-    bench = await openBench({ speed: 300, server: { slots: 1, latencyMs: 300 }, script: () => finish('Done.') });
+    bench = await openBench({ speed: SPEED, server: { slots: 1, latencyMs: 300 }, script: () => finish('Done.') });
     const blocking = await bench.engine.startRun({ task: 'Be first', options: { maxAgents: 1 } });
     await calling();
     const { run } = await bench.engine.startRun({ task: 'Be forgotten', options: { maxAgents: 1 } });
@@ -74,9 +84,42 @@ describe('a claimed job', () => {
     assert.ok(bench.log.some((line) => line.includes('nobody worked on it any more')));
   });
 
+  it('that was taken back from work under way is held by the next, however long that takes', async () => {
+    const script: Script = (_request, n) => ({ ...finish('Done at last.'), latencyMs: n === 1 ? 300 : 1500 });
+    bench = await openBench({ speed: SPEED, script });
+    const { run } = await bench.engine.startRun({ task: 'Think for long', options: { maxAgents: 1 } });
+    const first = await running(run);
+    await calling();
+    await bench.store.transaction((tx) => takeBack(tx, first, first.leaseUntil));
+    assert.equal((await bench.waitEnd(run)).report, 'Done at last.');
+    assert.equal((await bench.store.job(first.id))?.claims, 2);
+    assert.deepEqual(
+      bench.log.filter((line) => line.includes('nobody worked on it')),
+      [],
+    );
+  });
+
+  it('is not put back in the moment in which its work begins', async () => {
+    bench = await openBench({ speed: SPEED, script: () => finish('Done.') });
+    const { store } = bench;
+    const real = store.transaction.bind(store);
+    let moments = 0;
+    store.transaction = async (work) => {
+      const result = await real(work);
+      const isClaim = moments === 0 && (await store.jobs({ states: ['running'] })).length > 0;
+      // Longer than a lease, so that a renewal falls into it.
+      if (isClaim && moments++ === 0) await systemClock.sleep((LEASE_MS + RENEW_MS) / SPEED - 5);
+      return result;
+    };
+    const view = await bench.run('Be slow to begin', { maxAgents: 1 });
+    assert.equal(view.report, 'Done.');
+    assert.equal(moments, 1);
+    assert.deepEqual(bench.log, []);
+  });
+
   it('that was taken over while its engine slept does not get the late answer', async () => {
     bench = await openBench({
-      speed: 300,
+      speed: SPEED,
       server: { latencyMs: 250 },
       script: (_request, n) =>
         n === 1 ? call('write_file', { path: 'late.txt', content: 'late' }) : finish('In time.'),
@@ -99,7 +142,7 @@ describe('a claimed job', () => {
   });
 
   it('that was taken over moves no branch any more', async () => {
-    bench = await openBench({ speed: 300, server: { latencyMs: 250 }, script: () => finish('Done.') });
+    bench = await openBench({ speed: SPEED, server: { latencyMs: 250 }, script: () => finish('Done.') });
     const { run } = await bench.engine.startRun({ task: 'Be slow', options: { maxAgents: 1 } });
     const { job, commit } = await untilCalling(run);
     const core = { parts: { store: bench.store, repository: bench.repository } } as Core;

@@ -69,7 +69,7 @@ const openPool = (slots: number) => {
     endpoint: async () => endpoint,
     repository: {},
   };
-  const core = { parts, inFlight: new Map(), aborting: new Set(), leases: { forget: () => undefined } };
+  const core = { parts, inFlight: new Set(), aborting: new Set(), leases: { forget: () => undefined } };
   const scheduler = new Scheduler(core as unknown as Core);
   const enqueue = (id: string, kind: Job['kind'] = 'turn'): void => void queued.push({ id: id as Job['id'], kind });
   return { scheduler, pool, claimed, atCommit, enqueue, endDesk: () => endDesk?.() };
