@@ -6,7 +6,7 @@ import { homedir, tmpdir, userInfo } from 'node:os';
 import { basename, join, relative, resolve } from 'node:path';
 import { type ConfigSource, environmentSource, fileSource, flagSource, mergeConfig, mergePartial } from './config.ts';
 import { systemClock } from './domain/clock.ts';
-import { messageOf, UserError } from './domain/errors.ts';
+import { messageOf, traceOf, UserError } from './domain/errors.ts';
 import { type Common, flagOf, type Invocation, parseArguments, wantsJson } from './faces/cli/arguments.ts';
 import { type CliContext, EXIT } from './faces/cli/context.ts';
 import { HELP } from './faces/cli/help.ts';
@@ -420,7 +420,7 @@ const runEngine = async (invocation: Extract<Invocation, { command: 'engine' }>)
   } catch (error) {
     if (!invocation.detached) throw error;
     const code = error instanceof UserError ? error.code : 'engine-gone';
-    const text = error instanceof UserError ? error.message : `The engine could not start: ${stackOf(error)}`;
+    const text = error instanceof UserError ? error.message : `The engine could not start: ${traceOf(error)}`;
     terminal.warn(startFailure(process.pid, code, text));
     return code === 'engine-busy' ? EXIT_LOCKED : EXIT.usage;
   }
@@ -443,9 +443,6 @@ const crashPointOf = (text: string | undefined): { where: 'store' | 'git'; at: n
   return match ? { where: match[1] as 'store' | 'git', at: Number(match[2]) } : null;
 };
 
-const stackOf = (error: unknown): string =>
-  error instanceof Error ? (error.stack ?? error.message) : messageOf(error);
-
 /** The database's binary ends an older Node without a word, so it is said here. */
 const requireNode = (): void => {
   if (Number(process.versions.node.split('.')[0]) >= 22) return;
@@ -458,7 +455,7 @@ const main = async (): Promise<number> => {
     return await runInvocation(parseArguments(argv.slice(2)));
   } catch (error) {
     const known = error instanceof UserError;
-    terminal.warn(known ? `coppice: ${error.message}` : `coppice: this is a bug: ${stackOf(error)}`);
+    terminal.warn(known ? `coppice: ${error.message}` : `coppice: this is a bug: ${traceOf(error)}`);
     if (wantsJson(argv.slice(2)))
       terminal.print(
         JSON.stringify({ type: 'error', code: known ? error.code : 'internal', message: messageOf(error) }),

@@ -1,7 +1,7 @@
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { type ComposedEngine, composeEngine, type EngineIngredients, lockFileOf } from './compose.ts';
-import { messageOf } from './domain/errors.ts';
+import { traceOf } from './domain/errors.ts';
 import type { RunId } from './domain/ids.ts';
 import { type Host, type HostParts, startHost } from './faces/host/engine-host.ts';
 import { openLog } from './faces/host/log-file.ts';
@@ -55,7 +55,7 @@ export const serveRepository = async (options: ServeOptions): Promise<number> =>
   options.onSignal(stop);
   options.onBug((error) => {
     failed = true;
-    log(`bug: ${error instanceof Error ? (error.stack ?? error.message) : messageOf(error)}`);
+    log(`bug: ${traceOf(error)}`);
     stop('a bug');
   });
   const face = faceOf(composed, { version, clock, log: (line) => log(line) });

@@ -39,3 +39,7 @@ export const isDenied = (error: unknown): error is Error & { readonly path?: str
   error instanceof Error && DENIED.includes((error as { code?: unknown }).code);
 
 export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+
+/** For the log of what should not have happened. */
+export const traceOf = (error: unknown): string =>
+  error instanceof Error ? (error.stack ?? error.message) : messageOf(error);

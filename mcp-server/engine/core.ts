@@ -11,6 +11,8 @@ export interface InFlight {
   readonly run: RunId;
   readonly agent: AgentId | null;
   readonly abort: AbortController;
+  /** Never rejects. */
+  readonly done: Promise<void>;
 }
 
 /** What the engine's modules share. All lasting state is in the store; the rest can be made again from it. */

@@ -1,11 +1,11 @@
-import { messageOf } from '../domain/errors.ts';
+import { FencedError, messageOf } from '../domain/errors.ts';
 import type { Claim } from '../domain/job.ts';
 import { LEASE_MS } from '../domain/policy.ts';
 import type { Core } from './core.ts';
 import { takeBack } from './recover.ts';
 
 /** Two renewals may be late before a lease is over. */
-export const RENEW_MS = LEASE_MS / 3;
+const RENEW_MS = LEASE_MS / 3;
 
 /**
  * Renews the leases of the jobs in flight until the signal aborts, stops work whose claim was lost, and puts jobs back
@@ -21,6 +21,8 @@ export const keepLeases = async (core: Core, signal: AbortSignal): Promise<void>
       idle = await renew(core, idle);
     } catch (error) {
       log(`leases: ${messageOf(error)}`);
+      // Another engine has taken over: nothing of this one's work can be brought in any more.
+      if (error instanceof FencedError) for (const { abort } of core.inFlight) abort.abort();
     }
   }
 };

@@ -1,8 +1,8 @@
-import { FencedError, messageOf } from '../domain/errors.ts';
+import { FencedError, messageOf, traceOf } from '../domain/errors.ts';
 import type { Job, JobKind } from '../domain/job.ts';
 import { coreOf } from './claimed-core.ts';
 import { type Claimed, type ClaimedTurn, claimAll } from './claims.ts';
-import type { Core } from './core.ts';
+import type { Core, InFlight } from './core.ts';
 import { meetDeadlines } from './deadlines.ts';
 import { DESK_KINDS, runDeskJob } from './desk-job.ts';
 import { Digests } from './digests.ts';
@@ -225,17 +225,20 @@ export class Scheduler {
   #track(job: Job, work: (signal: AbortSignal) => Promise<void>): void {
     const abort = new AbortController();
     const { aborting, inFlight } = this.#core;
-    const own = { claim: job, run: job.run, agent: job.agent, abort };
-    for (const { claim, abort: earlier } of inFlight) if (claim.id === job.id) earlier.abort();
-    inFlight.add(own);
     if (this.#stop.signal.aborted || aborting.has(job.run) || (job.agent && aborting.has(job.agent))) abort.abort();
-    const done = work(abort.signal)
+    const earlier = [...inFlight].filter(({ claim }) => claim.id === job.id);
+    for (const one of earlier) one.abort.abort();
+    // Two at once would write into one worktree.
+    const begun = earlier.length === 0 ? work(abort.signal) : allDone(earlier).then(() => work(abort.signal));
+    const done = begun
       .catch((error: unknown) => this.#crashed(job, error))
       .finally(() => {
         inFlight.delete(own);
         this.#dry = false;
         this.#running.add(this.#forget(this.#look()));
       });
+    const own = { claim: job, run: job.run, agent: job.agent, abort, done };
+    inFlight.add(own);
     this.#running.add(this.#forget(done));
   }
 
@@ -256,22 +259,24 @@ export class Scheduler {
     const { clock, log } = this.#core.parts;
     const { store } = coreOf(this.#core, job).parts;
     if (job.agent) this.#core.leases.forget(job.agent);
-    // Whoever claimed it since goes on with it.
-    if (error instanceof FencedError) return log(`${job.kind} ${job.id}: ${error.message}`);
-    log(`${job.kind} ${job.id}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
+    log(`${job.kind} ${job.id}: ${error instanceof FencedError ? error.message : traceOf(error)}`);
     while (!this.#stop.signal.aborted) {
       try {
         await store.transaction((tx) => putBack(this.#core.parts, tx, job, messageOf(error)));
         return;
       } catch (again) {
-        log(`${job.id}: ${messageOf(again)}`);
+        // Whoever claimed it since goes on with it.
         if (again instanceof FencedError) return;
+        log(`${job.id}: ${messageOf(again)}`);
         this.#unstored = messageOf(again);
         await clock.sleep(TICK_MS, this.#stop.signal);
       }
     }
   }
 }
+
+const allDone = async (earlier: readonly InFlight[]): Promise<void> =>
+  void (await Promise.all(earlier.map(({ done }) => done)));
 
 /** The work, which leaves the set when it is over. */
 const forgotten = (set: Set<Promise<void>>, work: Promise<void>): Promise<void> => {

@@ -161,7 +161,8 @@ const answered = async (
   // What only reads may run before the answer that asks for it is stored.
   if (!areHarmless(answer.toolCalls)) await storing;
   const acting = plan || plain ? null : actAndCommit(core, job, run, agent, stored, signal, conversation);
-  // Should storing fail, what acting wants to store is refused by the turn's state.
+  // Should storing fail, what acting wants to store is refused by the turn's state; but it ends first.
+  await Promise.allSettled([storing, acting]);
   await Promise.all([storing, acting]);
   if (!acting && core.leases.held(agent.id)) core.tidy();
 };

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
-import { systemClock } from '../../mcp-server/domain/clock.ts';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { FencedError } from '../../mcp-server/domain/errors.ts';
 import type { Commit, RunId } from '../../mcp-server/domain/ids.ts';
 import type { Job } from '../../mcp-server/domain/job.ts';
 import { LEASE_MS } from '../../mcp-server/domain/policy.ts';
 import { coreOf } from '../../mcp-server/engine/claimed-core.ts';
 import type { Core } from '../../mcp-server/engine/core.ts';
-import { RENEW_MS } from '../../mcp-server/engine/lease-keeper.ts';
 import type { Tx } from '../../mcp-server/store/port.ts';
 import { type Bench, openBench } from '../support/engine.ts';
 import { call, finish, type Script } from '../support/scripted-server.ts';
@@ -41,7 +41,7 @@ describe('a claimed job', () => {
   const takeBack = async (tx: Tx, job: Job, now: number): Promise<void> => {
     assert.ok(job.agent);
     const open = await tx.openTurn(job.agent);
-    if (open) {
+    if (open?.state === 'calling') {
       await tx.settle(job.agent, open.id, 0, now);
       await tx.dropTurn(open.id, now);
     }
@@ -70,7 +70,8 @@ describe('a claimed job', () => {
   });
 
   it('is put back when nobody works on it any more', async () => {
-    bench = await openBench({ speed: SPEED, server: { slots: 1, latencyMs: 300 }, script: () => finish('Done.') });
+    const script: Script = (_request, n) => ({ ...finish('Done.'), latencyMs: n === 1 ? 1500 : 0 });
+    bench = await openBench({ speed: SPEED, server: { slots: 1 }, script });
     const blocking = await bench.engine.startRun({ task: 'Be first', options: { maxAgents: 1 } });
     await calling();
     const { run } = await bench.engine.startRun({ task: 'Be forgotten', options: { maxAgents: 1 } });
@@ -102,17 +103,24 @@ describe('a claimed job', () => {
     bench = await openBench({ speed: SPEED, script: () => finish('Done.') });
     const { store } = bench;
     const real = store.transaction.bind(store);
+    const renewal = Promise.withResolvers<void>();
     let isClaimed = false;
     store.transaction = async (work) => {
       let isClaim = false;
       const result = await real(async (tx) => {
+        const staleJobs = tx.staleJobs.bind(tx);
+        tx.staleJobs = async (now) => {
+          const stale = await staleJobs(now);
+          if (stale.length > 0) renewal.resolve();
+          return stale;
+        };
         const done = await work(tx);
         isClaim = !isClaimed && (await tx.jobs({ states: ['running'] })).length > 0;
         isClaimed ||= isClaim;
         return done;
       });
-      // Longer than a lease, so that a renewal falls into it.
-      if (isClaim) await systemClock.sleep((LEASE_MS + RENEW_MS) / SPEED - 5);
+      // Until the claim's lease is over, and the keeper of leases has seen it.
+      if (isClaim) await renewal.promise;
       return result;
     };
     const view = await bench.run('Be slow to begin', { maxAgents: 1 });
@@ -144,8 +152,9 @@ describe('a claimed job', () => {
     assert.equal(view.commit, bench.repo.git('rev-parse', 'HEAD'));
   });
 
-  it('that was taken over moves no branch any more', async () => {
-    bench = await openBench({ speed: SPEED, server: { latencyMs: 250 }, script: () => finish('Done.') });
+  it('that was taken over moves no branch any more, and its call is cut', async () => {
+    const script: Script = (_request, n) => ({ ...finish('Done.'), latencyMs: n === 1 ? 15_000 : 0 });
+    bench = await openBench({ speed: SPEED, script });
     const { run } = await bench.engine.startRun({ task: 'Be slow', options: { maxAgents: 1 } });
     const { job, commit } = await untilCalling(run);
     const core = { parts: { store: bench.store, repository: bench.repository } } as Core;
@@ -156,5 +165,25 @@ describe('a claimed job', () => {
     assert.equal(await bench.repository.branchHead('coppice/before'), commit);
     assert.equal(await bench.repository.branchHead('coppice/after'), null);
     await bench.waitEnd(run);
+    assert.equal(bench.model.stats().cancelled, 1);
+  });
+
+  it('that was taken back begins anew only when the work of the claim before it has ended', async () => {
+    const slow = `trap 'sleep 0.3; echo late >> log.txt; exit' TERM
+      echo begun >> log.txt
+      for i in $(seq 20); do sleep 0.05; done
+      echo ended >> log.txt`;
+    const script: Script = (request) =>
+      request.lastTool ? finish('Done.') : call('run_command', { argv: ['sh', '-c', slow] });
+    bench = await openBench({ script, settings: { permissions: { commands: { allowed: ['sh'] } } } });
+    const { run } = await bench.engine.startRun({ task: 'Write a log', options: { maxAgents: 1 } });
+    const first = await running(run);
+    await bench.waitUntil('the program runs', async () => {
+      const worktree = first.agent && (await bench.store.worktree(first.agent));
+      return Boolean(worktree && existsSync(join(worktree.path, 'log.txt')));
+    });
+    await bench.store.transaction((tx) => takeBack(tx, first, first.leaseUntil));
+    const view = await bench.waitEnd(run);
+    assert.equal(bench.repo.git('show', `${view.branch}:log.txt`), 'begun\nended');
   });
 });

@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { messageOf, UserError } from '../../domain/errors.ts';
+import { traceOf, UserError } from '../../domain/errors.ts';
 import type { McpFace } from '../mcp/face.ts';
 import type { HttpClient, McpHttp } from '../mcp/http.ts';
 import { HttpError, STATUS_OF, sendError, sendJson } from './exchange.ts';
@@ -173,9 +173,7 @@ class LoopbackServer implements HttpFace {
     if (error instanceof UserError)
       return sendError(res, new HttpError(STATUS_OF[error.code], error.code, error.message), route === 'mcp');
     if (res.destroyed) return;
-    this.#parts.log(
-      `http ${route} failed: ${error instanceof Error ? (error.stack ?? error.message) : messageOf(error)}`,
-    );
+    this.#parts.log(`http ${route} failed: ${traceOf(error)}`);
     sendError(
       res,
       new HttpError(500, 'internal', 'Internal error in Coppice; the engine log has the details.'),

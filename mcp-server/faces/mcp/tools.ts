@@ -8,7 +8,7 @@ import {
   type StandardSchemaWithJSON,
 } from '@modelcontextprotocol/server';
 import { type Approval, ApprovalNeeded } from '../../domain/approval.ts';
-import { messageOf, UserError } from '../../domain/errors.ts';
+import { messageOf, traceOf, UserError } from '../../domain/errors.ts';
 import { withoutPatterns } from '../../domain/json-schema.ts';
 import type { Operation } from '../../operations/define.ts';
 import type { SkillSummary } from '../../skills/port.ts';
@@ -217,7 +217,7 @@ const succeeded = (output: Record<string, unknown>): CallToolResult => ({
 
 const failed = (name: string, core: McpCore, error: unknown): CallToolResult => {
   if (error instanceof UserError) return errorResult(error.code, error.message);
-  core.log(`${name} failed: ${error instanceof Error ? (error.stack ?? error.message) : messageOf(error)}`);
+  core.log(`${name} failed: ${traceOf(error)}`);
   return errorResult('internal', 'Internal error in Coppice; the engine log has the details.');
 };
 
