@@ -181,8 +181,10 @@ export class Scheduler {
   }
 
   #beginDesk(job: Job): void {
-    this.#desk += 1;
     this.#track(job, async (signal) => {
+      // It cannot be cut; the next start takes it up.
+      if (this.#stop.signal.aborted) return;
+      this.#desk += 1;
       try {
         await runDeskJob(coreOf(this.#core, job), job, signal);
       } finally {

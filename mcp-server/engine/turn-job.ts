@@ -160,8 +160,9 @@ const answered = async (
   });
   // What only reads may run before the answer that asks for it is stored.
   if (!areHarmless(answer.toolCalls)) await storing;
-  const acting = plan || plain ? null : actAndCommit(core, job, run, agent, stored, signal, conversation);
-  // Should storing fail, what acting wants to store is refused by the turn's state; but it ends first.
+  const loaded = { conversation, storing };
+  const acting = plan || plain ? null : actAndCommit(core, job, run, agent, stored, signal, loaded);
+  // Also when storing fails, the work is over only when its tools have ended.
   await Promise.allSettled([storing, acting]);
   await Promise.all([storing, acting]);
   if (!acting && core.leases.held(agent.id)) core.tidy();
@@ -174,7 +175,7 @@ const withoutTools = (core: Core, job: Job, c: Conversation, turn: Turn & { answ
   return { job: job.id, turn, calls: [], commit: null, ending, mayUse };
 };
 
-/** Runs the tool calls of a stored answer, commits what they changed, and makes the outcome true. */
+/** Runs the tool calls of an answer, which is stored by their end, commits what they changed, and makes the outcome true. */
 const actAndCommit = async (
   core: Core,
   job: Job,
@@ -182,10 +183,10 @@ const actAndCommit = async (
   agent: Agent,
   turn: Turn & { readonly answer: Answer },
   signal: AbortSignal,
-  loaded?: Conversation,
+  loaded?: { readonly conversation: Conversation; readonly storing: Promise<void> },
 ): Promise<void> => {
   const { store, repository } = core.parts;
-  const conversation = loaded ?? (await loadConversation(store, run, agent, ''));
+  const conversation = loaded?.conversation ?? (await loadConversation(store, run, agent, ''));
   const folder: TurnFolder = toolContext(core, run, agent, signal);
   let acted: Awaited<ReturnType<typeof act>>;
   try {
@@ -194,9 +195,12 @@ const actAndCommit = async (
     acted = await act(folder.context, turn.answer.toolCalls, conversation.calls, signal);
   } catch (error) {
     core.leases.forget(agent.id);
+    await loaded?.storing;
     if (signal.aborted) return left(core, job, turn.agent);
     throw error;
   }
+  // The outcome closes the turn: its answer, and what that cost, must be stored by then.
+  await loaded?.storing;
   const checked = await folder.check(acted);
   const wrapUp = wrapUpOf(agent, turn.kind, turn.seq, core.limits.turns);
   const turns = conversation.turns.filter(({ id }) => id !== turn.id);

@@ -85,6 +85,28 @@ describe('An engine', () => {
     });
   });
 
+  it('that cannot store an answer once asks for it again, also when its tools only read', async () => {
+    bench = await openBench({
+      speed: SPEED,
+      script: (request) => (request.lastTool ? finish('Done.') : call('read_file', { path: 'README.md' })),
+    });
+    const { store } = bench;
+    const real = store.transaction.bind(store);
+    let failures = 0;
+    store.transaction = <T>(work: Work<T>): Promise<T> =>
+      real(async (tx) => {
+        const answerTurn = tx.answerTurn.bind(tx);
+        tx.answerTurn = async (...given) => {
+          if (failures++ === 0) throw new Error('disk I/O error');
+          return answerTurn(...given);
+        };
+        return work(tx);
+      });
+    const view = await bench.run('Read it', { maxAgents: 1 });
+    assert.equal(view.report, 'Done.');
+    assert.equal(bench.model.requests.length, 3);
+  });
+
   it('that is stopped in the middle of a claim cuts what was claimed, and takes it up at its next start', async () => {
     let stopping: Promise<void> | undefined;
     let latencyMs = 5000;
