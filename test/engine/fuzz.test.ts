@@ -148,11 +148,11 @@ const seeToItsEnd = async (bench: Bench, run: RunId): Promise<void> => {
     if (i % 10 === 5) await bench.engine.resumeRun(run);
     if (i % 5 === 1) await letGoOn(bench, run);
     await systemClock.sleep(60);
-    const { ended: asked } = bench.model.stats();
-    still = asked === seen ? still + 1 : 0;
-    seen = asked;
+    const { ended } = bench.model.stats();
+    still = ended === seen ? still + 1 : 0;
+    seen = ended;
     if (still > STILL_LOOKS) throw new Error(`It stands still: ${await stateOf(bench, run)}`);
-    if (asked > MOST_CALLS) throw new Error(`It never ends: ${await stateOf(bench, run)}`);
+    if (ended > MOST_CALLS) throw new Error(`It never ends: ${await stateOf(bench, run)}`);
   }
 };
 

@@ -7,6 +7,7 @@ import type { Job } from '../../mcp-server/domain/job.ts';
 import { LEASE_MS } from '../../mcp-server/domain/policy.ts';
 import { coreOf } from '../../mcp-server/engine/claimed-core.ts';
 import type { Core } from '../../mcp-server/engine/core.ts';
+import { openStore } from '../../mcp-server/store/open.ts';
 import type { Tx } from '../../mcp-server/store/port.ts';
 import { type Bench, openBench } from '../support/engine.ts';
 import { call, finish, type Script } from '../support/scripted-server.ts';
@@ -166,6 +167,24 @@ describe('a claimed job', () => {
     assert.equal(await bench.repository.branchHead('coppice/after'), null);
     await bench.waitEnd(run);
     assert.equal(bench.model.stats().cancelled, 1);
+  });
+
+  it('is cut when another engine takes the repository over', async () => {
+    bench = await openBench({ speed: SPEED, server: { latencyMs: 15_000 }, script: () => finish('Done.') });
+    const { run } = await bench.engine.startRun({ task: 'Be slow', options: { maxAgents: 1 } });
+    await running(run);
+    await calling();
+    const { store } = await openStore({
+      path: join(bench.repository.stateDir, 'state.db'),
+      backupDir: join(bench.repository.stateDir, 'backups'),
+      clock: bench.clock,
+      version: 'next',
+    });
+    try {
+      await bench.waitUntil('the call is cut', async () => bench.model.stats().cancelled === 1);
+    } finally {
+      await store.close();
+    }
   });
 
   it('that was taken back begins anew only when the work of the claim before it has ended', async () => {

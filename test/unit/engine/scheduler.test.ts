@@ -20,6 +20,7 @@ const openPool = (slots: number) => {
   /** Called in turn at each COMMIT. */
   const atCommit: (() => void)[] = [];
   let endDesk: (() => void) | undefined;
+  const begun: string[] = [];
   const desk = new Promise<never>((_, reject) => {
     endDesk = () => reject(new Error('It is over.'));
   });
@@ -53,7 +54,10 @@ const openPool = (slots: number) => {
     anyQueued: async (kinds: readonly string[]) => queued.some(({ kind }) => kinds.includes(kind)),
     agent: () => never,
     // The jobs of the desk begin with it.
-    run: () => desk,
+    run: (id: string) => {
+      begun.push(id);
+      return desk;
+    },
   };
   const endpoint = {
     facts: async () => ({}),
@@ -72,7 +76,7 @@ const openPool = (slots: number) => {
   const core = { parts, inFlight: new Set(), aborting: new Set(), leases: { forget: () => undefined } };
   const scheduler = new Scheduler(core as unknown as Core);
   const enqueue = (id: string, kind: Job['kind'] = 'turn'): void => void queued.push({ id: id as Job['id'], kind });
-  return { scheduler, pool, claimed, atCommit, enqueue, endDesk: () => endDesk?.() };
+  return { scheduler, pool, claimed, begun, atCommit, enqueue, endDesk: () => endDesk?.() };
 };
 
 describe('The pool of turns', () => {
@@ -143,5 +147,16 @@ describe('The pool of turns', () => {
     for (let n = 0; n < 5; n += 1) pool.tryPermit()?.();
     await soon();
     assert.equal(commits, 0);
+  });
+
+  it('begins no job of the desk that was claimed while the engine stops', async () => {
+    const { scheduler, claimed, begun, atCommit, enqueue } = openPool(1);
+    scheduler.wake();
+    await soon();
+    enqueue('merge', 'merge');
+    atCommit.push(() => void scheduler.stop());
+    scheduler.wake();
+    await soon();
+    assert.deepEqual([claimed, begun], [['merge'], []]);
   });
 });
