@@ -7,7 +7,6 @@ import type { Job } from '../../mcp-server/domain/job.ts';
 import { LEASE_MS } from '../../mcp-server/domain/policy.ts';
 import { coreOf } from '../../mcp-server/engine/claimed-core.ts';
 import type { Core } from '../../mcp-server/engine/core.ts';
-import { openStore } from '../../mcp-server/store/open.ts';
 import type { Tx } from '../../mcp-server/store/port.ts';
 import { type Bench, openBench } from '../support/engine.ts';
 import { call, finish, type Script } from '../support/scripted-server.ts';
@@ -174,17 +173,13 @@ describe('a claimed job', () => {
     const { run } = await bench.engine.startRun({ task: 'Be slow', options: { maxAgents: 1 } });
     await running(run);
     await calling();
-    const { store } = await openStore({
-      path: join(bench.repository.stateDir, 'state.db'),
-      backupDir: join(bench.repository.stateDir, 'backups'),
-      clock: bench.clock,
-      version: 'next',
-    });
-    try {
-      await bench.waitUntil('the call is cut', async () => bench.model.stats().cancelled === 1);
-    } finally {
-      await store.close();
-    }
+    const { store } = bench;
+    const real = store.transaction.bind(store);
+    // What the store says as soon as there is a newer epoch.
+    store.transaction = () =>
+      Promise.reject(new FencedError('Another engine has taken over: epoch 2, this one has 1.'));
+    await bench.waitUntil('the call is cut', async () => bench.model.stats().cancelled === 1);
+    store.transaction = real;
   });
 
   it('that was taken back begins anew only when the work of the claim before it has ended', async () => {

@@ -145,7 +145,8 @@ describe('the scripted server', () => {
     });
 
     it('and never more at once than there are', async () => {
-      await start({ slots: 3, latencyMs: 20, answer: () => say('ok') });
+      // Long enough for all of them to arrive while the first are answered.
+      await start({ slots: 3, latencyMs: 250, answer: () => say('ok') });
       await Promise.all(Array.from({ length: 20 }, () => answered()));
       assert.equal(server.stats().maxProcessing, 3);
       assert.equal(server.stats().maxDeferred, 17);
